@@ -1,0 +1,3 @@
+//! Copies the commits of every readable repository's default branch from Bitbucket Data Center into SQL.
+
+pub mod api;

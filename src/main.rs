@@ -1,0 +1,2 @@
+//! The command.
+fn main() { print!("{}", bitbucket_connector::api::crd::yaml().unwrap()); }
