@@ -53,11 +53,6 @@ pub struct BitbucketConnectionSpec {
     /// token). An optional key `url` binds it to that one origin.
     pub secret_ref: LocalReference,
 
-    /// A Secret in the same namespace whose key `ca.crt` holds the PEM certificates of the authority
-    /// that signed Bitbucket's certificate. They are trusted beside the public authorities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cert_secret_ref: Option<LocalReference>,
-
     /// When to sync, in the five-field cron grammar of a Kubernetes CronJob: minute, hour, day of month,
     /// month, day of week. Runs start up to 60 seconds after the slot, spread over the connections.
     #[serde(default = "default_schedule")]

@@ -1,0 +1,231 @@
+//! Reading an answer: status, who was recognised, envelope.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{Error, Fault};
+
+/// What Bitbucket means when it refuses. Told apart by `exceptionName`, because the messages change
+/// between releases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The Basic password is wrong or expired (`IncorrectPasswordAuthenticationException`).
+    WrongPassword,
+    /// The account must solve a CAPTCHA in a browser (`CaptchaRequiredAuthenticationException`).
+    Captcha,
+    /// The account has no licence (`NoAccessAuthenticationException`).
+    NotLicensed,
+    /// Asked as nobody (`AuthenticationRequiredException`).
+    Anonymous,
+    /// Basic authentication is switched off on the server.
+    BasicDisabled,
+    /// A known account without the permission (`AuthorisationException`, or 403).
+    Forbidden,
+    /// `NoSuchProjectException`.
+    NoSuchProject,
+    /// `NoSuchRepositoryException`.
+    NoSuchRepository,
+    /// `NoSuchCommitException`, or 400 for a commit.
+    NoSuchCommit,
+    /// The default branch is configured, but does not exist (`NoDefaultBranchException`).
+    NoDefaultBranch,
+    /// No such REST resource on this server.
+    NoSuchRoute,
+    /// Anything else in Bitbucket's envelope.
+    Other,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongPassword => "wrong password",
+            Self::Captcha => "CAPTCHA required",
+            Self::NotLicensed => "no licence",
+            Self::Anonymous => "not authenticated",
+            Self::BasicDisabled => "Basic authentication is disabled",
+            Self::Forbidden => "not permitted",
+            Self::NoSuchProject => "no such project",
+            Self::NoSuchRepository => "no such repository",
+            Self::NoSuchCommit => "no such commit",
+            Self::NoDefaultBranch => "no default branch",
+            Self::NoSuchRoute => "no such resource",
+            Self::Other => "refused",
+        })
+    }
+}
+
+/// A complete answer of the server.
+pub(super) struct Answer {
+    pub status: u16,
+    pub username: Option<String>,
+    pub json: bool,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    errors: Vec<Entry>,
+    message: Option<String>,
+    #[serde(rename = "status-code")]
+    status_code: Option<u16>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Entry {
+    exception_name: Option<String>,
+}
+
+/// The account that an answer names (X-AUSERNAME), if it names one.
+pub(super) fn username(headers: &HeaderMap) -> Option<String> {
+    let name = headers.get("x-ausername")?.to_str().ok()?.trim();
+    (!name.is_empty() && name != "anonymous").then(|| name.to_owned())
+}
+
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"))
+}
+
+/// `Retry-After` in seconds. Bitbucket sends no dates.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+impl Answer {
+    /// The value of a good answer, None for 204; everything else is an error.
+    pub fn read<T: DeserializeOwned>(&self, request: &str) -> Result<Option<T>, Error> {
+        let broken = |fault| Error::Transport { request: request.to_owned(), fault };
+        match self.status {
+            204 => Ok(None),
+            200 => match serde_json::from_slice(&self.body) {
+                Ok(value) => Ok(Some(value)),
+                Err(_) if self.json => Err(broken(self.unexpected("JSON of another shape"))),
+                Err(_) => Err(broken(self.unexpected("a page that is not JSON"))),
+            },
+            407 => Err(broken(Fault::Proxy(407))),
+            429 => Err(broken(Fault::RateLimited { retry_after: self.retry_after })),
+            status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
+            300..=399 => Err(broken(self.unexpected("a redirect"))),
+            status => match self.refusal() {
+                Some(refusal) => {
+                    Err(Error::Refused { request: request.to_owned(), status, refusal, username: self.username.clone() })
+                }
+                None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
+                None => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
+            },
+        }
+    }
+
+    fn unexpected(&self, what: &'static str) -> Fault {
+        Fault::Unexpected { status: self.status, what }
+    }
+
+    /// What Bitbucket meant, if this is Bitbucket's word and not a proxy's.
+    fn refusal(&self) -> Option<Refusal> {
+        let envelope: Envelope = serde_json::from_slice(&self.body).unwrap_or_default();
+        let Some(entry) = envelope.errors.first() else {
+            return match self.status {
+                403 if envelope.message.is_some_and(|text| text.starts_with("Basic Authentication has been disabled")) => {
+                    Some(Refusal::BasicDisabled)
+                }
+                404 if envelope.status_code == Some(404) => Some(Refusal::NoSuchRoute),
+                401 | 403 if self.username.is_some() => Some(Refusal::Forbidden),
+                _ => None,
+            };
+        };
+        let name = entry.exception_name.as_deref().unwrap_or_default();
+        Some(match name.rsplit('.').next().unwrap_or_default() {
+            "IncorrectPasswordAuthenticationException" => Refusal::WrongPassword,
+            "CaptchaRequiredAuthenticationException" => Refusal::Captcha,
+            "NoAccessAuthenticationException" => Refusal::NotLicensed,
+            "AuthenticationRequiredException" => Refusal::Anonymous,
+            "AuthorisationException" if self.username.is_some() || self.status == 403 => Refusal::Forbidden,
+            "AuthorisationException" => Refusal::Anonymous,
+            "NoSuchProjectException" => Refusal::NoSuchProject,
+            "NoSuchRepositoryException" => Refusal::NoSuchRepository,
+            "NoSuchCommitException" => Refusal::NoSuchCommit,
+            "NoDefaultBranchException" => Refusal::NoDefaultBranch,
+            _ if self.status == 401 && self.username.is_none() => Refusal::Anonymous,
+            _ if matches!(self.status, 401 | 403) => Refusal::Forbidden,
+            _ if self.status == 400 => Refusal::NoSuchCommit,
+            _ => Refusal::Other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, username: Option<&str>, body: &str) -> Answer {
+        let username = username.map(str::to_owned);
+        Answer { status, username, json: true, retry_after: None, body: body.as_bytes().to_vec() }
+    }
+
+    fn exception(name: &str) -> String {
+        format!(r#"{{"errors":[{{"context":null,"message":"…","exceptionName":"com.atlassian.bitbucket.{name}"}}]}}"#)
+    }
+
+    fn outcome(answer: &Answer) -> Result<Refusal, Fault> {
+        match answer.read::<serde_json::Value>("GET x").unwrap_err() {
+            Error::Refused { refusal, .. } => Ok(refusal),
+            Error::Transport { fault, .. } => Err(fault),
+            Error::GateClosed => panic!("nothing asked the gate"),
+        }
+    }
+
+    #[test]
+    fn bitbuckets_own_words_are_told_apart() {
+        for (status, user, body, expected) in [
+            (401, None, exception("auth.IncorrectPasswordAuthenticationException"), Refusal::WrongPassword),
+            (403, None, exception("auth.CaptchaRequiredAuthenticationException"), Refusal::Captcha),
+            (401, None, exception("auth.NoAccessAuthenticationException"), Refusal::NotLicensed),
+            (401, Some("svc"), exception("AuthorisationException"), Refusal::Forbidden),
+            (401, None, exception("AuthorisationException"), Refusal::Anonymous),
+            (403, Some("svc"), exception("SomethingNew"), Refusal::Forbidden),
+            (404, Some("svc"), exception("commit.NoSuchCommitException"), Refusal::NoSuchCommit),
+            (404, Some("svc"), exception("repository.NoDefaultBranchException"), Refusal::NoDefaultBranch),
+            (
+                403,
+                None,
+                r#"{"message":"Basic Authentication has been disabled on this instance."}"#.to_owned(),
+                Refusal::BasicDisabled,
+            ),
+            (
+                404,
+                None,
+                r#"{"message":"HTTP 404 Not Found","status-code":404,"sub-code":-1}"#.to_owned(),
+                Refusal::NoSuchRoute,
+            ),
+        ] {
+            assert_eq!(outcome(&answer(status, user, &body)), Ok(expected), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_word_is_not_bitbuckets() {
+        assert_eq!(outcome(&answer(401, None, "<html>")), Err(Fault::Proxy(401)));
+        assert_eq!(outcome(&answer(403, None, "{}")), Err(Fault::Proxy(403)));
+        assert_eq!(outcome(&answer(401, Some("svc"), "")), Ok(Refusal::Forbidden));
+        assert!(matches!(outcome(&answer(404, None, "<html>")), Err(Fault::Unexpected { .. })));
+        assert!(matches!(outcome(&answer(200, None, "<html>")), Err(Fault::Unexpected { .. })));
+        assert!(matches!(outcome(&answer(302, None, "")), Err(Fault::Unexpected { .. })));
+        assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
+    }
+
+    #[test]
+    fn nobody_has_no_name() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(username(&headers), None);
+        headers.insert("X-AUSERNAME", "anonymous".parse().unwrap());
+        assert_eq!(username(&headers), None);
+        headers.insert("X-AUSERNAME", "svc".parse().unwrap());
+        assert_eq!(username(&headers).as_deref(), Some("svc"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Sending one request and reading its whole answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::redirect;
+use tokio::sync::Semaphore;
+
+use super::answer::{self, Answer, Refusal};
+use super::error::{Error, Fault};
+use super::gate::{Account, Gates};
+use super::{BaseUrl, Credentials};
+
+/// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
+const BODY_LIMIT: usize = 64 << 20;
+
+/// What a client needs beside the URL and the credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long one request may take, from the connection to the last byte.
+    pub timeout: Duration,
+    /// Requests in flight at a time.
+    pub concurrency: usize,
+}
+
+/// One account at one Bitbucket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: BaseUrl,
+    credentials: Credentials,
+    account: Arc<Account>,
+    slots: Arc<Semaphore>,
+    timeout: Duration,
+    requests: Arc<AtomicU64>,
+}
+
+/// Whether a request carries the credentials.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    Account,
+    Nobody,
+}
+
+impl Client {
+    /// A client for one account at one Bitbucket.
+    pub fn new(gates: &Gates, base: BaseUrl, credentials: Credentials, options: Options) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("bitbucket-connector/", env!("CARGO_PKG_VERSION")))
+            // Credentials go to one origin. Where a redirect leads is judged by who reads the answer.
+            .redirect(redirect::Policy::none())
+            .timeout(options.timeout)
+            .build()
+            .map_err(|_| Error::Transport {
+                request: "The client".to_owned(),
+                fault: Fault::Tls("no certificate authorities were found on this machine"),
+            })?;
+        let account = gates.account(&base, &credentials);
+        let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
+        let timeout = options.timeout;
+        Ok(Self { http, base, credentials, account, slots, timeout, requests: Arc::default() })
+    }
+
+    /// The Bitbucket that is asked.
+    pub const fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// The gate that the requests go through.
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Requests sent so far, by this client and its clones.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sends a GET and reads the whole answer, whatever its status.
+    pub(super) async fn get(
+        &self,
+        identity: Identity,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(String, Answer), Error> {
+        let mut url = self.base.rest(segments);
+        let request = format!("GET {}", url.path());
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
+        let _pass = self.account.enter().await?;
+        let mut builder = self.http.get(url).header(ACCEPT, HeaderValue::from_static("application/json"));
+        if identity == Identity::Account {
+            builder = self.credentials.apply(builder);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        match self.receive(builder).await {
+            Ok(answer) => {
+                self.judge(identity, &answer, &request);
+                Ok((request, answer))
+            }
+            Err(fault) => Err(Error::Transport { request, fault }),
+        }
+    }
+
+    async fn receive(&self, builder: reqwest::RequestBuilder) -> Result<Answer, Fault> {
+        let response = builder.send().await.map_err(|error| self.fault(&error))?;
+        let headers = response.headers();
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            username: answer::username(headers),
+            json: answer::is_json(headers),
+            retry_after: answer::retry_after(headers),
+            body: Vec::new(),
+        };
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| self.fault(&error))?;
+            if answer.body.len() + chunk.len() > BODY_LIMIT {
+                return Err(Fault::TooLarge(BODY_LIMIT));
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+
+    /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
+    /// through.
+    fn judge(&self, identity: Identity, answer: &Answer, request: &str) {
+        if identity == Identity::Nobody {
+            return;
+        }
+        if answer.username.is_some() {
+            self.account.prove();
+        } else if matches!(answer.status, 401 | 403) {
+            let refusal = answer.read::<serde::de::IgnoredAny>(request).err().and_then(|error| error.refusal());
+            if refusal == Some(Refusal::WrongPassword) {
+                self.account.close();
+            }
+        }
+    }
+
+    fn fault(&self, error: &reqwest::Error) -> Fault {
+        // The texts of the errors below are not shown: they may quote what the server sent.
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(cause) = source {
+            if cause.is::<rustls::Error>() {
+                return Fault::Tls("the certificate is not trusted for this host");
+            }
+            if let Some(inner) = cause.downcast_ref::<std::io::Error>()
+                && inner.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+            {
+                return Fault::Tls("the certificate is not trusted for this host");
+            }
+            source = cause.source();
+        }
+        if error.is_timeout() {
+            Fault::Timeout(self.timeout)
+        } else if error.is_dns() {
+            Fault::Unreachable("the host name is not known")
+        } else if error.is_connect() {
+            Fault::Unreachable("the connection was refused or cut")
+        } else {
+            Fault::Unreachable("the connection was cut before the answer was complete")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The endpoints that are used, one function each. Paths and parameters: Bitbucket's REST 1.0.
+
+use serde::de::DeserializeOwned;
+
+use super::client::{Client, Identity};
+use super::error::{Error, Fault};
+use super::model::{ApplicationProperties, Branch, Commit, Page, Repository};
+
+/// The most that any server lets pass; it clamps silently to its own cap.
+const LISTING_LIMIT: &str = "1000";
+
+/// The commits of one walk: reachable from `until`, not reachable from `since`.
+#[derive(Clone, Copy, Debug)]
+pub struct Range<'a> {
+    /// Inclusive end, a commit id.
+    pub until: &'a str,
+    /// Exclusive end, a commit id.
+    pub since: Option<&'a str>,
+}
+
+impl Client {
+    /// `application-properties`, asked as nobody: shows that there is a Bitbucket before a password leaves.
+    pub async fn application_properties(&self) -> Result<ApplicationProperties, Error> {
+        let (request, answer) = self.get(Identity::Nobody, &["application-properties"], &[]).await?;
+        require(&request, answer.read(&request)?)
+    }
+
+    /// `users` with one result: closed to anonymous users, so a 200 proves the identity. Tells the account's
+    /// name where the server names it.
+    pub async fn prove_identity(&self) -> Result<Option<String>, Error> {
+        let (request, answer) = self.get(Identity::Account, &["users"], &[("limit", "1")]).await?;
+        answer.read::<serde::de::IgnoredAny>(&request)?;
+        Ok(answer.username)
+    }
+
+    /// One page of `repos`: every repository that the account may read, personal and archived ones too. Tells
+    /// also as whom the server answered.
+    pub async fn repositories(&self, start: u64) -> Result<(Page<Repository>, Option<String>), Error> {
+        let start = start.to_string();
+        // Without `archived=ALL` servers from 8.0 on hide archived repositories; older ones ignore it.
+        let query = [("archived", "ALL"), ("limit", LISTING_LIMIT), ("start", start.as_str())];
+        let (request, answer) = self.get(Identity::Account, &["repos"], &query).await?;
+        let page = require(&request, answer.read(&request)?)?;
+        Ok((page, answer.username))
+    }
+
+    /// One repository by its names, to learn its numeric id.
+    pub async fn repository(&self, project: &str, slug: &str) -> Result<Repository, Error> {
+        self.value(&["projects", project, "repos", slug], &[]).await
+    }
+
+    /// The default branch and its head; None for a repository without commits.
+    pub async fn default_branch(&self, project: &str, slug: &str) -> Result<Option<Branch>, Error> {
+        let segments = ["projects", project, "repos", slug, "branches", "default"];
+        let (request, answer) = self.get(Identity::Account, &segments, &[]).await?;
+        answer.read(&request)
+    }
+
+    /// Whether the newest commit of the default branch may be read: fails where it may not.
+    pub async fn newest_commit(&self, project: &str, slug: &str) -> Result<(), Error> {
+        let segments = ["projects", project, "repos", slug, "commits"];
+        self.value::<Page<serde::de::IgnoredAny>>(&segments, &[("limit", "1")]).await.map(drop)
+    }
+
+    /// One page of the commits in `range`, at most `limit` of them.
+    pub async fn commits(
+        &self,
+        (project, slug): (&str, &str),
+        range: Range<'_>,
+        start: u64,
+        limit: u32,
+    ) -> Result<Page<Commit>, Error> {
+        let (start, limit) = (start.to_string(), limit.to_string());
+        let mut query = vec![("until", range.until), ("start", &start), ("limit", &limit)];
+        query.extend(range.since.map(|since| ("since", since)));
+        self.value(&["projects", project, "repos", slug, "commits"], &query).await
+    }
+
+    async fn value<T: DeserializeOwned>(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
+        let (request, answer) = self.get(Identity::Account, segments, query).await?;
+        require(&request, answer.read(&request)?)
+    }
+}
+
+fn require<T>(request: &str, value: Option<T>) -> Result<T, Error> {
+    let fault = Fault::Unexpected { status: 204, what: "nothing" };
+    value.ok_or_else(|| Error::Transport { request: request.to_owned(), fault })
+}

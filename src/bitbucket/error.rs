@@ -1,0 +1,107 @@
+//! What can go wrong with a request, and what may be done about it.
+
+use std::time::Duration;
+
+use super::answer::Refusal;
+
+/// Why a request has no usable answer. The texts name the request, never the credentials and never what
+/// the server wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Bitbucket answered, in its own words, that it does not do this.
+    #[error("{request} was answered {status} ({refusal})")]
+    Refused {
+        /// Method and path.
+        request: String,
+        /// The HTTP status.
+        status: u16,
+        /// What Bitbucket meant.
+        refusal: Refusal,
+        /// The account, where the answer named one.
+        username: Option<String>,
+    },
+    /// The way to Bitbucket, or the answer on it, was broken.
+    #[error("{request} {fault}")]
+    Transport {
+        /// Method and path.
+        request: String,
+        /// What was broken.
+        fault: Fault,
+    },
+    /// Nothing was sent, because this password was judged wrong before.
+    #[error("nothing was sent: this password was refused before, and another try could lock the account")]
+    GateClosed,
+}
+
+/// What was broken on the way.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection: name, route, refusal, reset.
+    #[error("found no connection ({0})")]
+    Unreachable(&'static str),
+    /// The TLS handshake failed.
+    #[error("failed in the TLS handshake ({0})")]
+    Tls(&'static str),
+    /// Connection, headers or body took longer than the timeout.
+    #[error("got no complete answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The body is larger than any answer of this kind.
+    #[error("was answered with more than {0} bytes")]
+    TooLarge(usize),
+    /// 429: the account's budget is used up.
+    #[error("was answered 429 Too Many Requests")]
+    RateLimited {
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// 5xx.
+    #[error("was answered {status}")]
+    Server {
+        /// The HTTP status.
+        status: u16,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A proxy on the way refused.
+    #[error("was refused by a proxy with {0}")]
+    Proxy(u16),
+    /// An answer that is not one of Bitbucket's REST API.
+    #[error("was answered {status} with {what}")]
+    Unexpected {
+        /// The HTTP status.
+        status: u16,
+        /// What came instead.
+        what: &'static str,
+    },
+}
+
+/// What the caller may do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Asking again will not change the answer.
+    Terminal,
+    /// The same request may be sent again, after this time if one is named.
+    Retry(Option<Duration>),
+}
+
+impl Error {
+    /// What may be done about it.
+    pub const fn policy(&self) -> Policy {
+        match self {
+            Self::Refused { .. } | Self::GateClosed => Policy::Terminal,
+            Self::Transport { fault, .. } => match fault {
+                Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
+                Fault::TooLarge(_) => Policy::Terminal,
+                _ => Policy::Retry(None),
+            },
+        }
+    }
+
+    /// What Bitbucket meant, where it answered in its own words.
+    pub const fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused { refusal, .. } => Some(*refusal),
+            _ => None,
+        }
+    }
+}

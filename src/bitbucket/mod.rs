@@ -1,0 +1,22 @@
+//! The REST client of Bitbucket Data Center: requests, answers, paging, limits, errors.
+//!
+//! Knows no Kubernetes and no SQL. Every call has a timeout and a bound on its size, and every error says
+//! by its kind what may be done about it.
+
+mod answer;
+mod client;
+mod credentials;
+mod endpoints;
+mod error;
+mod gate;
+pub mod model;
+mod text;
+mod url;
+
+pub use self::answer::Refusal;
+pub use self::client::{Client, Options};
+pub use self::credentials::Credentials;
+pub use self::endpoints::Range;
+pub use self::error::{Error, Fault, Policy};
+pub use self::gate::{Account, Gates};
+pub use self::url::{BaseUrl, InvalidUrl};

@@ -1,0 +1,135 @@
+//! What Bitbucket's answers hold, as far as it is needed. Unknown fields are ignored.
+
+use serde::Deserialize;
+
+use super::text::lenient;
+
+/// One page of a listing. A short page may have successors; only `next_page_start` tells.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// The items of this page, at most `limit`.
+    pub values: Vec<T>,
+    /// Whether this is the last page.
+    pub is_last_page: bool,
+    /// Where the next page starts: not always `start` plus the number of items.
+    #[serde(default)]
+    pub next_page_start: Option<u64>,
+}
+
+/// What `application-properties` tells to anybody.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ApplicationProperties {
+    /// Version of the server, such as `8.19.4`.
+    pub version: String,
+}
+
+/// A project.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Project {
+    /// The numeric id: stays when the project is renamed.
+    pub id: i64,
+    /// The key; `~slug` for a personal project.
+    pub key: String,
+    /// The name.
+    #[serde(default)]
+    pub name: String,
+    /// The description, if there is one.
+    #[serde(default, deserialize_with = "lenient")]
+    pub description: Option<String>,
+    /// Whether anybody may read it.
+    #[serde(default)]
+    pub public: bool,
+}
+
+/// A repository.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Repository {
+    /// The numeric id: stays when the repository is renamed or moved.
+    pub id: i64,
+    /// The name in URLs.
+    pub slug: String,
+    /// The name.
+    #[serde(default)]
+    pub name: String,
+    /// The description, if there is one.
+    #[serde(default, deserialize_with = "lenient")]
+    pub description: Option<String>,
+    /// Whether anybody may read it.
+    #[serde(default)]
+    pub public: bool,
+    /// Whether it is archived (8.0 and newer).
+    #[serde(default)]
+    pub archived: bool,
+    /// The project it is in.
+    pub project: Project,
+}
+
+/// The default branch and what it points to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Branch {
+    /// The short name.
+    pub display_id: String,
+    /// The head; may be empty where nothing was pushed.
+    #[serde(default)]
+    pub latest_commit: Option<String>,
+}
+
+/// One commit of a listing.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Commit {
+    /// The full id.
+    pub id: String,
+    /// Who wrote it.
+    #[serde(default)]
+    pub author: Option<Person>,
+    /// When it was written, milliseconds since 1970.
+    #[serde(default)]
+    pub author_timestamp: Option<i64>,
+    /// When it was committed, milliseconds since 1970.
+    #[serde(default)]
+    pub committer_timestamp: Option<i64>,
+    /// The message, without the newline at its end.
+    #[serde(default, deserialize_with = "lenient")]
+    pub message: Option<String>,
+    /// The parents, in git's order.
+    #[serde(default)]
+    pub parents: Option<Vec<Parent>>,
+}
+
+/// A parent of a commit.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Parent {
+    /// The full id.
+    pub id: String,
+}
+
+/// An author: git's name and mail, or the account that the mail belongs to. In the second form `name` is
+/// the login.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    /// Git's name, or the account's login.
+    #[serde(default, deserialize_with = "lenient")]
+    pub name: Option<String>,
+    /// The mail; some commits have none.
+    #[serde(default, deserialize_with = "lenient")]
+    pub email_address: Option<String>,
+    /// The account's numeric id.
+    #[serde(default)]
+    pub id: Option<i64>,
+    /// The account's full name.
+    #[serde(default, deserialize_with = "lenient")]
+    pub display_name: Option<String>,
+    /// Whether the account may log in.
+    #[serde(default)]
+    pub active: Option<bool>,
+    /// The account's name in URLs.
+    #[serde(default)]
+    pub slug: Option<String>,
+    /// `NORMAL` or `SERVICE`.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+}

@@ -1,0 +1,151 @@
+//! The base URL of a Bitbucket, and the URLs below it.
+
+use std::fmt;
+
+use url::Url;
+
+/// The base URL of a Bitbucket: scheme, host, port and context path, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BaseUrl(Url);
+
+/// What is wrong with a base URL. Never repeats the URL: there may be a password in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUrl {
+    /// It is no URL at all, or has no host.
+    #[error("the url cannot be understood: write it like https://bitbucket.example.com/bitbucket")]
+    Syntax,
+    /// It is not http or https.
+    #[error("the url must begin with https:// or http://")]
+    Scheme,
+    /// It carries a user name or a password.
+    #[error("the url must not contain a user name or password: put them into the Secret")]
+    UserInfo,
+    /// It carries a query or a fragment.
+    #[error("the url must not contain a query or a fragment")]
+    Query,
+}
+
+impl BaseUrl {
+    /// Understands a URL as a user writes it: case of the host, default port and slashes at the end do not
+    /// matter, and a pasted `/rest/api/1.0` is dropped.
+    pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        let mut url = Url::parse(text.trim()).map_err(|_| InvalidUrl::Syntax)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(InvalidUrl::Scheme);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidUrl::UserInfo);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidUrl::Query);
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(InvalidUrl::Syntax);
+        }
+        let path = url.path().trim_end_matches('/');
+        let path = ["/rest/api/1.0", "/rest/api/latest", "/rest/api", "/rest"]
+            .into_iter()
+            .find_map(|suffix| path.strip_suffix(suffix))
+            .unwrap_or(path)
+            .trim_end_matches('/')
+            .to_owned();
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+
+    /// Scheme, host and port: what credentials are bound to.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// The host, without the port.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The URL of a REST resource.
+    pub(super) fn rest(&self, segments: &[&str]) -> Url {
+        self.below(&[&["rest", "api", "1.0"], segments].concat())
+    }
+
+    /// The web page of a repository.
+    pub fn browse(&self, project: &str, slug: &str) -> String {
+        match project.strip_prefix('~') {
+            Some(user) => self.page(&["users", user, "repos", slug, "browse"]),
+            None => self.page(&["projects", project, "repos", slug, "browse"]),
+        }
+    }
+
+    /// The web page of a project.
+    pub fn project(&self, key: &str) -> String {
+        match key.strip_prefix('~') {
+            Some(user) => self.user(user),
+            None => self.page(&["projects", key]),
+        }
+    }
+
+    /// The web page of an account.
+    pub fn user(&self, slug: &str) -> String {
+        self.page(&["users", slug])
+    }
+
+    fn page(&self, segments: &[&str]) -> String {
+        self.below(segments).into()
+    }
+
+    /// A URL below the base; each segment is percent-encoded, so that no name can leave its place.
+    fn below(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.clone();
+        // Only URLs that cannot be a base have no segments, and `parse` lets none of them pass.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        BaseUrl::parse(text).unwrap().to_string()
+    }
+
+    #[test]
+    fn spellings_of_one_server_are_one_url() {
+        for text in [
+            "https://git.example.com/bitbucket",
+            " https://GIT.example.com:443/bitbucket/ ",
+            "https://git.example.com/bitbucket//",
+            "https://git.example.com/bitbucket/rest/api/1.0/",
+            "https://git.example.com/bitbucket/rest/api/latest",
+        ] {
+            assert_eq!(shown(text), "https://git.example.com/bitbucket");
+        }
+        assert_eq!(shown("http://[::1]:7990"), "http://[::1]:7990");
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused_by_name() {
+        assert_eq!(BaseUrl::parse("git.example.com"), Err(InvalidUrl::Syntax));
+        assert_eq!(BaseUrl::parse("https://"), Err(InvalidUrl::Syntax));
+        assert_eq!(BaseUrl::parse("ftp://git.example.com"), Err(InvalidUrl::Scheme));
+        assert_eq!(BaseUrl::parse("https://u:p@git.example.com"), Err(InvalidUrl::UserInfo));
+        assert_eq!(BaseUrl::parse("https://git.example.com/?a"), Err(InvalidUrl::Query));
+    }
+
+    #[test]
+    fn a_segment_cannot_leave_its_place() {
+        let base = BaseUrl::parse("https://git.example.com/bitbucket").unwrap();
+        let url = base.rest(&["projects", "../..", "repos", "a/b?c"]);
+        assert_eq!(url.as_str(), "https://git.example.com/bitbucket/rest/api/1.0/projects/..%2F../repos/a%2Fb%3Fc");
+        assert_eq!(base.browse("~jdoe", "x"), "https://git.example.com/bitbucket/users/jdoe/repos/x/browse");
+    }
+}

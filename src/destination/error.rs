@@ -1,0 +1,51 @@
+//! What can go wrong with the database, and who must help.
+
+/// A fault of the database itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Waits for a person: wrong file, wrong login, a schema newer than this program.
+    #[error("{0}")]
+    Invalid(String),
+    /// May pass by itself: down, full, read-only, locked.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Why a page was not stored. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error(transparent)]
+    Destination(#[from] Error),
+    /// Another process has moved this repository on.
+    #[error("another process stored commits of this repository meanwhile")]
+    Superseded,
+    /// After the last page a commit's parent is missing: the listing was wrong or partial.
+    #[error("the listing of commits was incomplete: {missing} is a parent, but was not listed")]
+    Incomplete {
+        /// The id of a commit that should be there.
+        missing: String,
+    },
+    /// Commits would be removed, and nobody has confirmed that it is still the same repository.
+    #[error("history was rewritten")]
+    Unconfirmed,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{AuthorizationForStatementDenied, NotADatabase, SchemaChanged, TypeMismatch, Unknown};
+        let text = format!("the SQLite database says: {error}");
+        match error.sqlite_error_code() {
+            Some(NotADatabase | AuthorizationForStatementDenied | SchemaChanged | TypeMismatch | Unknown) => {
+                Self::Invalid(text)
+            }
+            _ => Self::Unavailable(text),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Destination(error.into())
+    }
+}

@@ -1,0 +1,91 @@
+//! The database: tables with DX's names, written page by page, each page with its checkpoint in one
+//! transaction.
+//!
+//! Knows no HTTP and no Kubernetes.
+
+mod error;
+mod model;
+mod query;
+mod sqlite;
+mod url;
+
+pub use self::error::{Error, StoreError};
+pub use self::model::{
+    Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository, RepositoryState,
+    Scope, Stored, StoredRepository,
+};
+pub use self::query::{Rows, query};
+pub use self::sqlite::Sqlite;
+pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
+
+/// An open database, migrated to this version's schema. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// An embedded file.
+    Sqlite(Sqlite),
+}
+
+impl Destination {
+    /// Opens the database and brings its schema up to date.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, Error> {
+        match url {
+            DatabaseUrl::Sqlite(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
+        }
+    }
+
+    /// Claims the rows of a connection at one Bitbucket. The same name with a new uid takes them over.
+    pub async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.scope(key, url).await,
+        }
+    }
+
+    /// Writes what a finished listing shows, rows that differ only, and gives all repositories of the scope.
+    pub async fn record(&self, scope: Scope, listing: Vec<Listing>) -> Result<Vec<StoredRepository>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.record(scope, listing).await,
+        }
+    }
+
+    /// Stores one page of a walk with its checkpoint, or with the new head if it is the last, if the
+    /// repository still stands at `expected`.
+    pub async fn store(
+        &self,
+        scope: Scope,
+        repository: i64,
+        expected: Position,
+        page: Page,
+    ) -> Result<Stored, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.store(scope, repository, expected, page).await,
+        }
+    }
+
+    /// Sets the walk back to its first page; its rows stay.
+    pub async fn rewind(&self, repository: i64, expected: Position) -> Result<Position, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.rewind(repository, expected).await,
+        }
+    }
+
+    /// Notes what a run found out about a repository, if it is new.
+    pub async fn mark(&self, repository: i64, state: RepositoryState) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.mark(repository, state).await,
+        }
+    }
+
+    /// Notes the default branch's new name, its head being the same.
+    pub async fn set_branch(&self, repository: i64, branch: String) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.set_branch(repository, branch).await,
+        }
+    }
+
+    /// Notes that a run over the whole scope has ended, and counts the connection's commits.
+    pub async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.finish_run(scope).await,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The end of a walk: proof that the stored set is the target's, and the sweep where it is not yet.
+//!
+//! A set of commits is `git rev-list <target>` exactly if it holds the target, is closed under parents, and
+//! every commit in it but the target has a child in it. All of that is seen from the rows.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::destination::{Checkpoint, Last, StoreError};
+
+/// Everything that a commit reaches over the stored parents. A commit that is reached but not stored is in it.
+const REACH: &str = "WITH RECURSIVE reach (sha) AS (
+    VALUES (?2) UNION
+    SELECT parent.value FROM reach
+    JOIN bitbucket_server_repository_default_branch_commits c ON c.repository_id = ?1 AND c.sha = reach.sha
+    JOIN json_each(c.parents) parent)";
+
+/// Sets the head, if the stored set is the target's or becomes it by a sweep. Gives the rows removed.
+pub(super) fn finish(
+    tx: &Transaction<'_>,
+    repository: i64,
+    head: Option<&str>,
+    walk: &Checkpoint,
+    last: &Last,
+    added: u64,
+) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    if !grown(tx, repository, head, walk)? {
+        if head.is_some() && !last.confirmed {
+            return Err(StoreError::Unconfirmed);
+        }
+        removed = sweep(tx, repository, &walk.target)?;
+    }
+    let changed = added > 0 || removed > 0 || head != Some(walk.target.as_str());
+    tx.prepare_cached(
+        "UPDATE bitbucket_server_repositories
+         SET head = ?2, default_branch = coalesce(?3, default_branch), state = 'synced', failure = NULL,
+             walk_target = NULL, walk_since = NULL, walk_after_id = NULL, default_branch_commits_page_start = NULL,
+             default_branch_commits_sync_to = (
+               SELECT committed FROM bitbucket_server_repository_default_branch_commits
+               WHERE repository_id = ?1 AND sha = ?2),
+             commits_synced_at = CASE WHEN ?4 THEN strftime('%Y-%m-%dT%H:%M:%SZ', 'now') ELSE commits_synced_at END
+         WHERE id = ?1",
+    )?
+    .execute(params![repository, walk.target, last.branch, changed])?;
+    Ok(removed)
+}
+
+/// Whether the walk only added to a complete set: the usual case, proven from the walk's own rows.
+fn grown(tx: &Transaction<'_>, repository: i64, head: Option<&str>, walk: &Checkpoint) -> rusqlite::Result<bool> {
+    if head != walk.since.as_deref() {
+        return Ok(false);
+    }
+    // The unary plus keeps SQLite on the range of ids: the walk's rows are the newest ones.
+    let sound: bool = tx
+        .prepare_cached(
+            "WITH walked AS MATERIALIZED (
+               SELECT sha, parents FROM bitbucket_server_repository_default_branch_commits
+               WHERE id > ?3 AND +repository_id = ?1),
+             parent AS MATERIALIZED (SELECT DISTINCT p.value AS sha FROM walked JOIN json_each(walked.parents) p)
+             SELECT EXISTS (SELECT 1 FROM walked WHERE sha = ?2)
+                AND NOT EXISTS (
+                  SELECT 1 FROM parent WHERE NOT EXISTS (
+                    SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+                    WHERE c.repository_id = ?1 AND c.sha = parent.sha))
+                AND NOT EXISTS (SELECT 1 FROM walked WHERE sha <> ?2 AND sha NOT IN (SELECT sha FROM parent))
+                AND (?4 IS NULL OR ?4 IN (SELECT sha FROM parent))",
+        )?
+        .query_row(params![repository, walk.target, walk.after_id, walk.since], |row| row.get(0))?;
+    Ok(sound)
+}
+
+/// Whether every parent of the walk's commits is stored.
+pub(super) fn closed(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT NOT EXISTS (
+           SELECT 1 FROM bitbucket_server_repository_default_branch_commits w JOIN json_each(w.parents) p
+           WHERE w.id > ?2 AND +w.repository_id = ?1 AND NOT EXISTS (
+             SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+             WHERE c.repository_id = ?1 AND c.sha = p.value))",
+    )?
+    .query_row(params![repository, walk.after_id], |row| row.get(0))
+}
+
+/// Deletes what the target does not reach. Nothing, if something that it reaches is not stored.
+fn sweep(tx: &Transaction<'_>, repository: i64, target: &str) -> Result<u64, StoreError> {
+    let missing: Option<String> = tx
+        .prepare_cached(&format!(
+            "{REACH} SELECT sha FROM reach WHERE NOT EXISTS (
+               SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+               WHERE c.repository_id = ?1 AND c.sha = reach.sha) LIMIT 1"
+        ))?
+        .query_row(params![repository, target], |row| row.get(0))
+        .optional()?;
+    match missing {
+        Some(missing) => Err(StoreError::Incomplete { missing }),
+        None => Ok(delete_unreached(tx, repository, target)?),
+    }
+}
+
+fn delete_unreached(tx: &Transaction<'_>, repository: i64, target: &str) -> rusqlite::Result<u64> {
+    let deleted = tx
+        .prepare_cached(&format!(
+            "{REACH} DELETE FROM bitbucket_server_repository_default_branch_commits
+             WHERE repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach)"
+        ))?
+        .execute(params![repository, target])?;
+    Ok(deleted as u64)
+}
+
+/// Removes what a walk that is given up has stored: all that the complete set's head does not reach.
+pub(super) fn clear_unfinished(tx: &Transaction<'_>, repository: i64, head: Option<&str>) -> rusqlite::Result<u64> {
+    match head {
+        Some(head) => delete_unreached(tx, repository, head),
+        None => {
+            let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = ?1";
+            Ok(tx.execute(sql, params![repository])? as u64)
+        }
+    }
+}

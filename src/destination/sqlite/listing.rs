@@ -1,0 +1,226 @@
+//! Connections, projects and repositories: rows are written only where they differ.
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::Sqlite;
+use crate::destination::{
+    Checkpoint, ConnectionKey, Error, Listing, Position, Project, RepositoryState, Scope, StoredRepository,
+};
+
+impl Sqlite {
+    pub(in crate::destination) async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
+        self.transaction(move |tx| {
+            let connection = tx.query_row(
+                "INSERT INTO bitbucket_connections (cluster, namespace, name, uid, url) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (cluster, namespace, name) DO UPDATE SET uid = excluded.uid, url = excluded.url
+                 RETURNING id",
+                params![key.cluster, key.namespace, key.name, key.uid, url],
+                |row| row.get(0),
+            )?;
+            tx.execute(
+                "INSERT INTO bitbucket_server_instances (normalized_instance_url) VALUES (?1) ON CONFLICT DO NOTHING",
+                params![url],
+            )?;
+            let instance = tx.query_row(
+                "SELECT id FROM bitbucket_server_instances WHERE normalized_instance_url = ?1",
+                params![url],
+                |row| row.get(0),
+            )?;
+            Ok(Scope { connection, instance })
+        })
+        .await
+    }
+
+    pub(in crate::destination) async fn record(
+        &self,
+        scope: Scope,
+        listing: Vec<Listing>,
+    ) -> Result<Vec<StoredRepository>, Error> {
+        self.transaction(move |tx| {
+            let mut projects = HashMap::new();
+            for Listing { repository, project, allowlisted } in &listing {
+                let project = match projects.get(&project.source_id) {
+                    Some(id) => *id,
+                    None => *projects.entry(project.source_id).or_insert(upsert_project(tx, scope, project)?),
+                };
+                tx.prepare_cached(
+                    "INSERT INTO bitbucket_server_repositories
+                       (connection_id, instance_id, source_id, project_id, source_url, name, slug, description, public,
+                        archived, allowlisted)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                     ON CONFLICT (connection_id, instance_id, source_id) DO UPDATE SET
+                       project_id = excluded.project_id, source_url = excluded.source_url, name = excluded.name,
+                       slug = excluded.slug, description = excluded.description, public = excluded.public,
+                       archived = excluded.archived, allowlisted = excluded.allowlisted, api_accessible = TRUE
+                     WHERE (project_id, source_url, name, slug, description, public, archived, allowlisted,
+                            api_accessible)
+                       IS NOT (excluded.project_id, excluded.source_url, excluded.name, excluded.slug,
+                               excluded.description, excluded.public, excluded.archived, excluded.allowlisted, TRUE)",
+                )?
+                .execute(params![
+                    scope.connection,
+                    scope.instance,
+                    repository.source_id,
+                    project,
+                    repository.source_url,
+                    repository.name,
+                    repository.slug,
+                    repository.description,
+                    repository.public,
+                    repository.archived,
+                    allowlisted
+                ])?;
+            }
+            Ok(repositories(tx, scope)?)
+        })
+        .await
+    }
+
+    pub(in crate::destination) async fn mark(&self, repository: i64, state: RepositoryState) -> Result<(), Error> {
+        self.transaction(move |tx| {
+            match state {
+                RepositoryState::Failed(reason) => tx.execute(
+                    "UPDATE bitbucket_server_repositories SET failure = ?2 WHERE id = ?1 AND failure IS NOT ?2",
+                    params![repository, reason],
+                ),
+                RepositoryState::Inaccessible => tx.execute(
+                    "UPDATE bitbucket_server_repositories SET api_accessible = FALSE, failure = NULL
+                     WHERE id = ?1 AND (api_accessible OR failure IS NOT NULL)",
+                    params![repository],
+                ),
+                RepositoryState::New => Ok(0),
+                RepositoryState::Synced => set_state(tx, repository, "synced"),
+                RepositoryState::Empty => set_state(tx, repository, "empty"),
+                RepositoryState::NoDefaultBranch => set_state(tx, repository, "no_default_branch"),
+            }?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(in crate::destination) async fn set_branch(&self, repository: i64, branch: String) -> Result<(), Error> {
+        self.transaction(move |tx| {
+            let sql = "UPDATE bitbucket_server_repositories SET default_branch = ?2 WHERE id = ?1";
+            tx.execute(sql, params![repository, branch])?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(in crate::destination) async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
+        self.transaction(move |tx| {
+            tx.execute(
+                "INSERT INTO bitbucket_sync_runs (connection_id, checked_at)
+                 VALUES (?1, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+                 ON CONFLICT (connection_id) DO UPDATE SET checked_at = excluded.checked_at",
+                params![scope.connection],
+            )?;
+            let commits: i64 = tx.query_row(
+                "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits
+                 WHERE repository_id IN (SELECT id FROM bitbucket_server_repositories WHERE connection_id = ?1)",
+                params![scope.connection],
+                |row| row.get(0),
+            )?;
+            Ok(commits.unsigned_abs())
+        })
+        .await
+    }
+}
+
+fn set_state(tx: &Transaction<'_>, repository: i64, state: &str) -> rusqlite::Result<usize> {
+    let sql = "UPDATE bitbucket_server_repositories SET state = ?2, failure = NULL
+               WHERE id = ?1 AND (state <> ?2 OR failure IS NOT NULL)";
+    tx.execute(sql, params![repository, state])
+}
+
+fn upsert_project(tx: &Transaction<'_>, scope: Scope, project: &Project) -> rusqlite::Result<i64> {
+    let key = params![scope.connection, scope.instance, project.source_id];
+    tx.prepare_cached(
+        "INSERT INTO bitbucket_server_projects
+           (connection_id, instance_id, source_id, source_url, key, name, description, public)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (connection_id, instance_id, source_id) DO UPDATE SET
+           source_url = excluded.source_url, key = excluded.key, name = excluded.name,
+           description = excluded.description, public = excluded.public, api_accessible = TRUE
+         WHERE (source_url, key, name, description, public, api_accessible)
+           IS NOT (excluded.source_url, excluded.key, excluded.name, excluded.description, excluded.public, TRUE)",
+    )?
+    .execute(params![
+        scope.connection,
+        scope.instance,
+        project.source_id,
+        project.source_url,
+        project.key,
+        project.name,
+        project.description,
+        project.public
+    ])?;
+    tx.prepare_cached(
+        "SELECT id FROM bitbucket_server_projects WHERE connection_id = ?1 AND instance_id = ?2 AND source_id = ?3",
+    )?
+    .query_row(key, |row| row.get(0))
+}
+
+fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<StoredRepository>> {
+    tx.prepare_cached(
+        "SELECT r.id, r.source_id, p.key, r.slug, r.default_branch, r.state, r.allowlisted, r.head, r.walk_target,
+                r.walk_since, r.default_branch_commits_page_start, r.walk_after_id, r.api_accessible, r.failure
+         FROM bitbucket_server_repositories r JOIN bitbucket_server_projects p ON p.id = r.project_id
+         WHERE r.connection_id = ?1 AND r.instance_id = ?2 ORDER BY r.id",
+    )?
+    .query_map(params![scope.connection, scope.instance], |row| {
+        Ok(StoredRepository {
+            id: row.get(0)?,
+            source_id: row.get(1)?,
+            project: row.get(2)?,
+            slug: row.get(3)?,
+            branch: row.get(4)?,
+            state: state(row)?,
+            allowlisted: row.get(6)?,
+            position: position(row, 7)?,
+        })
+    })?
+    .collect()
+}
+
+fn state(row: &Row<'_>) -> rusqlite::Result<RepositoryState> {
+    if row.get::<_, Option<String>>(13)?.is_some() {
+        return Ok(RepositoryState::Failed("left behind by the last run"));
+    }
+    if !row.get::<_, bool>(12)? {
+        return Ok(RepositoryState::Inaccessible);
+    }
+    Ok(match row.get::<_, String>(5)?.as_str() {
+        "synced" => RepositoryState::Synced,
+        "empty" => RepositoryState::Empty,
+        "no_default_branch" => RepositoryState::NoDefaultBranch,
+        _ => RepositoryState::New,
+    })
+}
+
+/// Reads head, target, since, next start and the row that the walk began after, from column `first` on.
+fn position(row: &Row<'_>, first: usize) -> rusqlite::Result<Position> {
+    let target: Option<String> = row.get(first + 1)?;
+    let walk = match target {
+        Some(target) => Some(Checkpoint {
+            target,
+            since: row.get(first + 2)?,
+            next_start: row.get::<_, i64>(first + 3)?.unsigned_abs(),
+            after_id: row.get(first + 4)?,
+        }),
+        None => None,
+    };
+    Ok(Position { head: row.get(first)?, walk })
+}
+
+/// Where the repository stands now.
+pub(super) fn current(tx: &Transaction<'_>, repository: i64) -> rusqlite::Result<Option<Position>> {
+    tx.prepare_cached(
+        "SELECT head, walk_target, walk_since, default_branch_commits_page_start, walk_after_id
+         FROM bitbucket_server_repositories WHERE id = ?1",
+    )?
+    .query_row(params![repository], |row| position(row, 0))
+    .optional()
+}

@@ -1,0 +1,124 @@
+//! One page of a walk and its checkpoint, in one transaction that begins with a compare-and-set.
+
+use rusqlite::{Transaction, params};
+
+use super::Sqlite;
+use super::finish;
+use super::listing::current;
+use super::users;
+use crate::destination::{Checkpoint, Commit, Next, Page, Position, Scope, StoreError, Stored};
+
+impl Sqlite {
+    pub(in crate::destination) async fn store(
+        &self,
+        scope: Scope,
+        repository: i64,
+        expected: Position,
+        page: Page,
+    ) -> Result<Stored, StoreError> {
+        self.transaction(move |tx| store(tx, scope, repository, expected, &page)).await
+    }
+
+    pub(in crate::destination) async fn rewind(
+        &self,
+        repository: i64,
+        mut expected: Position,
+    ) -> Result<Position, StoreError> {
+        self.transaction(move |tx| {
+            compare(tx, repository, &expected)?;
+            if let Some(walk) = &mut expected.walk {
+                walk.next_start = 0;
+                write_checkpoint(tx, repository, walk)?;
+            }
+            Ok(expected)
+        })
+        .await
+    }
+}
+
+/// Refuses to go on where another process has moved the repository.
+fn compare(tx: &Transaction<'_>, repository: i64, expected: &Position) -> Result<(), StoreError> {
+    if current(tx, repository)?.as_ref() == Some(expected) { Ok(()) } else { Err(StoreError::Superseded) }
+}
+
+fn store(
+    tx: &Transaction<'_>,
+    scope: Scope,
+    repository: i64,
+    expected: Position,
+    page: &Page,
+) -> Result<Stored, StoreError> {
+    compare(tx, repository, &expected)?;
+    let mut removed = 0;
+    let Position { head, walk } = expected;
+    let mut walk = match walk {
+        Some(walk) if walk.target == page.target && walk.since == page.since => walk,
+        unfinished => {
+            if unfinished.is_some() {
+                removed += finish::clear_unfinished(tx, repository, head.as_deref())?;
+            }
+            begin(tx, page)?
+        }
+    };
+    let added = insert(tx, scope, repository, &page.commits)?;
+    let last = match &page.next {
+        Next::PageUnlessClosed(_, last) if finish::closed(tx, repository, &walk)? => last,
+        Next::Page(start) | Next::PageUnlessClosed(start, _) => {
+            walk.next_start = *start;
+            write_checkpoint(tx, repository, &walk)?;
+            return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
+        }
+        Next::Last(last) => last,
+    };
+    removed += finish::finish(tx, repository, head.as_deref(), &walk, last, added)?;
+    let position = Position { head: Some(walk.target), walk: None };
+    Ok(Stored { position, added, removed })
+}
+
+fn begin(tx: &Transaction<'_>, page: &Page) -> rusqlite::Result<Checkpoint> {
+    let after_id = tx
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM bitbucket_server_repository_default_branch_commits")?
+        .query_row([], |row| row.get(0))?;
+    Ok(Checkpoint { target: page.target.clone(), since: page.since.clone(), next_start: 0, after_id })
+}
+
+fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE bitbucket_server_repositories
+         SET walk_target = ?2, walk_since = ?3, walk_after_id = ?4, default_branch_commits_page_start = ?5
+         WHERE id = ?1",
+    )?
+    .execute(params![repository, walk.target, walk.since, walk.after_id, walk.next_start.cast_signed()])?;
+    Ok(())
+}
+
+fn insert(tx: &Transaction<'_>, scope: Scope, repository: i64, commits: &[Commit]) -> rusqlite::Result<u64> {
+    let authors = users::upsert(tx, scope, commits)?;
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO bitbucket_server_repository_default_branch_commits
+           (repository_id, sha, author_id, created, committed, message, parents, author_name, author_email)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (repository_id, sha) DO NOTHING",
+    )?;
+    let mut added = 0;
+    for commit in commits {
+        let author = commit.author.as_ref();
+        added += statement.execute(params![
+            repository,
+            commit.sha,
+            author.and_then(|author| authors.get(author)),
+            commit.created,
+            commit.committed,
+            commit.message,
+            // Ids are hexadecimal: nothing in them needs escaping.
+            parents(&commit.parents),
+            author.and_then(|author| author.name.as_deref()),
+            author.and_then(|author| author.email.as_deref())
+        ])?;
+    }
+    Ok(added as u64)
+}
+
+fn parents(ids: &[String]) -> String {
+    let quoted: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+    format!("[{}]", quoted.join(","))
+}

@@ -1,0 +1,102 @@
+//! Authors. The key is the account's id if there is one, else the lower-case mail, else the name; an account
+//! takes over the row of its mail.
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::destination::{Author, Commit, Scope};
+
+/// The row of each author of the page; written only where something changed.
+pub(super) fn upsert<'a>(
+    tx: &Transaction<'_>,
+    scope: Scope,
+    commits: &'a [Commit],
+) -> rusqlite::Result<HashMap<&'a Author, i64>> {
+    let mut ids = HashMap::new();
+    for author in commits.iter().filter_map(|commit| commit.author.as_ref()) {
+        if !ids.contains_key(author)
+            && let Some(key) = key(author)
+        {
+            ids.insert(author, row(tx, scope, author, &key)?);
+        }
+    }
+    Ok(ids)
+}
+
+fn mail_key(author: &Author) -> Option<String> {
+    let email = author.email.as_deref().filter(|email| !email.is_empty())?;
+    Some(format!("mail:{}", email.to_lowercase()))
+}
+
+fn key(author: &Author) -> Option<String> {
+    if let Some(account) = author.account {
+        return Some(format!("id:{account}"));
+    }
+    mail_key(author).or_else(|| {
+        let name = author.name.as_deref().filter(|name| !name.is_empty())?;
+        Some(format!("name:{name}"))
+    })
+}
+
+fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqlite::Result<i64> {
+    let find = |key: &str| {
+        tx.prepare_cached(
+            "SELECT id FROM bitbucket_server_users WHERE connection_id = ?1 AND instance_id = ?2 AND key = ?3",
+        )?
+        .query_row(params![scope.connection, scope.instance, key], |row| row.get::<_, i64>(0))
+        .optional()
+    };
+    let mut known = find(key)?;
+    if known.is_none() && author.account.is_some() {
+        // The account takes over the row that its commits had before Bitbucket knew the mail.
+        if let Some(id) = mail_key(author).map(|mail| find(&mail)).transpose()?.flatten() {
+            tx.execute("UPDATE bitbucket_server_users SET key = ?2 WHERE id = ?1", params![id, key])?;
+            known = Some(id);
+        }
+    }
+    let kind = if author.bot { "bot" } else { "human" };
+    let Some(id) = known else {
+        return tx
+            .prepare_cached(
+                "INSERT INTO bitbucket_server_users
+                   (connection_id, instance_id, key, source_id, source_url, name, email, active, bot, type)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id",
+            )?
+            .query_row(
+                params![
+                    scope.connection,
+                    scope.instance,
+                    key,
+                    author.account,
+                    author.source_url,
+                    author.name,
+                    author.email,
+                    author.active,
+                    author.bot,
+                    kind
+                ],
+                |row| row.get(0),
+            );
+    };
+    if author.account.is_some() {
+        // Only accounts change: two spellings of one mail's name would rewrite the row for ever.
+        tx.prepare_cached(
+            "UPDATE bitbucket_server_users
+             SET source_id = ?2, source_url = ?3, name = ?4, email = ?5, active = ?6, bot = ?7, type = ?8
+             WHERE id = ?1 AND (source_id, source_url, name, email, active, bot, type)
+                       IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            id,
+            author.account,
+            author.source_url,
+            author.name,
+            author.email,
+            author.active,
+            author.bot,
+            kind
+        ])?;
+    }
+    Ok(id)
+}

@@ -1,0 +1,18 @@
+//! One sync run: every repository of a connection, once. Joins `bitbucket` and `destination`, and needs no
+//! cluster.
+
+mod convert;
+mod discover;
+mod failure;
+mod filter;
+mod plan;
+mod progress;
+mod retry;
+mod run;
+mod walk;
+
+pub use self::discover::discover;
+pub use self::failure::{Failure, RunError};
+pub use self::filter::Filter;
+pub use self::progress::Progress;
+pub use self::run::{Run, Summary};

@@ -1,0 +1,79 @@
+//! What to do with one repository, given what is stored and what was seen. Pure.
+
+use crate::destination::Position;
+
+/// What the server says about a repository's default branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    /// It points to a commit.
+    Commit {
+        /// The short name.
+        branch: String,
+        /// The commit's id.
+        id: String,
+    },
+    /// There are no commits.
+    Empty,
+    /// A default branch is configured, but it does not exist.
+    NoDefaultBranch,
+}
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The stored set is the head's already.
+    Unchanged,
+    /// It is, but the branch is called differently now.
+    Rename(String),
+    /// Rows and head stay; only the state is noted.
+    Empty,
+    /// Likewise.
+    NoDefaultBranch,
+    /// Read the commits between the stored head, if there is one, and the new one.
+    Walk {
+        /// The new head.
+        target: String,
+        /// The stored head.
+        since: Option<String>,
+        /// The default branch's short name.
+        branch: String,
+    },
+}
+
+/// The next step for a repository without a walk under way: one that was begun goes on to its own target first.
+pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Step {
+    match head {
+        Head::Empty => Step::Empty,
+        Head::NoDefaultBranch => Step::NoDefaultBranch,
+        Head::Commit { branch: name, id } if position.head.as_deref() == Some(&id) => {
+            if branch == Some(name.as_str()) { Step::Unchanged } else { Step::Rename(name) }
+        }
+        Head::Commit { branch, id } => Step::Walk { target: id, since: position.head.clone(), branch },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(branch: &str, id: &str) -> Head {
+        Head::Commit { branch: branch.to_owned(), id: id.to_owned() }
+    }
+
+    #[test]
+    fn the_step_follows_from_head_and_name() {
+        let fresh = Position::default();
+        let complete = Position { head: Some("a".to_owned()), walk: None };
+        let walk = |target: &str, since: Option<&str>| Step::Walk {
+            target: target.to_owned(),
+            since: since.map(str::to_owned),
+            branch: "main".to_owned(),
+        };
+        assert_eq!(plan(&fresh, None, head("main", "a")), walk("a", None));
+        assert_eq!(plan(&complete, Some("main"), head("main", "a")), Step::Unchanged);
+        assert_eq!(plan(&complete, Some("master"), head("main", "a")), Step::Rename("main".to_owned()));
+        assert_eq!(plan(&complete, Some("main"), head("main", "b")), walk("b", Some("a")));
+        assert_eq!(plan(&complete, Some("main"), Head::Empty), Step::Empty);
+        assert_eq!(plan(&complete, Some("main"), Head::NoDefaultBranch), Step::NoDefaultBranch);
+    }
+}

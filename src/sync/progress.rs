@@ -1,0 +1,31 @@
+//! How far a run is, for whoever shows it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of a run under way.
+#[derive(Debug, Default)]
+pub struct Progress {
+    total: AtomicU64,
+    done: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Progress {
+    /// Repositories done, repositories in all, and commits stored so far.
+    pub fn read(&self) -> (u64, u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&self.done), read(&self.total), read(&self.commits))
+    }
+
+    pub(super) fn begin(&self, repositories: usize) {
+        self.total.store(repositories as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn stored(&self, commits: u64) {
+        self.commits.fetch_add(commits, Ordering::Relaxed);
+    }
+
+    pub(super) fn repository_done(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,220 @@
+//! Bringing one repository's stored commits to its head.
+
+use tokio_util::sync::CancellationToken;
+
+use super::convert;
+use super::failure::{Failure, RunError};
+use super::plan::{Head, Step, plan};
+use super::progress::Progress;
+use super::retry::retrying;
+use crate::bitbucket::{Client, Error, Fault, Range, Refusal, model};
+use crate::destination::{
+    Commit, Destination, Last, Next, Page, Position, RepositoryState, Scope, StoreError, Stored, StoredRepository,
+};
+
+/// Servers cap a page of commits at 100 unless an admin changed it; one that allows more gives more.
+const PAGE_LIMIT: u32 = 1000;
+
+/// What a walk needs beside the repository.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub client: &'a Client,
+    pub destination: &'a Destination,
+    pub scope: Scope,
+    pub progress: &'a Progress,
+    pub stop: &'a CancellationToken,
+}
+
+/// One repository on its way to its head.
+pub(super) struct Walk<'a> {
+    context: Context<'a>,
+    repository: &'a StoredRepository,
+    position: Position,
+    /// Rows added so far.
+    pub added: u64,
+    /// Rows removed so far.
+    pub removed: u64,
+}
+
+/// How a reading of pages to one target ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// The stored set is the target's; true, if it took more than one page.
+    Target(bool),
+    /// The server does not know one of the commits any more.
+    Vanished,
+}
+
+impl<'a> Walk<'a> {
+    pub const fn new(context: Context<'a>, repository: &'a StoredRepository) -> Self {
+        Self { context, repository, position: Position { head: None, walk: None }, added: 0, removed: 0 }
+    }
+
+    /// Goes on with a walk that was begun, then looks at the head, and walks to it.
+    pub async fn run(&mut self) -> Result<RepositoryState, Failure> {
+        self.position = self.repository.position.clone();
+        if let Some(walk) = self.position.walk.clone() {
+            self.target(&walk.target, walk.since, None).await?;
+        }
+        // A head that moves during a walk of several pages is followed once; then it is the next run's.
+        let mut follow = true;
+        let mut name = self.repository.branch.clone();
+        loop {
+            let (target, since, branch) = match plan(&self.position, name.as_deref(), self.head().await?) {
+                Step::Unchanged => return Ok(RepositoryState::Synced),
+                Step::Rename(branch) => {
+                    self.context.destination.set_branch(self.repository.id, branch).await?;
+                    return Ok(RepositoryState::Synced);
+                }
+                Step::Empty => return Ok(RepositoryState::Empty),
+                Step::NoDefaultBranch => return Ok(RepositoryState::NoDefaultBranch),
+                Step::Walk { target, since, branch } => (target, since, branch),
+            };
+            let several = self.target(&target, since, Some(branch.clone())).await?;
+            name = Some(branch);
+            if !(several && std::mem::take(&mut follow)) {
+                return Ok(RepositoryState::Synced);
+            }
+        }
+    }
+
+    async fn head(&self) -> Result<Head, Failure> {
+        let (project, slug) = self.path();
+        let client = self.context.client;
+        match retrying(self.context.stop, async || client.default_branch(project, slug).await).await {
+            Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if convert::is_sha(&id) => {
+                Ok(Head::Commit { branch: display_id, id })
+            }
+            Ok(_) => Ok(Head::Empty),
+            Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoDefaultBranch) => {
+                Ok(Head::NoDefaultBranch)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Walks to the target, or to where the head has moved if the target is gone. True, if it took more than
+    /// one page.
+    async fn target(&mut self, target: &str, since: Option<String>, branch: Option<String>) -> Result<bool, Failure> {
+        let (mut target, mut since, mut branch) = (target.to_owned(), since, branch);
+        let mut again = true;
+        let mut moves = 3;
+        loop {
+            match self.pages(&target, since.as_deref(), branch.clone()).await {
+                Ok(Reached::Target(several)) => return Ok(several),
+                Ok(Reached::Vanished) if moves > 0 => {
+                    moves -= 1;
+                    let Head::Commit { branch: name, id } = self.head().await? else { return Ok(true) };
+                    if id == target {
+                        // The end is there, so it is the beginning that has gone: read back until the stored
+                        // commits are met. That may end in a sweep, so be sure of the repository first.
+                        if since.take().is_none() {
+                            return Err(Failure::IncompleteListing);
+                        }
+                        self.confirm().await?;
+                    } else {
+                        since = self.position.head.clone();
+                    }
+                    (target, branch) = (id, Some(name));
+                }
+                Ok(Reached::Vanished) => return Err(Failure::IncompleteListing),
+                Err(Failure::IncompleteListing) => {
+                    let (destination, id) = (self.context.destination, self.repository.id);
+                    let position = self.position.clone();
+                    self.position = destination.rewind(id, position).await.map_err(store_failure)?;
+                    if !std::mem::take(&mut again) {
+                        return Err(Failure::IncompleteListing);
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Reads and stores the pages up to the target, from where the checkpoint says.
+    async fn pages(&mut self, target: &str, since: Option<&str>, branch: Option<String>) -> Result<Reached, Failure> {
+        let begun = self.position.walk.as_ref().filter(|walk| walk.target == target && walk.since.as_deref() == since);
+        let mut start = begun.map_or(0, |walk| walk.next_start);
+        let mut several = start > 0;
+        let repairs = since.is_none() && self.position.head.is_some();
+        loop {
+            let range = Range { until: target, since };
+            let (client, path) = (self.context.client, self.path());
+            let page = match retrying(self.context.stop, async || client.commits(path, range, start, PAGE_LIMIT).await).await
+            {
+                Ok(page) => page,
+                Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoSuchCommit) => {
+                    return Ok(Reached::Vanished);
+                }
+                Err(failure) => return Err(failure),
+            };
+            let last = Last { branch: branch.clone(), confirmed: false };
+            let next = match page.next_page_start {
+                _ if page.is_last_page => Next::Last(last),
+                Some(next) if next > start && repairs => Next::PageUnlessClosed(next, last),
+                Some(next) if next > start => Next::Page(next),
+                _ => return Err(Failure::IncompleteListing),
+            };
+            let commits = self.commits(page.values)?;
+            if start == 0 && commits.first().is_some_and(|first| first.sha != target) {
+                return Err(Failure::IncompleteListing);
+            }
+            let page = Page { target: target.to_owned(), since: since.map(str::to_owned), commits, next };
+            let stored = self.store(page).await?;
+            self.added += stored.added;
+            self.removed += stored.removed;
+            self.context.progress.stored(stored.added);
+            self.position = stored.position;
+            match &self.position.walk {
+                Some(walk) => start = walk.next_start,
+                None => return Ok(Reached::Target(several)),
+            }
+            several = true;
+        }
+    }
+
+    fn commits(&self, values: Vec<model::Commit>) -> Result<Vec<Commit>, Failure> {
+        let base = self.context.client.base();
+        values.into_iter().map(|commit| convert::commit(base, commit)).collect::<Option<_>>().ok_or_else(|| {
+            let (project, slug) = self.path();
+            let fault = Fault::Unexpected { status: 200, what: "a commit id that is not one of git's" };
+            Failure::Bitbucket(Error::Transport { request: format!("GET commits of {project}/{slug}"), fault })
+        })
+    }
+
+    /// Stores a page. Where commits would be removed, the repository is first asked who it is.
+    async fn store(&self, mut page: Page) -> Result<Stored, Failure> {
+        let Context { destination, scope, .. } = self.context;
+        let id = self.repository.id;
+        match destination.store(scope, id, self.position.clone(), page.clone()).await {
+            Err(StoreError::Unconfirmed) => {
+                self.confirm().await?;
+                if let Next::Last(last) | Next::PageUnlessClosed(_, last) = &mut page.next {
+                    last.confirmed = true;
+                }
+                destination.store(scope, id, self.position.clone(), page).await.map_err(store_failure)
+            }
+            result => result.map_err(store_failure),
+        }
+    }
+
+    /// Makes sure that the name still leads to the same repository.
+    async fn confirm(&self) -> Result<(), Failure> {
+        let (project, slug) = self.path();
+        let client = self.context.client;
+        let found = retrying(self.context.stop, async || client.repository(project, slug).await).await?;
+        if found.id == self.repository.source_id { Ok(()) } else { Err(Failure::Replaced) }
+    }
+
+    fn path(&self) -> (&'a str, &'a str) {
+        (&self.repository.project, &self.repository.slug)
+    }
+}
+
+fn store_failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::Destination(error) => RunError::from(error).into(),
+        StoreError::Superseded => Failure::Superseded,
+        StoreError::Incomplete { .. } | StoreError::Unconfirmed => Failure::IncompleteListing,
+    }
+}

@@ -1,0 +1,97 @@
+//! The sentences that users read: one of what was seen, one of what to do. No secret, no counter, no time,
+//! nothing that the server wrote.
+
+use crate::api::Reason;
+use crate::bitbucket::{Error, Fault, Refusal};
+
+/// The reason and the message for a broken way.
+pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
+    let (reason, advice) = match fault {
+        Fault::Unreachable(_) | Fault::Timeout(_) => (
+            Reason::ServerUnreachable,
+            "Check the url, DNS, firewalls and network policies between the cluster and Bitbucket.",
+        ),
+        Fault::Tls(_) => (
+            Reason::TlsFailure,
+            "Check that the certificate is valid for the url's host and signed by an authority that the operator trusts.",
+        ),
+        Fault::RateLimited { .. } => (
+            Reason::RateLimited,
+            "It is tried again when the server allows; ask the Bitbucket admin to exempt the service account from rate limiting if this lasts.",
+        ),
+        Fault::Server { .. } => {
+            (Reason::ServerError, "Check the health of Bitbucket and of the proxies in front of it; it is tried again.")
+        }
+        Fault::Proxy(_) => (
+            Reason::ProxyRefused,
+            "The answer does not come from Bitbucket: ask who runs the proxy or the single sign-on in front of it to let REST requests of the service account pass.",
+        ),
+        Fault::Unexpected { .. } | Fault::TooLarge(_) => (
+            Reason::UnexpectedAnswer,
+            "Check that no proxy or single sign-on answers in Bitbucket's place; it is tried again.",
+        ),
+    };
+    (reason, format!("{request} {fault}. {advice}"))
+}
+
+/// What is wrong with the credentials, and whether the password was judged wrong.
+pub(super) fn of_identity(error: &Error) -> (String, bool) {
+    let (advice, wrong) = match error.refusal() {
+        Some(Refusal::WrongPassword) => (
+            "Correct the password in the Secret; it is not sent again before that, because repeated wrong passwords lock the account.",
+            true,
+        ),
+        Some(Refusal::Captcha) => (
+            "Log in to Bitbucket once in a browser as the service account, or ask a Bitbucket admin to clear its CAPTCHA challenge.",
+            false,
+        ),
+        Some(Refusal::NotLicensed) => {
+            ("Ask a Bitbucket admin to give the service account a licence (permission Bitbucket User).", false)
+        }
+        Some(Refusal::BasicDisabled) => {
+            ("Put an HTTP access token into the Secret's key token instead of a password.", false)
+        }
+        _ if *error == Error::GateClosed => ("Correct the password in the Secret.", true),
+        _ => (
+            "The server takes the credentials for nobody's: put a valid token or user name and password into the Secret.",
+            false,
+        ),
+    };
+    (format!("{error}. {advice}"), wrong)
+}
+
+/// There is no Bitbucket at the URL.
+pub(super) fn no_bitbucket(error: &Error) -> String {
+    format!(
+        "{error}. There is no Bitbucket at this url: check its host, port and context path, such as https://bitbucket.example.com/bitbucket."
+    )
+}
+
+/// Commits are refused everywhere.
+pub(super) fn no_commits(error: &Error) -> String {
+    format!("{error}. Ask a Bitbucket admin to give the service account the permission Repository read on the projects to import.")
+}
+
+/// Bitbucket refuses something else.
+pub(super) fn refused(error: &Error) -> String {
+    format!("{error}. Ask a Bitbucket admin what the service account lacks to read projects and repositories.")
+}
+
+/// Nothing is visible to the account.
+pub(super) fn nothing_visible() -> String {
+    "GET repos lists no repository for this account. Ask a Bitbucket admin to give it the permission Project read on the projects to import.".to_owned()
+}
+
+/// The filter leaves nothing.
+pub(super) fn nothing_selected() -> String {
+    "spec.import selects none of the repositories that this account can read. Correct its lists, or ask a Bitbucket admin for access to what they name.".to_owned()
+}
+
+/// Everything is well.
+pub(super) fn verified(readable: bool) -> String {
+    if readable {
+        "The credentials are valid and commits can be read.".to_owned()
+    } else {
+        "The credentials are valid; all selected repositories are empty, so no commit could be read yet.".to_owned()
+    }
+}

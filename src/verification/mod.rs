@@ -1,0 +1,8 @@
+//! From answers to a verdict: do these credentials read commits at this Bitbucket?
+
+mod message;
+mod verdict;
+mod verify;
+
+pub use self::verdict::{Identity, Negative, Outcome, Verdict};
+pub use self::verify::{outcome_of, verify};

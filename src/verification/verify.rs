@@ -1,0 +1,161 @@
+//! The checks, in the order in which they may be made: nothing secret leaves before it is known that there is
+//! a Bitbucket.
+
+use super::message;
+use super::verdict::{Identity, Negative, Outcome, Verdict};
+use crate::api::Reason;
+use crate::bitbucket::model::Repository;
+use crate::bitbucket::{Client, Error, Fault, Refusal};
+use crate::sync::Filter;
+
+/// So many repositories that are not empty are tried before commits count as refused.
+const REPOSITORIES_TO_TRY: usize = 10;
+
+/// Asks the server until the question is answered.
+pub async fn verify(client: &Client, filter: &Filter) -> Outcome {
+    let mut identity = Identity::default();
+    match steps(client, filter, &mut identity).await {
+        Ok(message) => Outcome::Verdict(Verdict::Verified { identity, message }),
+        Err(stop) => stop.outcome(identity),
+    }
+}
+
+/// Why a verification ends early.
+enum Stop {
+    /// By what the server, or the way to it, answered.
+    Answer(Error),
+    /// There is no Bitbucket.
+    NoBitbucket(Error),
+    /// Every repository that was tried refuses its commits.
+    NoCommits(Error),
+    /// No repository to import.
+    NoResources(String),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Answer(error)
+    }
+}
+
+async fn steps(client: &Client, filter: &Filter, identity: &mut Identity) -> Result<String, Stop> {
+    let properties = client.application_properties().await.map_err(no_bitbucket)?;
+    identity.server_version = Some(properties.version);
+    let (mut tried, mut visible, mut selected) = (0, false, false);
+    let mut refused = None;
+    let mut start = 0;
+    loop {
+        let (page, username) = client.repositories(start).await?;
+        match username {
+            Some(name) => identity.username = Some(name),
+            // Served as nobody, unless an endpoint that is closed to nobody says otherwise.
+            None if identity.username.is_none() => identity.username = client.prove_identity().await?,
+            None => {}
+        }
+        visible |= !page.values.is_empty();
+        for repository in page.values.iter().filter(|repository| filter.selects(repository)) {
+            selected = true;
+            match commits(client, repository).await? {
+                Commits::Readable => return Ok(message::verified(true)),
+                Commits::None => {}
+                Commits::Refused(error) => {
+                    refused = refused.or(Some(error));
+                    tried += 1;
+                }
+            }
+            if tried == REPOSITORIES_TO_TRY {
+                break;
+            }
+        }
+        match page.next_page_start {
+            _ if page.is_last_page || tried == REPOSITORIES_TO_TRY => break,
+            Some(next) if next > start => start = next,
+            _ => return Err(Stop::Answer(no_next_page())),
+        }
+    }
+    match refused {
+        Some(error) => Err(Stop::NoCommits(error)),
+        None if selected => Ok(message::verified(false)),
+        None if visible => Err(Stop::NoResources(message::nothing_selected())),
+        None => Err(Stop::NoResources(message::nothing_visible())),
+    }
+}
+
+/// What a repository says about its commits.
+enum Commits {
+    Readable,
+    None,
+    Refused(Error),
+}
+
+async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Error> {
+    match client.newest_commit(&repository.project.key, &repository.slug).await {
+        Ok(()) => Ok(Commits::Readable),
+        Err(error) => match error.refusal() {
+            // Without a default branch there is nothing to resolve, and some releases say so as a missing commit.
+            Some(Refusal::NoDefaultBranch | Refusal::NoSuchCommit) => Ok(Commits::None),
+            // Gone between the listing and now.
+            Some(Refusal::NoSuchRepository | Refusal::NoSuchProject) => Ok(Commits::None),
+            Some(Refusal::Forbidden) => Ok(Commits::Refused(error)),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Only the first request, which carries no credentials, judges whether there is a Bitbucket.
+fn no_bitbucket(error: Error) -> Stop {
+    let elsewhere = match &error {
+        Error::Refused { refusal, .. } => *refusal == Refusal::NoSuchRoute,
+        Error::Transport { fault, .. } => matches!(fault, Fault::Unexpected { .. }),
+        Error::GateClosed => false,
+    };
+    if elsewhere { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
+}
+
+fn no_next_page() -> Error {
+    let fault = Fault::Unexpected { status: 200, what: "a page that is not the last and names no next one" };
+    Error::Transport { request: "GET repos".to_owned(), fault }
+}
+
+/// What an answer means for the connection, wherever it was met: a run's answers count as a verification's.
+pub fn outcome_of(error: Error) -> Outcome {
+    Stop::Answer(error).outcome(Identity::default())
+}
+
+impl Stop {
+    fn outcome(self, identity: Identity) -> Outcome {
+        let (reason, message, wrong_password) = match self {
+            Self::NoBitbucket(error) => (Reason::InvalidUrl, message::no_bitbucket(&error), false),
+            Self::NoCommits(error) => (Reason::InvalidPermissions, message::no_commits(&error), false),
+            Self::NoResources(message) => (Reason::NoResources, message, false),
+            Self::Answer(Error::Transport { request, fault }) => {
+                let (reason, message) = message::of_fault(&request, &fault);
+                let retry_after = match fault {
+                    Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => retry_after,
+                    _ => None,
+                };
+                return Outcome::Fault { reason, message, retry_after };
+            }
+            Self::Answer(error) => match error.refusal() {
+                Some(Refusal::Forbidden | Refusal::Other) => {
+                    (Reason::InvalidPermissions, message::refused(&error), false)
+                }
+                Some(
+                    Refusal::NoSuchRoute
+                    | Refusal::NoSuchProject
+                    | Refusal::NoSuchRepository
+                    | Refusal::NoSuchCommit
+                    | Refusal::NoDefaultBranch,
+                ) => {
+                    let message = format!("{error}. Check the version of Bitbucket; it is tried again.");
+                    return Outcome::Fault { reason: Reason::UnexpectedAnswer, message, retry_after: None };
+                }
+                _ => {
+                    let (message, wrong) = message::of_identity(&error);
+                    (Reason::InvalidCredentials, message, wrong)
+                }
+            },
+        };
+        Outcome::Verdict(Verdict::Refused(Negative { reason, message, wrong_password, identity }))
+    }
+}
