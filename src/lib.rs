@@ -1,7 +1,23 @@
 //! Copies the commits of every readable repository's default branch from Bitbucket Data Center into SQL.
+//!
+//! The map of the house; dependencies point down:
+//!
+//! | room | reason to change |
+//! |---|---|
+//! | [`cli`] | what can be typed |
+//! | [`controller`] | what Kubernetes is told, and when something is done |
+//! | [`verification`] | what an answer means for the credentials |
+//! | [`sync`] | how stored commits become those of the head |
+//! | [`bitbucket`] | how Bitbucket is asked, and how it answers |
+//! | [`destination`] | how rows are stored |
+//! | [`api`] | what users write and read |
+//! | [`runtime`] | the process |
 
 pub mod api;
 pub mod bitbucket;
+pub mod cli;
+pub mod controller;
 pub mod destination;
+pub mod runtime;
 pub mod sync;
 pub mod verification;

@@ -50,6 +50,36 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 22] = [
+        Self::Verified,
+        Self::InvalidCredentials,
+        Self::InvalidPermissions,
+        Self::NoResources,
+        Self::InvalidUrl,
+        Self::SecretNotFound,
+        Self::InvalidSecret,
+        Self::InvalidSchedule,
+        Self::DestinationInvalid,
+        Self::DestinationUnavailable,
+        Self::ServerUnreachable,
+        Self::TlsFailure,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::ProxyRefused,
+        Self::UnexpectedAnswer,
+        Self::Pending,
+        Self::Synced,
+        Self::SyncIncomplete,
+        Self::SyncFailed,
+        Self::Suspended,
+        Self::ProgressingWithRetry,
+    ];
+
+    /// The reason with this word, if it is one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// The word as it stands in `reason` of a condition.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ pub async fn discover(client: &Client, stop: &CancellationToken) -> Result<Vec<R
     let mut found = HashMap::new();
     let mut start = 0;
     loop {
-        let (page, username) = match retrying(stop, async || client.repositories(start).await).await {
+        let (page, username) = match retrying(stop, || client.repositories(start)).await {
             Ok(answer) => answer,
             Err(Failure::Run(error)) => return Err(error),
             Err(Failure::Bitbucket(error)) => return Err(RunError::Listing(error)),

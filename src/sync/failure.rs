@@ -15,6 +15,9 @@ pub enum RunError {
     /// The database failed.
     #[error("the destination failed: {0}")]
     Destination(#[from] destination::Error),
+    /// A fault in this program; the log tells more.
+    #[error("the run broke off; see the operator's log")]
+    Broken,
     /// Somebody asked the run to stop.
     #[error("the run was stopped")]
     Stopped,

@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
     async fn head(&self) -> Result<Head, Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
-        match retrying(self.context.stop, async || client.default_branch(project, slug).await).await {
+        match retrying(self.context.stop, || client.default_branch(project, slug)).await {
             Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if convert::is_sha(&id) => {
                 Ok(Head::Commit { branch: display_id, id })
             }
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
         loop {
             let range = Range { until: target, since };
             let (client, path) = (self.context.client, self.path());
-            let page = match retrying(self.context.stop, async || client.commits(path, range, start, PAGE_LIMIT).await).await
+            let page = match retrying(self.context.stop, || client.commits(path, range, start, PAGE_LIMIT)).await
             {
                 Ok(page) => page,
                 Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoSuchCommit) => {
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
     async fn confirm(&self) -> Result<(), Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
-        let found = retrying(self.context.stop, async || client.repository(project, slug).await).await?;
+        let found = retrying(self.context.stop, || client.repository(project, slug)).await?;
         if found.id == self.repository.source_id { Ok(()) } else { Err(Failure::Replaced) }
     }
 

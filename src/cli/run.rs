@@ -1,0 +1,80 @@
+//! `bitbucket-connector run`: the operator.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::Failure;
+use crate::bitbucket::Gates;
+use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Watch};
+use crate::destination::DatabaseUrl;
+use crate::runtime::telemetry::LogFormat;
+use crate::runtime::{admin, shutdown, telemetry};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where commits are stored, as sqlite://PATH
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE")]
+    database: DatabaseUrl,
+    /// Watch this namespace only, not all
+    #[arg(long, env = "BITBUCKET_CONNECTOR_NAMESPACE")]
+    namespace: Option<String>,
+    /// Name of this cluster in the database [default: the uid of namespace kube-system]
+    #[arg(long, env = "BITBUCKET_CONNECTOR_CLUSTER_NAME")]
+    cluster_name: Option<String>,
+    /// Requests that one Bitbucket sees at a time, whatever the number of connections
+    #[arg(long, env = "BITBUCKET_CONNECTOR_MAX_REQUESTS_PER_HOST", default_value_t = 16)]
+    max_requests_per_host: usize,
+    /// Address of /livez and /readyz
+    #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// How log lines are written
+    #[arg(long, env = "BITBUCKET_CONNECTOR_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, env = "BITBUCKET_CONNECTOR_LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+/// Runs until a signal.
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let Args { database, namespace, cluster_name, max_requests_per_host, listen, log_format, log_level } = args;
+    telemetry::init(log_format, &log_level)?;
+    let stop = shutdown::on_signal()?;
+    let listener =
+        admin::bind(listen).await.map_err(|error| format!("cannot listen at {listen} (--listen): {error}"))?;
+    info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, "bitbucket-connector started");
+
+    let client = Client::try_default().await.map_err(|error| format!("no way to the API server: {error}"))?;
+    let cluster = match cluster_name {
+        Some(name) => name,
+        None => cluster_uid(&client).await,
+    };
+    let (wake, wakes) = mpsc::unbounded_channel();
+    let (ready, is_ready) = watch::channel(false);
+    let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
+    let gates = Gates::new(max_requests_per_host);
+    let context = Arc::new(Context::new(client, gates, Destinations::new(database), recorder, cluster, wake));
+    let probes = tokio::spawn(admin::serve(listener, is_ready, stop.clone()));
+    controller::run(context, Watch { namespace, wakes, ready, stop }).await;
+    probes.await??;
+    info!("bitbucket-connector ended");
+    Ok(())
+}
+
+/// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read.
+async fn cluster_uid(client: &Client) -> String {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match controller::within(namespaces.get("kube-system")).await {
+        Ok(namespace) => namespace.uid().unwrap_or_default(),
+        Err(error) => {
+            warn!(%error, "the uid of namespace kube-system cannot be read; the cluster is called \"default\" in the database, see --cluster-name");
+            "default".to_owned()
+        }
+    }
+}

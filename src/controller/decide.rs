@@ -1,0 +1,218 @@
+//! From what was learned to the next status, and to what is done next. Pure: all rules of the conditions are
+//! in this file and in `slots`.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::facts::{DestinationState, Facts, Observation, RunState};
+use super::{outcome, slots};
+use crate::api::Reason;
+use crate::api::conditions::{self, READY, RECONCILING, STALLED, SYNCED, State, Truth, VERIFIED};
+use crate::api::status::{BitbucketConnectionStatus, Progress, Trigger};
+use crate::verification::{Outcome, Verdict};
+
+/// What is written and done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The next status; written only where it differs from the old one.
+    pub status: BitbucketConnectionStatus,
+    /// The run to start once the status is written.
+    pub start: Option<Trigger>,
+}
+
+/// The decision.
+pub fn decide(facts: &Facts) -> Decision {
+    let mut status = facts.old.clone();
+    let verified = verified(facts, &mut status);
+    if let RunState::Ended(result) = &facts.run {
+        outcome::complete(result, facts.now, &mut status);
+    }
+    if facts.requested_at.is_some() {
+        status.last_handled_reconcile_at.clone_from(&facts.requested_at);
+    }
+    let ended = slots::synced(&facts.run, facts.suspended, &status);
+    let start = slots::start(facts, verified.truth, &mut status);
+    status.progress = match &facts.run {
+        RunState::Underway(Some((done, total, commits))) => Some(progress(*done, *total, *commits)),
+        RunState::Underway(None) => status.progress,
+        _ => None,
+    };
+    let synced = ended.or_else(|| kept(&status, SYNCED)).unwrap_or_else(slots::pending);
+    let ready = ready(facts, &verified, &synced, &status);
+    let awaiting = awaits_verdict(facts);
+    let stalled = ready.truth == Truth::False && waits_for_a_person(ready.reason);
+    let retrying = !stalled
+        && (awaiting || (ready.truth == Truth::False && (is_transport(ready.reason) || ready.reason == Reason::DestinationUnavailable)));
+
+    let mut set = |type_: &str, state: &State| {
+        conditions::set(&mut status.conditions, type_, state, facts.generation, facts.now);
+    };
+    set(READY, &ready);
+    set(VERIFIED, &verified);
+    set(SYNCED, &synced);
+    if stalled {
+        set(STALLED, &State::new(Truth::True, ready.reason, ready.message.clone()));
+    }
+    if retrying {
+        set(RECONCILING, &State::new(Truth::True, Reason::ProgressingWithRetry, retry_message(facts, &ready)));
+    }
+    if !stalled {
+        conditions::remove(&mut status.conditions, STALLED);
+    }
+    if !retrying {
+        conditions::remove(&mut status.conditions, RECONCILING);
+    }
+    if !awaiting {
+        status.observed_generation = Some(facts.generation);
+    }
+    slots::show_next(facts, verified.truth, &mut status);
+    keep_time(facts, &mut status);
+    Decision { status, start }
+}
+
+/// The verdict, and what goes with it into the status.
+fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
+    let unknown = |reason, message: &str| State::new(Truth::Unknown, reason, message);
+    let kept = if facts.inputs_changed { None } else { kept(status, VERIFIED) };
+    match &facts.observation {
+        Observation::Kept => {
+            kept.unwrap_or_else(|| unknown(Reason::Pending, "The credentials have not been verified yet."))
+        }
+        Observation::Suspended => kept.unwrap_or_else(|| {
+            unknown(Reason::Suspended, "Nothing is asked while spec.suspend is true. Set it to false to verify and sync.")
+        }),
+        Observation::Unusable(reason, message) => {
+            status.refused_secret = None;
+            State::new(Truth::False, *reason, message)
+        }
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. } => {
+            // A verdict is never lost to a fault; one that was never reached, or of other inputs, is unknown.
+            kept.filter(|state| state.truth != Truth::Unknown).unwrap_or_else(|| unknown(*reason, message))
+        }
+        Observation::Asked { outcome: Outcome::Verdict(verdict), secret } => {
+            let (state, identity) = match verdict {
+                Verdict::Verified { identity, message } => {
+                    (State::new(Truth::True, Reason::Verified, message), identity)
+                }
+                Verdict::Refused(negative) => {
+                    (State::new(Truth::False, negative.reason, &negative.message), &negative.identity)
+                }
+            };
+            let wrong = matches!(verdict, Verdict::Refused(negative) if negative.wrong_password);
+            status.refused_secret = wrong.then(|| secret.clone());
+            if let Some(username) = &identity.username {
+                status.username = Some(clean(username));
+            }
+            if let Some(version) = &identity.server_version {
+                status.server_version = Some(clean(version));
+            }
+            status.last_verified_time = Some(Time(facts.now));
+            state
+        }
+    }
+}
+
+/// Ready takes the first that applies.
+fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConnectionStatus) -> State {
+    if let Err(message) = &facts.schedule {
+        return State::new(Truth::False, Reason::InvalidSchedule, message);
+    }
+    if verified.truth == Truth::False {
+        return verified.clone();
+    }
+    match &facts.destination {
+        DestinationState::Invalid(message) => return State::new(Truth::False, Reason::DestinationInvalid, message),
+        DestinationState::Unavailable(message) => {
+            return State::new(Truth::False, Reason::DestinationUnavailable, message);
+        }
+        DestinationState::Open | DestinationState::NotAsked => {}
+    }
+    match &facts.observation {
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. } if facts.grace_over => {
+            State::new(Truth::False, *reason, message)
+        }
+        // Between two tries nothing is known beyond what was last said.
+        Observation::Kept if facts.grace_over => kept(status, READY).unwrap_or_else(|| verified.clone()),
+        _ if verified.truth == Truth::Unknown => verified.clone(),
+        _ if synced.reason == Reason::Pending => verified.clone(),
+        _ => State::new(Truth::True, synced.reason, &synced.message),
+    }
+}
+
+/// Whether a new generation's url or reference still has no verdict, because the way to it was broken.
+fn awaits_verdict(facts: &Facts) -> bool {
+    let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. }, .. });
+    fault && facts.inputs_changed && facts.old.observed_generation != Some(facts.generation)
+}
+
+fn retry_message(facts: &Facts, ready: &State) -> String {
+    match &facts.observation {
+        Observation::Asked { outcome: Outcome::Fault { message, .. }, .. } => message.clone(),
+        _ => ready.message.clone(),
+    }
+}
+
+const fn is_transport(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::ServerUnreachable
+            | Reason::TlsFailure
+            | Reason::RateLimited
+            | Reason::ServerError
+            | Reason::ProxyRefused
+            | Reason::UnexpectedAnswer
+    )
+}
+
+const fn waits_for_a_person(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::InvalidCredentials
+            | Reason::InvalidPermissions
+            | Reason::NoResources
+            | Reason::InvalidUrl
+            | Reason::SecretNotFound
+            | Reason::InvalidSecret
+            | Reason::InvalidSchedule
+            | Reason::DestinationInvalid
+    )
+}
+
+/// A condition as it stands in the status.
+pub(super) fn kept(status: &BitbucketConnectionStatus, type_: &str) -> Option<State> {
+    let condition = conditions::find(&status.conditions, type_)?;
+    let truth = match condition.status.as_str() {
+        "True" => Truth::True,
+        "False" => Truth::False,
+        _ => Truth::Unknown,
+    };
+    Some(State::new(truth, Reason::parse(&condition.reason)?, &condition.message))
+}
+
+/// `lastVerifiedTime` is written together with another change, never alone.
+fn keep_time(facts: &Facts, status: &mut BitbucketConnectionStatus) {
+    let mut alone = status.clone();
+    alone.last_verified_time.clone_from(&facts.old.last_verified_time);
+    if alone == facts.old {
+        *status = alone;
+    }
+}
+
+fn progress(done: u64, total: u64, commits: u64) -> Progress {
+    Progress { repositories_done: count(done), repositories_total: count(total), commits: count(commits) }
+}
+
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Remote text, fit for a status: short and without control characters.
+fn clean(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(128).collect()
+}
+
+/// Seconds are the finest that a status holds.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

@@ -1,0 +1,25 @@
+//! What can go wrong between the operator and the API server.
+
+use std::time::Duration;
+
+/// How long one call to the API server may take: kube sets no timeout of its own.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A call to the API server that failed; the reconcile is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or could not be reached.
+    #[error("the API server: {0}")]
+    Kube(#[from] kube::Error),
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// Awaits a call to the API server, but not for ever.
+pub async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Error::Timeout),
+    }
+}

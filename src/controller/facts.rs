@@ -1,0 +1,87 @@
+//! What one reconcile has learned, for the decision. No I/O.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::schedule::Schedule;
+use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
+use crate::api::Reason;
+use crate::sync::{RunError, Summary};
+use crate::verification::Outcome;
+
+/// Everything that the decision depends on.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The clock.
+    pub now: Timestamp,
+    /// The spec's generation.
+    pub generation: i64,
+    /// The status as it was written last.
+    pub old: BitbucketConnectionStatus,
+    /// The schedule, or the sentence that says what is wrong with it.
+    pub schedule: Result<Schedule, String>,
+    /// How late a slot may start.
+    pub deadline: Option<Duration>,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// The value of the annotation, if this reconcile has handled it.
+    pub requested_at: Option<String>,
+    /// What was learned of the credentials.
+    pub observation: Observation,
+    /// Whether url, Secret or import filter are others than those of the kept verdict.
+    pub inputs_changed: bool,
+    /// Whether a run of other inputs was made, so that a new one is due.
+    pub run_outdated: bool,
+    /// Whether the last try met a transport fault, so that a run would only meet it again.
+    pub faulty: bool,
+    /// Whether a transport fault has lasted too long to be kept quiet.
+    pub grace_over: bool,
+    /// The database.
+    pub destination: DestinationState,
+    /// The sync run.
+    pub run: RunState,
+}
+
+/// What was learned of the credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Nothing new: the verdict stands.
+    Kept,
+    /// Nothing was asked.
+    Suspended,
+    /// There are no usable credentials to ask with, or no usable URL.
+    Unusable(Reason, String),
+    /// The server was asked.
+    Asked {
+        /// What came of it.
+        outcome: Outcome,
+        /// The Secret that was used, and where.
+        secret: RefusedSecret,
+    },
+}
+
+/// What is known of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DestinationState {
+    /// It is open.
+    Open,
+    /// It was not looked at, because nothing would be stored anyway.
+    NotAsked,
+    /// A person must help.
+    Invalid(String),
+    /// It is tried again.
+    Unavailable(String),
+}
+
+/// What the sync run does.
+#[derive(Clone, Debug)]
+pub enum RunState {
+    /// There is none in this process.
+    None,
+    /// It is under way: repositories done, repositories in all, commits stored. None, if it is too early to
+    /// show them again.
+    Underway(Option<(u64, u64, u64)>),
+    /// It has ended.
+    Ended(Result<Summary, RunError>),
+}

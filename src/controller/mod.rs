@@ -1,0 +1,33 @@
+//! The operator: watches connections and Secrets, and keeps each connection's status true.
+//!
+//! The only room that talks to Kubernetes.
+
+mod backoff;
+mod context;
+mod decide;
+mod dereference;
+mod destinations;
+mod error;
+mod events;
+mod facts;
+mod outcome;
+mod reconcile;
+mod runs;
+mod schedule;
+mod secret;
+mod slots;
+mod status;
+mod watch;
+
+use kube::core::DeserializeGuard;
+
+pub use self::context::Context;
+pub use self::destinations::Destinations;
+pub use self::error::within;
+pub use self::status::FIELD_MANAGER;
+pub use self::watch::{Watch, run};
+use crate::api::BitbucketConnection;
+
+/// A connection, or why the object is none: one that cannot be understood must not blind the operator to the
+/// others.
+pub type Guarded = DeserializeGuard<BitbucketConnection>;

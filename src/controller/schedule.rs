@@ -1,0 +1,154 @@
+//! When a connection is due: the cron grammar of a CronJob, in a time zone. Pure.
+
+use std::time::Duration;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+/// A thousand connections with the same schedule start within this time and not all at once.
+const SPREAD: Duration = Duration::from_mins(1);
+
+/// A schedule that has at least one moment.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    cron: Cron,
+    zone: TimeZone,
+    offset: Duration,
+}
+
+impl Schedule {
+    /// Understands the five fields and the zone. `uid` says where in the spread the connection lies. The error
+    /// is the sentence for the user.
+    pub fn parse(schedule: &str, zone: &str, uid: &str) -> Result<Self, String> {
+        let invalid = |what: &str| {
+            format!(
+                "spec.schedule {what}. Write five fields as a CronJob has them: minute, hour, day of month, month, day of week, such as \"0 * * * *\"."
+            )
+        };
+        let upper = schedule.trim().to_uppercase();
+        if upper.contains('=') {
+            return Err(invalid("names a time zone, which belongs into spec.timeZone"));
+        }
+        // Extensions of the parser that no CronJob has.
+        if upper.contains(['#', '?']) || upper.split([' ', ',']).any(|part| part == "L" || part.ends_with(['L', 'W']) && part != "JUL") {
+            return Err(invalid("uses L, W, # or ?, which a CronJob's grammar does not have"));
+        }
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        let cron = parser.parse(&upper).map_err(|_| invalid("cannot be understood"))?;
+        let zone = TimeZone::get(zone).map_err(|_| {
+            "spec.timeZone is not a time zone of the IANA database. Write a name such as Europe/Berlin or Etc/UTC."
+                .to_owned()
+        })?;
+        let schedule = Self { cron, zone, offset: offset(uid) };
+        if schedule.next_after(Timestamp::UNIX_EPOCH).is_none() {
+            return Err(invalid("names a date that never comes"));
+        }
+        Ok(schedule)
+    }
+
+    /// The first moment after `time`.
+    pub fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
+        let next = self.cron.find_next_occurrence(&time.to_zoned(self.zone.clone()), false).ok()?;
+        Some(next.timestamp())
+    }
+
+    /// The last moment at or before `time`.
+    fn last_before(&self, time: Timestamp) -> Option<Timestamp> {
+        let last = self.cron.find_previous_occurrence(&time.to_zoned(self.zone.clone()), true).ok()?;
+        Some(last.timestamp())
+    }
+
+    /// The next moment that has not started yet at `now`, counting this connection's place in the spread.
+    pub fn upcoming(&self, now: Timestamp) -> Option<Timestamp> {
+        self.next_after(now - self.offset)
+    }
+
+    /// How long from `now` until the next moment starts.
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        let start = self.upcoming(now)? + self.offset;
+        Some(Duration::try_from(start.duration_since(now)).unwrap_or_default())
+    }
+
+    /// The latest moment that has come and is after all of `done`, if it is not too late for it. Earlier ones
+    /// are never made up for.
+    pub fn due(&self, now: Timestamp, done: &[Timestamp], deadline: Option<Duration>) -> Option<Timestamp> {
+        let slot = self.last_before(now - self.offset)?;
+        let late = Duration::try_from(now.duration_since(slot + self.offset)).unwrap_or_default();
+        let fresh = done.iter().all(|done| slot > *done);
+        (fresh && deadline.is_none_or(|deadline| late <= deadline)).then_some(slot)
+    }
+}
+
+/// A number that is the same for the same text in every process.
+pub fn stable_hash(text: &str) -> u64 {
+    let digest = Sha256::digest(text);
+    digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
+}
+
+fn offset(uid: &str) -> Duration {
+    Duration::from_secs(stable_hash(uid) % SPREAD.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn schedule(cron: &str, zone: &str) -> Schedule {
+        let mut schedule = Schedule::parse(cron, zone, "uid").unwrap();
+        schedule.offset = Duration::from_secs(20);
+        schedule
+    }
+
+    #[test]
+    fn the_grammar_is_a_cronjobs() {
+        for good in ["0 * * * *", "*/5 0-6 1,15 jan-mar mon", "@hourly", "0 0 * JUL *", "0 0 * * 7"] {
+            assert!(Schedule::parse(good, "Etc/UTC", "uid").is_ok(), "{good}");
+        }
+        for bad in [
+            "", "* * * *", "0 0 * * * *", "TZ=UTC 0 * * * *", "CRON_TZ=UTC 0 * * * *", "0 0 L * *", "0 0 * * 5#2", "0 0 31 2 *",
+            "0 0 * * 5L", "0 0 15W * *", "60 * * * *", "@every 5m", "hourly",
+        ] {
+            assert!(Schedule::parse(bad, "Etc/UTC", "uid").is_err(), "{bad}");
+        }
+        assert!(Schedule::parse("0 * * * *", "Mars/Olympus", "uid").unwrap_err().contains("spec.timeZone"));
+    }
+
+    #[test]
+    fn a_slot_starts_at_its_place_in_the_spread() {
+        let hourly = schedule("0 * * * *", "Etc/UTC");
+        let before = at("2026-01-01T12:00:19Z");
+        assert_eq!(hourly.due(before, &[at("2026-01-01T11:00:00Z")], None), None);
+        assert_eq!(hourly.upcoming(before), Some(at("2026-01-01T12:00:00Z")));
+        assert_eq!(hourly.wait(before), Some(Duration::from_secs(1)));
+        let now = at("2026-01-01T12:00:20Z");
+        assert_eq!(hourly.due(now, &[at("2026-01-01T11:00:00Z")], None), Some(at("2026-01-01T12:00:00Z")));
+        assert_eq!(hourly.upcoming(now), Some(at("2026-01-01T13:00:00Z")));
+    }
+
+    #[test]
+    fn only_the_latest_missed_slot_counts_and_only_within_the_deadline() {
+        let hourly = schedule("0 * * * *", "Etc/UTC");
+        let now = at("2026-01-01T15:30:20Z");
+        let done = [at("2026-01-01T11:00:00Z")];
+        let slot = Some(at("2026-01-01T15:00:00Z"));
+        assert_eq!(hourly.due(now, &done, None), slot);
+        assert_eq!(hourly.due(now, &done, Some(Duration::from_mins(30))), slot);
+        assert_eq!(hourly.due(now, &done, Some(Duration::from_secs(30 * 60 - 1))), None);
+        assert_eq!(hourly.due(now, &[done[0], at("2026-01-01T15:10:00Z")], None), None, "a run went over it");
+    }
+
+    #[test]
+    fn the_zone_decides_what_the_hour_is() {
+        let nightly = schedule("30 2 * * *", "Europe/Berlin");
+        assert_eq!(nightly.next_after(at("2026-01-01T00:00:00Z")), Some(at("2026-01-01T01:30:00Z")));
+        // 02:30 does not exist on the day the clocks go forward, and is not lost.
+        assert_eq!(nightly.next_after(at("2026-03-28T12:00:00Z")), Some(at("2026-03-29T01:00:00Z")));
+    }
+}

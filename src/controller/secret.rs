@@ -1,0 +1,93 @@
+//! From a Secret to credentials. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
+use crate::bitbucket::{BaseUrl, Credentials};
+
+/// A password or token is not longer than this.
+const LONGEST_VALUE: usize = 4096;
+
+/// Understands a Secret. The error is the sentence for the user.
+pub fn credentials(secret: &Secret, url: &BaseUrl) -> Result<Credentials, String> {
+    let kind = secret.type_.as_deref().unwrap_or("Opaque");
+    if !matches!(kind, "Opaque" | "kubernetes.io/basic-auth") {
+        return Err("The Secret's type is neither Opaque nor kubernetes.io/basic-auth. Reference a Secret that is meant for Bitbucket.".to_owned());
+    }
+    let empty = BTreeMap::new();
+    let data = secret.data.as_ref().unwrap_or(&empty);
+    if let Some(bound) = value(data, "url")? {
+        let same = BaseUrl::parse(&bound).is_ok_and(|bound| bound.origin() == url.origin());
+        if !same {
+            return Err("The Secret's key url binds it to another server than spec.url names. Correct one of the two.".to_owned());
+        }
+    }
+    if let Some(token) = value(data, "token")? {
+        return Ok(Credentials::Token(token.into()));
+    }
+    for (name, password) in
+        [("username", "password"), ("bitbucket_data_center_username", "bitbucket_data_center_password")]
+    {
+        if let (Some(username), Some(password)) = (value(data, name)?, value(data, password)?) {
+            return Ok(Credentials::Basic { username, password: password.into() });
+        }
+    }
+    Err("The Secret holds no credentials. Put in the keys username and password, or bitbucket_data_center_username and bitbucket_data_center_password, or token.".to_owned())
+}
+
+/// The text under a key; None if it is missing or empty.
+fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<Option<String>, String> {
+    let Some(ByteString(bytes)) = data.get(key) else { return Ok(None) };
+    if bytes.len() > LONGEST_VALUE {
+        return Err(format!("The Secret's key {key} is longer than any credential. Put the bare value in."));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| format!("The Secret's key {key} is not UTF-8 text. Encode it as UTF-8 before base64."))?;
+    // `echo` and editors leave a newline that nobody meant.
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn read(kind: &str, data: &[(&str, &str)]) -> Result<Credentials, String> {
+        let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+        let data = data.iter().map(|(key, value)| ((*key).to_owned(), bytes(value))).collect();
+        let secret = Secret { type_: Some(kind.to_owned()), data: Some(data), ..Secret::default() };
+        credentials(&secret, &BaseUrl::parse("https://git.example.com/bitbucket").unwrap())
+    }
+
+    #[test]
+    fn each_set_of_keys_is_understood() {
+        for (name, password) in
+            [("username", "password"), ("bitbucket_data_center_username", "bitbucket_data_center_password")]
+        {
+            let Ok(Credentials::Basic { username, password }) =
+                read("Opaque", &[(name, "svc\n"), (password, "a:b #@/%ü \r\n")])
+            else {
+                panic!("not understood")
+            };
+            assert_eq!((username.as_str(), password.expose_secret()), ("svc", "a:b #@/%ü "));
+        }
+        assert!(matches!(read("kubernetes.io/basic-auth", &[("token", "t")]), Ok(Credentials::Token(_))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (kind, data, expected) in [
+            ("kubernetes.io/tls", vec![("token", "t")], "type"),
+            ("Opaque", vec![("username", "svc")], "holds no credentials"),
+            ("Opaque", vec![("username", "svc"), ("password", "\n")], "holds no credentials"),
+            ("Opaque", vec![("token", "t"), ("url", "https://other.example.com")], "binds it to another server"),
+        ] {
+            assert!(read(kind, &data).unwrap_err().contains(expected), "{expected}");
+        }
+        assert!(read("Opaque", &[("token", "t"), ("url", "https://GIT.example.com/x")]).is_ok());
+    }
+}

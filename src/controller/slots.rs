@@ -1,0 +1,110 @@
+//! Whether a sync run is started, and how the last one shows in Synced. Pure.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::facts::{DestinationState, Facts, RunState};
+use crate::api::Reason;
+use crate::api::conditions::{State, Truth};
+use crate::api::status::{BitbucketConnectionStatus, SyncStatus, Trigger};
+use crate::sync::RunError;
+
+/// So many inaccessible repositories are named in the message.
+const PATHS_SHOWN: usize = 10;
+
+/// Starts a run, if one is due: claims it in the status, so that it runs once. A run that was claimed and has
+/// not ended is taken up again without a new claim.
+pub(super) fn start(facts: &Facts, verified: Truth, status: &mut BitbucketConnectionStatus) -> Option<Trigger> {
+    let Ok(schedule) = &facts.schedule else { return None };
+    let open = facts.destination == DestinationState::Open;
+    let able = verified == Truth::True && open && !facts.faulty;
+    if facts.suspended || !able || matches!(facts.run, RunState::Underway(_)) {
+        return None;
+    }
+    let slot = schedule.due(facts.now, &done(status), facts.deadline);
+    let trigger = match &status.sync {
+        None => Trigger::Initial,
+        Some(_) if facts.run_outdated => Trigger::SpecChange,
+        Some(_) if facts.requested_at.is_some() => Trigger::Requested,
+        Some(sync) if sync.completion_time.is_none() => return Some(sync.trigger),
+        Some(_) if slot.is_some() => Trigger::Schedule,
+        Some(_) => return None,
+    };
+    // Whatever starts the run, it stands for every slot up to now.
+    if let Some(slot) = slot.filter(|_| trigger == Trigger::Schedule) {
+        status.last_schedule_time = Some(Time(slot));
+    }
+    status.sync = Some(SyncStatus {
+        trigger,
+        start_time: Time(facts.now),
+        completion_time: None,
+        commits_added: None,
+        commits_removed: None,
+        // The table keeps the last run's numbers in view until this one has its own.
+        commits: status.sync.as_ref().and_then(|sync| sync.commits),
+        repositories: status.sync.as_ref().and_then(|sync| sync.repositories),
+        failures: Vec::new(),
+    });
+    Some(trigger)
+}
+
+/// Slots up to here are done with.
+fn done(status: &BitbucketConnectionStatus) -> Vec<Timestamp> {
+    let ended = status.sync.as_ref().and_then(|sync| sync.completion_time.as_ref());
+    status.last_schedule_time.iter().chain(ended).map(|time| time.0).collect()
+}
+
+/// Shows the next slot only while it would be run: otherwise each passing slot would be a write for nothing.
+pub(super) fn show_next(facts: &Facts, verified: Truth, status: &mut BitbucketConnectionStatus) {
+    status.next_schedule_time = match &facts.schedule {
+        Ok(schedule) if verified == Truth::True && !facts.suspended => schedule.upcoming(facts.now).map(Time),
+        _ => None,
+    };
+}
+
+/// Synced, where this reconcile changes it.
+pub(super) fn synced(run: &RunState, suspended: bool, status: &BitbucketConnectionStatus) -> Option<State> {
+    let result = match run {
+        RunState::Ended(result) => result,
+        _ if suspended => return Some(suspended_state()),
+        _ if super::decide::kept(status, crate::api::conditions::SYNCED)?.reason == Reason::Suspended => {
+            return Some(pending());
+        }
+        _ => return None,
+    };
+    Some(match result {
+        Err(RunError::Stopped) if suspended => suspended_state(),
+        Err(RunError::Stopped) => return None,
+        Err(error) => {
+            let message = format!("The last run ended early: {error}. What is stored stays; the next run goes on.");
+            State::new(Truth::False, Reason::SyncFailed, message)
+        }
+        Ok(summary) if !summary.failed.is_empty() => State::new(
+            Truth::False,
+            Reason::SyncIncomplete,
+            "Some repositories were left behind; the others are complete. See status.sync.failures for which and why; the next run tries them again.",
+        ),
+        Ok(summary) if !summary.inaccessible.is_empty() => {
+            let message = format!(
+                "Every readable repository's commits are complete. Not readable for this account: {}. Ask a Bitbucket admin for Repository read, or leave them out in spec.import.",
+                paths(&summary.inaccessible)
+            );
+            State::new(Truth::True, Reason::Synced, message)
+        }
+        Ok(_) => State::new(Truth::True, Reason::Synced, "Every repository's commits are complete."),
+    })
+}
+
+/// Synced before any run has ended.
+pub(super) fn pending() -> State {
+    State::new(Truth::Unknown, Reason::Pending, "No sync run has ended yet.")
+}
+
+fn suspended_state() -> State {
+    State::new(Truth::Unknown, Reason::Suspended, "Nothing is synced while spec.suspend is true. Set it to false to go on.")
+}
+
+fn paths(paths: &[String]) -> String {
+    let shown = paths.iter().take(PATHS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if paths.len() > PATHS_SHOWN { format!("{shown} and others") } else { shown }
+}

@@ -1,0 +1,45 @@
+//! The one writer of a status: compares, then writes all of it.
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+use tracing::debug;
+
+use super::context::Context;
+use super::error::{Error, within};
+use crate::api::BitbucketConnection;
+use crate::api::status::BitbucketConnectionStatus;
+
+/// Who owns the status in `managedFields`.
+pub const FIELD_MANAGER: &str = "bitbucket-connector";
+
+/// Writes `new` where it differs from `old`. False, if the object is gone.
+pub async fn write(
+    context: &Context,
+    object: &BitbucketConnection,
+    old: &BitbucketConnectionStatus,
+    new: &BitbucketConnectionStatus,
+) -> Result<bool, Error> {
+    if old == new {
+        return Ok(true);
+    }
+    let patch = json!({
+        "apiVersion": BitbucketConnection::api_version(&()),
+        "kind": BitbucketConnection::kind(&()),
+        // With the uid the write meets this object and not another one of the same name.
+        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "status": new,
+    });
+    let objects: Api<BitbucketConnection> =
+        Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    // Forced: nobody else owns this status.
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match within(objects.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await {
+        Ok(_) => Ok(true),
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
+            debug!("the object is gone");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}

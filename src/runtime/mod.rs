@@ -1,0 +1,6 @@
+//! The process itself: signals, logs, TLS, and the pages for whoever looks after it.
+
+pub mod admin;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tls;
