@@ -23,7 +23,7 @@ use crate::api::status::{BitbucketConnectionStatus, Trigger};
 use crate::api::{BitbucketConnection, REQUESTED_AT};
 use crate::bitbucket::{Client, Options};
 use crate::destination::{ConnectionKey, Destination};
-use crate::sync::{Filter, Run, RunError};
+use crate::sync::{Filter, Patience, RETRY_WAITS, Run, RunError};
 use crate::verification::{Outcome, Verdict, outcome_of, verify};
 
 /// Progress is shown at most this often.
@@ -284,7 +284,7 @@ impl Pass<'_> {
             filter: Filter::from(&self.object.spec.import),
             concurrency: self.concurrency(),
             progress: Arc::default(),
-            stop: CancellationToken::new(),
+            patience: Patience { stop: CancellationToken::new(), waits: RETRY_WAITS },
         };
         info!(?trigger, "sync run started");
         memory.run_inputs = Some(known.inputs);

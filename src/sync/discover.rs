@@ -2,21 +2,19 @@
 
 use std::collections::HashMap;
 
-use tokio_util::sync::CancellationToken;
-
 use super::failure::{Failure, RunError};
-use super::retry::retrying;
+use super::retry::Patience;
 use crate::bitbucket::model::Repository;
 use crate::bitbucket::{Client, Error, Fault, Refusal};
 
 /// Lists all repositories, page by page. The end of a finished listing is only what the server calls its last
 /// page, whatever the pages' sizes.
-pub async fn discover(client: &Client, stop: &CancellationToken) -> Result<Vec<Repository>, RunError> {
+pub async fn discover(client: &Client, patience: &Patience) -> Result<Vec<Repository>, RunError> {
     // By id: a repository that moves between two pages may be listed twice.
     let mut found = HashMap::new();
     let mut start = 0;
     loop {
-        let (page, username) = match retrying(stop, || client.repositories(start)).await {
+        let (page, username) = match patience.send(|| client.repositories(start)).await {
             Ok(answer) => answer,
             Err(Failure::Run(error)) => return Err(error),
             Err(Failure::Bitbucket(error)) => return Err(RunError::Listing(error)),

@@ -15,4 +15,5 @@ pub use self::discover::discover;
 pub use self::failure::{Failure, RunError};
 pub use self::filter::Filter;
 pub use self::progress::Progress;
+pub use self::retry::{Patience, RETRY_WAITS};
 pub use self::run::{Run, Summary};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::convert;
@@ -11,6 +10,7 @@ use super::discover::discover;
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
 use super::progress::Progress;
+use super::retry::Patience;
 use super::walk::{Context, Walk};
 use crate::bitbucket::Client;
 use crate::destination::{ConnectionKey, Destination, RepositoryState, StoredRepository};
@@ -30,8 +30,8 @@ pub struct Run {
     pub concurrency: usize,
     /// Counters for whoever shows them.
     pub progress: Arc<Progress>,
-    /// Ends the run at its next page.
-    pub stop: CancellationToken,
+    /// How patient the run is, and what ends it.
+    pub patience: Patience,
 }
 
 /// What became of a run.
@@ -57,7 +57,7 @@ impl Run {
     /// Runs to the end, or to the first fault that concerns all repositories.
     pub async fn run(&self) -> Result<Summary, RunError> {
         let base = self.client.base();
-        let listed = discover(&self.client, &self.stop).await?;
+        let listed = discover(&self.client, &self.patience).await?;
         let listing = listed
             .iter()
             .map(|repository| convert::listing(base, repository, self.filter.selects(repository)))
@@ -77,7 +77,7 @@ impl Run {
             destination: &self.destination,
             scope,
             progress: &self.progress,
-            stop: &self.stop,
+            patience: &self.patience,
         };
         let mut summary = Summary::default();
         let mut walks = futures::stream::iter(selected)

@@ -1,12 +1,10 @@
 //! Bringing one repository's stored commits to its head.
 
-use tokio_util::sync::CancellationToken;
-
 use super::convert;
 use super::failure::{Failure, RunError};
 use super::plan::{Head, Step, plan};
 use super::progress::Progress;
-use super::retry::retrying;
+use super::retry::Patience;
 use crate::bitbucket::{Client, Error, Fault, Range, Refusal, model};
 use crate::destination::{
     Commit, Destination, Last, Next, Page, Position, RepositoryState, Scope, StoreError, Stored, StoredRepository,
@@ -22,7 +20,7 @@ pub(super) struct Context<'a> {
     pub destination: &'a Destination,
     pub scope: Scope,
     pub progress: &'a Progress,
-    pub stop: &'a CancellationToken,
+    pub patience: &'a Patience,
 }
 
 /// One repository on its way to its head.
@@ -81,7 +79,7 @@ impl<'a> Walk<'a> {
     async fn head(&self) -> Result<Head, Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
-        match retrying(self.context.stop, || client.default_branch(project, slug)).await {
+        match self.context.patience.send(|| client.default_branch(project, slug)).await {
             Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if convert::is_sha(&id) => {
                 Ok(Head::Commit { branch: display_id, id })
             }
@@ -140,7 +138,7 @@ impl<'a> Walk<'a> {
         loop {
             let range = Range { until: target, since };
             let (client, path) = (self.context.client, self.path());
-            let page = match retrying(self.context.stop, || client.commits(path, range, start, PAGE_LIMIT)).await
+            let page = match self.context.patience.send(|| client.commits(path, range, start, PAGE_LIMIT)).await
             {
                 Ok(page) => page,
                 Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoSuchCommit) => {
@@ -202,7 +200,7 @@ impl<'a> Walk<'a> {
     async fn confirm(&self) -> Result<(), Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
-        let found = retrying(self.context.stop, || client.repository(project, slug)).await?;
+        let found = self.context.patience.send(|| client.repository(project, slug)).await?;
         if found.id == self.repository.source_id { Ok(()) } else { Err(Failure::Replaced) }
     }
 

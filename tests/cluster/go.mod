@@ -1,0 +1,3 @@
+module bitbucket-connector/cluster
+
+go 1.26.0

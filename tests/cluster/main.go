@@ -1,0 +1,82 @@
+// Command cluster is a real Kubernetes control plane for tests, the demo and
+// development: etcd, kube-apiserver and kube-controller-manager, without nodes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"bitbucket-connector/cluster/internal/binaries"
+)
+
+const usage = `usage:
+  cluster build                              build what is missing, print the folder of the binaries
+  cluster start --dir DIR [--audit] [--keep] run a control plane until standard input ends or SIGTERM comes
+
+environment:
+  KUBEBUILDER_ASSETS=FOLDER      use the binaries in FOLDER, build only what it lacks
+  USE_EXISTING_CLUSTER=true      start: use the cluster that KUBECONFIG names, start and stop nothing
+  XDG_CACHE_HOME                 where built binaries are kept (default ~/.cache)
+`
+
+// Exit codes: 0 ended as asked, 1 failed, 2 called wrongly.
+func main() {
+	// Who reads standard error may die first; ending the cluster matters more
+	// than telling about it.
+	signal.Ignore(syscall.SIGPIPE)
+	err := run(os.Args[1:])
+	var wrong usageError
+	switch {
+	case err == nil:
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(os.Stderr, "cluster: %v\n\n%s", err, usage)
+		os.Exit(2)
+	default:
+		fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func run(arguments []string) error {
+	if len(arguments) == 0 {
+		return usageError("no command")
+	}
+	switch arguments[0] {
+	case "build":
+		if len(arguments) > 1 {
+			return usageError("build takes no arguments")
+		}
+		return build()
+	case "start":
+		options, err := parseStart(arguments[1:])
+		if err != nil {
+			return err
+		}
+		return start(options)
+	case "help", "-h", "-help", "--help":
+		return flag.ErrHelp
+	}
+	return usageError(fmt.Sprintf("unknown command %q", arguments[0]))
+}
+
+func build() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	folder, err := binaries.ForCluster(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println(folder)
+	return nil
+}

@@ -1,0 +1,53 @@
+//! An operator with nothing to do writes nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bitbucket_simulator::{Simulator, histories};
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde_json::Value;
+
+use crate::support::operator::{Stage, connection, secret};
+
+const CONNECTIONS: usize = 100;
+const INTERVALS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_connections_for_three_intervals() {
+    let stage = Stage::start("idle").await;
+    let path = stage.folder.path().join("api.git");
+    histories::linear(&path, 5).unwrap();
+    let simulator = Simulator::builder().user("reader", "secret").repository("PLAT/api", path).start().await.unwrap();
+    let yearly = ", verifyInterval: 1m, schedule: \"0 0 29 2 *\"";
+    let manifests: String =
+        (0..CONNECTIONS).map(|number| connection(&format!("c{number}"), &simulator.url(), "s", yearly)).collect();
+    stage.apply(&(secret("s", "reader", "secret") + &manifests));
+    for number in 0..CONNECTIONS {
+        stage.until_ready(&format!("c{number}"), "True", "Synced").await;
+    }
+
+    let versions = || async {
+        let objects = stage.objects.list(&ListParams::default()).await.unwrap();
+        objects.into_iter().map(|object| (object.name_any(), object.resource_version())).collect::<HashMap<_, _>>()
+    };
+    let before = versions().await;
+    let written_before = writes(&stage);
+    simulator.clear_requests();
+    // Each verification begins with this request. The interval is jittered, so a connection may be ahead.
+    let verifications = |requests: &[bitbucket_simulator::Seen]| {
+        requests.iter().filter(|seen| seen.path.ends_with("/application-properties")).count() >= CONNECTIONS * INTERVALS
+    };
+    tokio::time::timeout(Duration::from_mins(6), simulator.wait_until(verifications)).await.unwrap();
+    assert_eq!(versions().await, before);
+    assert_eq!(writes(&stage), written_before);
+}
+
+/// Writes to the namespace that the API server has seen: status, events and whatever else.
+fn writes(stage: &Stage) -> Vec<String> {
+    let log = std::fs::read_to_string(&stage.cluster.line.audit_log).unwrap();
+    let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let here = |entry: &Value| entry["objectRef"]["namespace"] == stage.namespace.as_str();
+    let write = |entry: &Value| !matches!(entry["verb"].as_str(), Some("get" | "list" | "watch"));
+    entries.filter(|entry| here(entry) && write(entry)).map(|entry| entry["requestURI"].to_string()).collect()
+}

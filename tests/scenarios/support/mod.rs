@@ -1,0 +1,15 @@
+//! What the scenarios share.
+
+pub mod cluster;
+pub mod operator;
+pub mod sync;
+
+use std::time::Duration;
+
+/// Fails a test that would otherwise hang. Far above anything that a slow machine needs.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_mins(2), future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not happen within two minutes"),
+    }
+}

@@ -1,0 +1,160 @@
+//! The operator as a process of its own, and the objects that it looks after.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use bitbucket_connector::api::BitbucketConnection;
+use bitbucket_connector::api::conditions;
+use bitbucket_connector::destination::{DatabaseUrl, Rows, query};
+use bitbucket_connector::runtime::tls;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client, Config};
+use tempfile::TempDir;
+
+use super::cluster::{Cluster, cluster};
+use super::within;
+
+/// A namespace with an operator that looks after it alone.
+pub struct Stage {
+    pub cluster: &'static Cluster,
+    pub namespace: String,
+    pub objects: Api<BitbucketConnection>,
+    pub folder: TempDir,
+    database: PathBuf,
+    operator: Option<Operator>,
+}
+
+/// A running operator. Killed when dropped; its log is shown where the test has failed.
+pub struct Operator {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Stage {
+    /// A namespace and an operator.
+    pub async fn start(theme: &str) -> Self {
+        let mut stage = Self::without_operator(theme).await;
+        stage.start_operator();
+        stage
+    }
+
+    /// A namespace, and nobody who looks after it yet.
+    pub async fn without_operator(theme: &str) -> Self {
+        tls::install();
+        let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
+        let namespace = cluster.namespace(theme);
+        let kubeconfig = Kubeconfig::read_from(&cluster.line.kubeconfig).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let objects = Api::namespaced(Client::try_from(config).unwrap(), &namespace);
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("commits.db");
+        Self { cluster, namespace, objects, folder, database, operator: None }
+    }
+
+    /// Lets the operator use another database.
+    pub fn set_database(&mut self, path: PathBuf) {
+        self.database = path;
+    }
+
+    /// Starts an operator on the same database.
+    pub fn start_operator(&mut self) {
+        self.operator = Some(Operator::start(self.cluster, &self.namespace, &self.database, self.folder.path()));
+    }
+
+    /// kill -9.
+    pub fn kill_operator(&mut self) {
+        if let Some(mut operator) = self.operator.take() {
+            operator.process.kill().unwrap();
+            operator.process.wait().unwrap();
+        }
+    }
+
+    /// Applies manifests to the namespace.
+    pub fn apply(&self, manifests: &str) {
+        self.cluster.apply(&self.namespace, manifests);
+    }
+
+    /// Runs kubectl in the namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let printed = self.cluster.kubectl(&[&["-n", &self.namespace], arguments].concat(), "");
+        assert!(printed.ok, "kubectl {arguments:?}: {}", printed.err);
+        printed.out
+    }
+
+    /// Waits until the object is as `wanted`, and gives it.
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&BitbucketConnection) -> bool,
+    ) -> BitbucketConnection {
+        let met = |object: Option<&BitbucketConnection>| object.is_some_and(&wanted);
+        let found = within(&format!("{name}: {what}"), await_condition(self.objects.clone(), name, met)).await;
+        found.unwrap().unwrap()
+    }
+
+    /// Waits until Ready has this status and reason.
+    pub async fn until_ready(&self, name: &str, status: &str, reason: &str) -> BitbucketConnection {
+        let wanted = |object: &BitbucketConnection| {
+            condition(object, conditions::READY).is_some_and(|ready| ready.status == status && ready.reason == reason)
+        };
+        self.until(name, &format!("Ready={status} {reason}"), wanted).await
+    }
+
+    /// The rows of a query.
+    pub async fn query(&self, sql: &str) -> Rows {
+        query(&DatabaseUrl::Sqlite(self.database.clone()), sql).await.unwrap()
+    }
+}
+
+impl Operator {
+    fn start(cluster: &Cluster, namespace: &str, database: &Path, folder: &Path) -> Self {
+        let log = folder.join("operator.log");
+        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+            .args(["run", "--listen", "127.0.0.1:0", "--log-level", "info,bitbucket_connector=debug"])
+            .args(["--namespace", namespace])
+            .arg("--database")
+            .arg(format!("sqlite://{}", database.display()))
+            .env("KUBECONFIG", &cluster.line.kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Self { process, log }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- the operator's log, its end\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        }
+    }
+}
+
+/// A condition of an object.
+pub fn condition<'a>(object: &'a BitbucketConnection, type_: &str) -> Option<&'a Condition> {
+    conditions::find(&object.status.as_ref()?.conditions, type_)
+}
+
+/// A Secret with a user name and a password.
+pub fn secret(name: &str, username: &str, password: &str) -> String {
+    let data = serde_json::json!({"username": username, "password": password});
+    format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {data}\n---\n")
+}
+
+/// A connection; `more` is further fields of the spec, in YAML's flow style, each with a comma before it.
+pub fn connection(name: &str, url: &str, secret: &str, more: &str) -> String {
+    format!(
+        "apiVersion: bitbucket-connector.dev/v1alpha1\nkind: BitbucketConnection\nmetadata: {{name: {name}}}\n\
+         spec: {{url: \"{url}\", secretRef: {{name: {secret}}}{more}}}\n---\n"
+    )
+}

@@ -1,0 +1,118 @@
+//! Sync runs without a cluster: a simulator, a database file, and the run between them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitbucket_connector::api::spec::ImportFilter;
+use bitbucket_connector::bitbucket::{BaseUrl, Client, Credentials, Gates, Options};
+use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows, query};
+use bitbucket_connector::runtime::tls;
+use bitbucket_connector::sync::{Filter, Patience, Run, RunError, Summary};
+use bitbucket_simulator::git::GitRepository;
+use bitbucket_simulator::{Builder, Seen, Simulator};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// As many tries as in production, without the waiting.
+const WAITS: &[Duration] = &[Duration::from_millis(5); 3];
+
+/// A simulator with one reader, and a database.
+pub struct Bench {
+    pub simulator: Simulator,
+    pub folder: TempDir,
+    pub filter: ImportFilter,
+    pub stop: CancellationToken,
+}
+
+impl Bench {
+    /// Starts the simulator; `configure` adds the repositories.
+    pub async fn start(configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
+        tls::install();
+        let folder = tempfile::tempdir().unwrap();
+        let builder = Simulator::builder().user("reader", "secret");
+        let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
+        Self { simulator, folder, filter: ImportFilter::default(), stop: CancellationToken::new() }
+    }
+
+    pub fn database(&self) -> DatabaseUrl {
+        DatabaseUrl::Sqlite(self.folder.path().join("commits.db"))
+    }
+
+    /// One run, as a new process would make it.
+    pub async fn run(&self) -> Result<Summary, RunError> {
+        let base = BaseUrl::parse(&self.simulator.url()).unwrap();
+        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "secret".into() };
+        let options = Options { timeout: Duration::from_secs(20), concurrency: 4 };
+        let run = Run {
+            client: Client::new(&Gates::new(16), base, credentials, options).unwrap(),
+            destination: Destination::open(&self.database()).await.unwrap(),
+            key: ConnectionKey {
+                cluster: "test".to_owned(),
+                namespace: "default".to_owned(),
+                name: "main".to_owned(),
+                uid: "1".to_owned(),
+            },
+            filter: Filter::from(&self.filter),
+            concurrency: 4,
+            progress: Arc::default(),
+            patience: Patience { stop: self.stop.clone(), waits: WAITS },
+        };
+        super::within("the run", run.run()).await
+    }
+
+    /// A run in which every repository is synced.
+    pub async fn synced(&self) -> Summary {
+        let summary = self.run().await.unwrap();
+        assert_eq!((&summary.failed, &summary.inaccessible), (&vec![], &vec![]));
+        summary
+    }
+
+    pub async fn query(&self, sql: &str) -> Rows {
+        query(&self.database(), sql).await.unwrap()
+    }
+
+    /// The stored ids of a repository, as `PROJECT/slug`.
+    pub async fn stored(&self, repository: &str) -> BTreeSet<String> {
+        let rows = self
+            .query(&format!(
+                "SELECT c.sha FROM bitbucket_server_repository_default_branch_commits c
+                 JOIN bitbucket_server_repositories r ON r.id = c.repository_id
+                 JOIN bitbucket_server_projects p ON p.id = r.project_id
+                 WHERE p.key || '/' || r.slug = '{repository}'"
+            ))
+            .await;
+        rows.rows.into_iter().map(|row| text(&row[0])).collect()
+    }
+
+    /// The stored set is git's own.
+    pub async fn assert_equal(&self, repository: &str, git: &GitRepository, branch: &str) {
+        let expected: BTreeSet<String> = git.rev_list(&[branch]).unwrap().into_iter().collect();
+        let stored = self.stored(repository).await;
+        let missing: Vec<_> = expected.difference(&stored).collect();
+        let ghosts: Vec<_> = stored.difference(&expected).collect();
+        assert!(missing.is_empty() && ghosts.is_empty(), "{repository}: missing {missing:?}, ghosts {ghosts:?}");
+    }
+
+    /// Requests since the last call, as path and query.
+    pub fn requests(&self) -> Vec<Seen> {
+        let requests = self.simulator.requests();
+        self.simulator.clear_requests();
+        requests
+    }
+}
+
+/// Where repositories are made.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn git(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.git"))
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,184 @@
+//! After every run the stored commits are `git rev-list` of the default branch.
+
+use bitbucket_connector::sync::{RunError, Summary};
+use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
+use bitbucket_simulator::{Action, Command, Fault, Order, Refusal, histories};
+
+use crate::support::sync::{Bench, text};
+
+async fn linear(commits: usize) -> (Bench, GitRepository) {
+    let mut git = None;
+    let bench = Bench::start(|builder, folder| {
+        git = Some(histories::linear(&folder.git("api"), commits).unwrap());
+        builder.repository("PLAT/api", folder.git("api"))
+    })
+    .await;
+    (bench, git.unwrap())
+}
+
+fn counts(summary: &Summary) -> (u64, u64, u64) {
+    (summary.added, summary.removed, summary.commits)
+}
+
+#[tokio::test]
+async fn a_history_with_everything_odd_arrives_as_the_server_sent_it() {
+    for order in [Order::Date, Order::Topological] {
+        let mut git = None;
+        let bench = Bench::start(|builder, folder| {
+            git = Some(histories::odd(&folder.git("odd"), 1000, 7).unwrap());
+            builder.repository("PLAT/odd", folder.git("odd")).configure(|settings| settings.order = order)
+        })
+        .await;
+        let git = git.unwrap();
+        assert_eq!(counts(&bench.synced().await), (1000, 0, 1000));
+        bench.assert_equal("PLAT/odd", &git, "main").await;
+
+        // Git itself says what each commit is; Bitbucket shows bytes that are not UTF-8 as U+FFFD.
+        let rows = bench
+            .query(
+                "SELECT sha, message, author_name, author_email, created, committed, parents
+                 FROM bitbucket_server_repository_default_branch_commits",
+            )
+            .await;
+        for row in rows.rows {
+            let sha = text(&row[0]);
+            let format = "--format=%an%x00%ae%x00%at%x00%ct%x00%P%x00%B";
+            let shown = git.git(&["-c", "i18n.logOutputEncoding=UTF-8", "show", "-s", "--no-show-signature", format, &sha]);
+            let shown = String::from_utf8_lossy(&shown.unwrap()).into_owned();
+            let fields: Vec<&str> = shown.splitn(6, '\0').collect();
+            let seconds = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second().to_string();
+            assert_eq!(text(&row[2]).trim(), fields[0].trim(), "{sha}");
+            assert_eq!(text(&row[3]), fields[1], "{sha}");
+            assert_eq!(seconds(&text(&row[4])), fields[2], "{sha}");
+            assert_eq!(seconds(&text(&row[5])), fields[3], "{sha}");
+            let parents: Vec<String> = serde_json::from_str(&text(&row[6])).unwrap();
+            assert_eq!(parents.join(" "), fields[4], "{sha}");
+            assert_eq!(text(&row[1]).trim_end(), fields[5].trim_end(), "{sha}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_repository_costs_one_request_and_no_write() {
+    let (bench, _git) = linear(250).await;
+    bench.synced().await;
+    // Three pages, the head before them and after them, and the listing.
+    assert_eq!(bench.requests().len(), 6);
+    assert_eq!(counts(&bench.synced().await), (0, 0, 250));
+    let paths: Vec<String> = bench.requests().into_iter().map(|seen| seen.path).collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    assert!(paths[1].ends_with("/branches/default"), "{paths:?}");
+}
+
+#[tokio::test]
+async fn a_push_is_one_incremental_walk() {
+    let (bench, git) = linear(30).await;
+    bench.synced().await;
+    bench.requests();
+    git.grow("main", 5).unwrap();
+    assert_eq!(counts(&bench.synced().await), (5, 0, 35));
+    assert_eq!(bench.requests().len(), 3, "listing, head, one page");
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn rewritten_history_leaves_no_ghosts() {
+    let (bench, git) = linear(30).await;
+    bench.synced().await;
+    let ids = git.rev_list(&["main"]).unwrap();
+
+    // The head moves back, to the side, and to a history that shares nothing.
+    git.set_branch("main", &ids[10]).unwrap();
+    assert_eq!(counts(&bench.synced().await), (0, 10, 20));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+
+    let side = git.commit(NewCommit::at("side", 77).parent(&ids[20])).unwrap();
+    git.set_branch("main", &side).unwrap();
+    assert_eq!(counts(&bench.synced().await), (1, 10, 11));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+
+    let root = git.commit(NewCommit::new("unrelated", Person::new("a", "a@example.com", 5))).unwrap();
+    git.set_branch("main", &root).unwrap();
+    assert_eq!(counts(&bench.synced().await), (1, 11, 1));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn a_base_that_the_server_has_forgotten_is_walked_around() {
+    let (bench, git) = linear(130).await;
+    bench.synced().await;
+    let ids = git.rev_list(&["main"]).unwrap();
+    let side = git.commit(NewCommit::at("side", 77).parent(&ids[3])).unwrap();
+    git.set_branch("main", &side).unwrap();
+    git.prune().unwrap();
+    bench.requests();
+    assert_eq!(counts(&bench.synced().await), (1, 3, 128));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let pages = bench.requests().iter().filter(|seen| seen.path.ends_with("/commits")).count();
+    assert_eq!(pages, 2, "one refused, and one until the stored commits are met");
+}
+
+#[tokio::test]
+async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint() {
+    let (bench, git) = linear(450).await;
+    let fault = Fault::on_path("/commits", Action::Refuse(Refusal::Internal { message: "no".to_owned() })).after(2);
+    let id = bench.simulator.faults().push(fault);
+    let summary = bench.run().await.unwrap();
+    assert_eq!(summary.failed[0].1, "Unreachable");
+    assert_eq!(bench.stored("PLAT/api").await.len(), 200);
+    bench.simulator.faults().remove(id);
+    // A push meanwhile changes nothing: the walk goes to its own target first, and then on.
+    git.grow("main", 3).unwrap();
+    bench.requests();
+    assert_eq!(counts(&bench.synced().await), (253, 0, 453));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let requests = bench.requests();
+    let pages = requests.iter().filter(|seen| seen.path.ends_with("/commits"));
+    let starts: Vec<&str> = pages.filter_map(|seen| seen.parameter("start")).collect();
+    assert_eq!(starts, ["200", "300", "400", "0"]);
+}
+
+#[tokio::test]
+async fn empty_repositories_and_missing_branches_are_no_failures() {
+    let (bench, git) = linear(3).await;
+    bench.simulator.apply(Command::AddRepository(empty("PLAT/empty"))).unwrap();
+    let summary = bench.synced().await;
+    assert_eq!((summary.synced, summary.empty), (1, 1));
+    // The branch goes: the rows stay.
+    bench.simulator.set_default_branch("PLAT/api", "gone").unwrap();
+    let summary = bench.synced().await;
+    assert_eq!((summary.synced, summary.empty, summary.commits), (0, 2, 3));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let rows = bench.query("SELECT slug, state FROM bitbucket_server_repositories ORDER BY slug").await;
+    assert_eq!(serde_json::json!(rows.rows), serde_json::json!([["api", "no_default_branch"], ["empty", "empty"]]));
+}
+
+fn empty(path: &str) -> bitbucket_simulator::NewRepository {
+    bitbucket_simulator::NewRepository::empty(path)
+}
+
+#[tokio::test]
+async fn a_wrong_listing_changes_nothing() {
+    let (bench, git) = linear(30).await;
+    bench.synced().await;
+    git.grow("main", 2).unwrap();
+    // The page lacks a commit: its child's parent is nowhere.
+    let cut = Action::EditJson(vec![bitbucket_simulator::JsonEdit::Remove("/values/1".to_owned())]);
+    let id = bench.simulator.faults().push(Fault::on_path("/commits", cut));
+    let summary = bench.run().await.unwrap();
+    assert_eq!(summary.failed[0].1, "IncompleteListing");
+    bench.simulator.faults().remove(id);
+    assert_eq!(counts(&bench.synced().await).2, 32);
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn a_password_that_stops_working_ends_the_run() {
+    let (bench, git) = linear(350).await;
+    bench.simulator.set_password("reader", "other").unwrap();
+    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
+    assert_eq!(bench.simulator.failed_logins("reader"), 1);
+    bench.simulator.set_password("reader", "secret").unwrap();
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}

@@ -1,0 +1,139 @@
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State as Extension};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use crate::answer::add_headers;
+use crate::auth::Credential;
+use crate::fault::{Action, Facts};
+use crate::log::Ticket;
+use crate::net::{Listener, Peer};
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use crate::state::User;
+use crate::{control, mangle, rest};
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>) {
+    let router = Router::new().fallback(handle).with_state(shared);
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    // Never returns: accepting does not end.
+    let _ = axum::serve(listener, service).await;
+}
+
+async fn handle(
+    Extension(shared): Extension<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
+    if control::is_meant(request.uri().path()) {
+        return control::handle(&shared, peer.address, request).await;
+    }
+    let (parts, _) = request.into_parts();
+    let credential = Credential::of(&parts.headers);
+    let claimed = shared.state().claimed(&credential);
+    let request = (&parts.method, &parts.uri, &parts.headers);
+    let ticket = shared.log.arrive(request, credential.scheme(), claimed.clone());
+    let actions = shared.faults.meet(&Facts {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        claimed: claimed.as_deref(),
+        anonymous: credential.scheme().is_none(),
+    });
+    let response = suffer(&shared, &peer, &parts, &credential, &ticket, actions).await;
+    ticket.answered(response.status().as_u16());
+    response
+}
+
+/// Lets everything happen to a request that its faults want.
+async fn suffer(
+    shared: &Shared,
+    peer: &Peer,
+    parts: &Parts,
+    credential: &Credential,
+    ticket: &Ticket,
+    actions: Vec<Action>,
+) -> Response {
+    let latency = shared.state().settings.latency_ms;
+    if latency > 0 {
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+    let mut last = None;
+    for action in actions {
+        match action {
+            Action::Delay(duration) => tokio::time::sleep(duration).await,
+            Action::Hold(hold) => hold.park().await,
+            Action::Hang => pending().await,
+            Action::Drop => {
+                peer.wire.end();
+                return ().into_response();
+            }
+            Action::Raw(text) => {
+                peer.wire.replace(text.into_bytes());
+                return ().into_response();
+            }
+            action => last = Some(action),
+        }
+    }
+    match last {
+        None => bitbucket(shared, parts, credential, ticket, None).await,
+        Some(Action::Refuse(refusal)) => bitbucket(shared, parts, credential, ticket, Some(refusal)).await,
+        Some(action) => match mangle::instead(&action) {
+            Some(response) => response,
+            None => mangle::changed(&action, bitbucket(shared, parts, credential, ticket, None).await).await,
+        },
+    }
+}
+
+/// What Bitbucket says, with the headers it always sends.
+async fn bitbucket(
+    shared: &Shared,
+    parts: &Parts,
+    credential: &Credential,
+    ticket: &Ticket,
+    forced: Option<Refusal>,
+) -> Response {
+    let settings = shared.state().settings.clone();
+    let (user, answer) = match authenticate(shared, parts, credential) {
+        Err(refusal) => (None, Err(refusal)),
+        Ok((user, Err(refusal))) => (user, Err(refusal)),
+        Ok((user, Ok(()))) => {
+            if let Some(user) = &user {
+                ticket.recognised(&user.name);
+            }
+            let answer = match forced {
+                Some(refusal) => Err(refusal),
+                None => rest::answer(shared, parts, &settings, user.as_ref()).await,
+            };
+            (user, answer)
+        }
+    };
+    let shown = user.filter(|_| !answer.as_ref().is_err_and(Refusal::hides_user));
+    let mut response = answer.unwrap_or_else(|refusal| refusal.answer(&settings));
+    add_headers(response.headers_mut(), ticket.sequence, shown.as_ref());
+    response
+}
+
+/// Who is asking, and whether the caller may ask at all just now. One lock, so that failures in parallel are all counted.
+fn authenticate(
+    shared: &Shared,
+    parts: &Parts,
+    credential: &Credential,
+) -> Result<(Option<User>, Result<(), Refusal>), Refusal> {
+    // The state of the server is told before any filter looks at credentials.
+    if rest::is_status(shared, parts.uri.path()) {
+        return Ok((None, Ok(())));
+    }
+    let mut state = shared.state();
+    if !state.settings.state.serves() {
+        return Err(Refusal::NotRunning);
+    }
+    let user = state.authenticate(credential)?;
+    let budget = user.as_ref().map_or(Ok(()), |user| state.take_token(user));
+    Ok((user, budget))
+}
