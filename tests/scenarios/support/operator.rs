@@ -21,9 +21,10 @@ pub struct Stage {
     pub cluster: &'static Cluster,
     pub namespace: String,
     pub objects: Api<BitbucketConnection>,
+    // Before the folder, which holds its log: fields are dropped in this order.
+    operator: Option<Operator>,
     pub folder: TempDir,
     database: PathBuf,
-    operator: Option<Operator>,
 }
 
 /// A running operator. Killed when dropped; its log is shown where the test has failed.

@@ -27,7 +27,8 @@ impl Bucket {
             return Ok(());
         }
         let missing = (1.0 - self.tokens) / f64::from(limit.fill_rate.max(1));
-        Err(Duration::from_secs_f64(missing).as_secs() + 1)
+        let wait = Duration::from_secs_f64(missing);
+        Err((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 }
 
@@ -35,12 +36,12 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn it_empties_and_fills() {
         let limit = RateLimit { capacity: 2, fill_rate: 20 };
         let mut bucket = Bucket::full(limit);
         assert_eq!([bucket.take(limit), bucket.take(limit), bucket.take(limit)], [Ok(()), Ok(()), Err(1)]);
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(bucket.take(limit), Ok(()));
     }
 }

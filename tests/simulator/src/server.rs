@@ -101,14 +101,13 @@ async fn bitbucket(
     let settings = shared.state().settings.clone();
     let (user, answer) = match authenticate(shared, parts, credential) {
         Err(refusal) => (None, Err(refusal)),
-        Ok((user, Err(refusal))) => (user, Err(refusal)),
-        Ok((user, Ok(()))) => {
+        Ok((user, budget)) => {
             if let Some(user) = &user {
                 ticket.recognised(&user.name);
             }
-            let answer = match forced {
-                Some(refusal) => Err(refusal),
-                None => rest::answer(shared, parts, &settings, user.as_ref()).await,
+            let answer = match budget.and(forced.map_or(Ok(()), Err)) {
+                Err(refusal) => Err(refusal),
+                Ok(()) => rest::answer(shared, parts, &settings, user.as_ref()).await,
             };
             (user, answer)
         }

@@ -63,7 +63,8 @@ pub(super) fn default_name(call: &Call<'_>, key: &str, slug: &str) -> Result<Res
     ok(&shapes::branch_name(&default_ref(&repository, stored.as_deref())?))
 }
 
-/// `GET .../branches`: an empty page for an empty repository. `details=true` needs the default branch (recorded on 10.4).
+/// `GET .../branches`: an empty page for an empty repository. `details=true` needs the default branch (recorded on 10.4). That
+/// they come by name is a guess.
 pub(super) async fn list(call: &Call<'_>, key: &str, slug: &str) -> Result<Response, Refusal> {
     let repository = match find(call, key, slug, Access::Read)? {
         Found::Here(repository) => repository,

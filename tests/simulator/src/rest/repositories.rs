@@ -42,6 +42,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Response, Refusal> {
     } else {
         ("ALL", None)
     };
+    // Anywhere in the name: a guess, REST 9.4 says only that case does not matter.
     let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.trim().to_lowercase());
     let state = call.state();
     let meant = |(repository, project): &Row<'_>| {
@@ -73,6 +74,7 @@ fn page(
     request: PageRequest,
     also: impl Fn(&Repository) -> bool,
 ) -> Result<Response, Refusal> {
+    // By name, as projects are: a guess.
     rows.sort_by_key(|(repository, _)| (repository.name.to_lowercase(), repository.id));
     let visible = |row: &Row<'_>| state.repository_access(call.user, row.0) > Access::Nothing && also(row.0);
     let shape = |row: &Row<'_>| shapes::repository(state, row.0, row.1, &call.base);

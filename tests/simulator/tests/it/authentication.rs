@@ -114,10 +114,10 @@ async fn switched_off_and_unlicensed() {
 
 #[tokio::test]
 async fn a_budget_runs_out() {
-    let limit = RateLimit { capacity: 2, fill_rate: 1 };
+    let limit = RateLimit { capacity: 2, fill_rate: 0 };
     let house = house_with(|builder| builder.configure(|settings| settings.rate_limit = Some(limit))).await;
     let settings = house.get("/admin/rate-limit/settings").await.json();
-    assert_eq!(settings, json!({"enabled": true, "defaultSettings": {"capacity": 2, "fillRate": 1}}));
+    assert_eq!(settings, json!({"enabled": true, "defaultSettings": {"capacity": 2, "fillRate": 0}}));
     let own = house.get("/admin/rate-limit/settings/users/reader").await.json();
     assert_eq!((&own["whitelisted"], &own["settings"]["capacity"]), (&json!(false), &json!(2)));
     let answer = house.get("/users").await;
