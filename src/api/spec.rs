@@ -1,5 +1,7 @@
 //! What a user writes: the spec of a `BitbucketConnection`, with its defaults, bounds and rules.
 
+#![allow(clippy::duplicated_attributes, reason = "each printcolumn has its own name, type and path")]
+
 use kube::core::Duration;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -30,7 +32,12 @@ const GO_DURATION: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
     printcolumn(name = "Commits", type_ = "integer", json_path = ".status.sync.commits"),
     printcolumn(name = "Last sync", type_ = "date", json_path = ".status.lastSuccessfulTime"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
     printcolumn(name = "Repositories", type_ = "integer", json_path = ".status.sync.repositories.total", priority = 1),
     printcolumn(name = "Next schedule", type_ = "string", json_path = ".status.nextScheduleTime", priority = 1)
 )]

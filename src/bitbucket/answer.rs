@@ -113,9 +113,12 @@ impl Answer {
             status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
             300..=399 => Err(broken(self.unexpected("a redirect"))),
             status => match self.refusal() {
-                Some(refusal) => {
-                    Err(Error::Refused { request: request.to_owned(), status, refusal, username: self.username.clone() })
-                }
+                Some(refusal) => Err(Error::Refused {
+                    request: request.to_owned(),
+                    status,
+                    refusal,
+                    username: self.username.clone(),
+                }),
                 None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
                 None => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
             },
@@ -131,7 +134,10 @@ impl Answer {
         let envelope: Envelope = serde_json::from_slice(&self.body).unwrap_or_default();
         let Some(entry) = envelope.errors.first() else {
             return match self.status {
-                403 if envelope.message.is_some_and(|text| text.starts_with("Basic Authentication has been disabled")) => {
+                403 if envelope
+                    .message
+                    .is_some_and(|text| text.starts_with("Basic Authentication has been disabled")) =>
+                {
                     Some(Refusal::BasicDisabled)
                 }
                 404 if envelope.status_code == Some(404) => Some(Refusal::NoSuchRoute),
@@ -144,9 +150,8 @@ impl Answer {
             "IncorrectPasswordAuthenticationException" => Refusal::WrongPassword,
             "CaptchaRequiredAuthenticationException" => Refusal::Captcha,
             "NoAccessAuthenticationException" => Refusal::NotLicensed,
-            "AuthenticationRequiredException" => Refusal::Anonymous,
             "AuthorisationException" if self.username.is_some() || self.status == 403 => Refusal::Forbidden,
-            "AuthorisationException" => Refusal::Anonymous,
+            "AuthenticationRequiredException" | "AuthorisationException" => Refusal::Anonymous,
             "NoSuchProjectException" => Refusal::NoSuchProject,
             "NoSuchRepositoryException" => Refusal::NoSuchRepository,
             "NoSuchCommitException" => Refusal::NoSuchCommit,

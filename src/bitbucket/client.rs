@@ -152,7 +152,9 @@ impl Client {
                 return Fault::Tls("the certificate is not trusted for this host");
             }
             if let Some(inner) = cause.downcast_ref::<std::io::Error>()
-                && inner.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+                && inner.get_ref().is_some_and(
+                    <dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<rustls::Error>,
+                )
             {
                 return Fault::Tls("the certificate is not trusted for this host");
             }

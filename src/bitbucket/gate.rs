@@ -11,12 +11,15 @@ use super::{BaseUrl, Credentials, Error};
 /// Bitbucket's CAPTCHA locks an account at the fifth wrong password in a row.
 const PASSWORD_REQUESTS: usize = 4;
 
+/// Origin, and fingerprint of the credentials.
+type Key = (String, [u8; 32]);
+
 /// All gates of the process: one per account and host, and one per host.
 #[derive(Debug)]
 pub struct Gates {
     per_host: usize,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
-    accounts: Mutex<HashMap<(String, [u8; 32]), Weak<Account>>>,
+    accounts: Mutex<HashMap<Key, Weak<Account>>>,
 }
 
 /// One set of credentials at one host.

@@ -10,12 +10,12 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// back at once.
 pub fn wait(failures: u32, uid: &str) -> Duration {
     let longest = Duration::from_secs(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
-    longest - longest.mul_f64(fraction(&format!("{uid}/{failures}")) / 2.0)
+    longest.mul_f64(1.0 - fraction(&format!("{uid}/{failures}")) / 2.0)
 }
 
 /// The interval, less up to a tenth.
 pub fn jittered(interval: Duration, uid: &str) -> Duration {
-    interval - interval.mul_f64(fraction(uid) / 10.0)
+    interval.mul_f64(1.0 - fraction(uid) / 10.0)
 }
 
 /// A number from 0 to 1 that is the same for the same text.

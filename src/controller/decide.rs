@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::facts::{DestinationState, Facts, Observation, RunState};
+use super::facts::{DestinationState, Facts, Observation, RunState, Transport};
 use super::{outcome, slots};
 use crate::api::Reason;
 use crate::api::conditions::{self, READY, RECONCILING, STALLED, SYNCED, State, Truth, VERIFIED};
@@ -42,7 +42,9 @@ pub fn decide(facts: &Facts) -> Decision {
     let awaiting = awaits_verdict(facts);
     let stalled = ready.truth == Truth::False && waits_for_a_person(ready.reason);
     let retrying = !stalled
-        && (awaiting || (ready.truth == Truth::False && (is_transport(ready.reason) || ready.reason == Reason::DestinationUnavailable)));
+        && (awaiting
+            || (ready.truth == Truth::False
+                && (is_transport(ready.reason) || ready.reason == Reason::DestinationUnavailable)));
 
     let mut set = |type_: &str, state: &State| {
         conditions::set(&mut status.conditions, type_, state, facts.generation, facts.now);
@@ -79,7 +81,10 @@ fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
             kept.unwrap_or_else(|| unknown(Reason::Pending, "The credentials have not been verified yet."))
         }
         Observation::Suspended => kept.unwrap_or_else(|| {
-            unknown(Reason::Suspended, "Nothing is asked while spec.suspend is true. Set it to false to verify and sync.")
+            unknown(
+                Reason::Suspended,
+                "Nothing is asked while spec.suspend is true. Set it to false to verify and sync.",
+            )
         }),
         Observation::Unusable(reason, message) => {
             status.refused_secret = None;
@@ -128,11 +133,15 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
         DestinationState::Open | DestinationState::NotAsked => {}
     }
     match &facts.observation {
-        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. } if facts.grace_over => {
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. }
+            if facts.transport == Transport::FaultyTooLong =>
+        {
             State::new(Truth::False, *reason, message)
         }
         // Between two tries nothing is known beyond what was last said.
-        Observation::Kept if facts.grace_over => kept(status, READY).unwrap_or_else(|| verified.clone()),
+        Observation::Kept if facts.transport == Transport::FaultyTooLong => {
+            kept(status, READY).unwrap_or_else(|| verified.clone())
+        }
         _ if verified.truth == Truth::Unknown => verified.clone(),
         _ if synced.reason == Reason::Pending => verified.clone(),
         _ => State::new(Truth::True, synced.reason, &synced.message),

@@ -47,7 +47,8 @@ pub async fn dereference(
     let name = &spec.secret_ref.name;
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
     let Some(secret) = within(secrets.get_opt(name)).await? else {
-        let message = format!("There is no Secret {name} in namespace {namespace}. Create it, or correct spec.secretRef.name.");
+        let message =
+            format!("There is no Secret {name} in namespace {namespace}. Create it, or correct spec.secretRef.name.");
         return Ok(Err((Reason::SecretNotFound, message)));
     };
     Ok(match credentials(&secret, &url) {

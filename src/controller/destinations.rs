@@ -41,9 +41,9 @@ impl Destinations {
 /// What a user is told about a fault of the database.
 pub fn state(error: &Error) -> DestinationState {
     match error {
-        Error::Invalid(text) => {
-            DestinationState::Invalid(format!("The destination cannot be used: {text}. Correct the operator's database setting."))
-        }
+        Error::Invalid(text) => DestinationState::Invalid(format!(
+            "The destination cannot be used: {text}. Correct the operator's database setting."
+        )),
         Error::Unavailable(text) => DestinationState::Unavailable(format!(
             "The destination is not available: {text}. Check that its volume is mounted, writable and not full; it is tried again."
         )),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::schedule::Schedule;
-use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::api::Reason;
+use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::sync::{RunError, Summary};
 use crate::verification::Outcome;
 
@@ -33,10 +33,8 @@ pub struct Facts {
     pub inputs_changed: bool,
     /// Whether a run of other inputs was made, so that a new one is due.
     pub run_outdated: bool,
-    /// Whether the last try met a transport fault, so that a run would only meet it again.
-    pub faulty: bool,
-    /// Whether a transport fault has lasted too long to be kept quiet.
-    pub grace_over: bool,
+    /// The way to Bitbucket, as far as the last tries tell.
+    pub transport: Transport,
     /// The database.
     pub destination: DestinationState,
     /// The sync run.
@@ -59,6 +57,17 @@ pub enum Observation {
         /// The Secret that was used, and where.
         secret: RefusedSecret,
     },
+}
+
+/// The way to Bitbucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// The last try was answered.
+    Working,
+    /// It was not: a run would only meet the same fault.
+    Faulty,
+    /// Nor was any other, for longer than a fault is kept quiet.
+    FaultyTooLong,
 }
 
 /// What is known of the database.

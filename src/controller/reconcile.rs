@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::ResourceExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
@@ -14,7 +14,7 @@ use super::context::{Context, Memory};
 use super::decide::{decide, now};
 use super::dereference::{Dereferenced, dereference};
 use super::error::Error;
-use super::facts::{DestinationState, Facts, Observation, RunState};
+use super::facts::{DestinationState, Facts, Observation, RunState, Transport};
 use super::runs::RunHandle;
 use super::schedule::Schedule;
 use super::{Guarded, backoff, destinations, events, status};
@@ -86,7 +86,9 @@ impl Pass<'_> {
             // The next run, and the verdict before it, wait for the end of this one, which wakes this object.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));
         }
-        if let (RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error))), Some(known)) = (&run, &known) {
+        if let (RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error))), Some(known)) =
+            (&run, &known)
+        {
             // A run's answers count as a verification's: nothing is asked twice.
             observation = Observation::Asked { outcome: outcome_of(error.clone()), secret: known.secret.clone() };
         }
@@ -214,16 +216,14 @@ impl Pass<'_> {
     }
 
     /// The database, where something could be stored.
-    async fn destination(
-        &self,
-        run: &RunState,
-        observation: &Observation,
-    ) -> (Option<Destination>, DestinationState) {
+    async fn destination(&self, run: &RunState, observation: &Observation) -> (Option<Destination>, DestinationState) {
         if let RunState::Ended(Err(RunError::Destination(error))) = run {
             return (None, destinations::state(error));
         }
         let verified = match observation {
-            Observation::Asked { outcome: Outcome::Verdict(verdict), .. } => matches!(verdict, Verdict::Verified { .. }),
+            Observation::Asked { outcome: Outcome::Verdict(verdict), .. } => {
+                matches!(verdict, Verdict::Verified { .. })
+            }
             Observation::Suspended | Observation::Unusable(..) => false,
             _ => conditions::find(&self.old.conditions, VERIFIED).is_some_and(|condition| condition.status == "True"),
         };
@@ -248,20 +248,27 @@ impl Pass<'_> {
             // A spec that changed while no process looked.
             None => self.old.sync.is_some() && self.old.observed_generation != Some(generation),
         };
+        let transport = match memory.faulty_since {
+            None => Transport::Working,
+            Some(since) if self.now.duration_since(since) > interval * 2 => Transport::FaultyTooLong,
+            Some(_) => Transport::Faulty,
+        };
         let handled = !spec.suspend && !matches!(run, RunState::Underway(_));
         Facts {
             now: now(),
             generation,
             old: self.old.clone(),
             schedule: Schedule::parse(&spec.schedule, &spec.time_zone, &memory.uid),
-            deadline: spec.starting_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs),
+            deadline: spec
+                .starting_deadline_seconds
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs),
             suspended: spec.suspend,
             requested_at: self.requested_at.clone().filter(|_| handled),
             observation,
             inputs_changed,
             run_outdated,
-            faulty: memory.faulty_since.is_some(),
-            grace_over: memory.faulty_since.is_some_and(|since| self.now.duration_since(since) > interval * 2),
+            transport,
             destination,
             run,
         }

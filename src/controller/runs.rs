@@ -23,7 +23,12 @@ pub struct RunHandle {
 
 impl RunHandle {
     /// Starts a run; `wake` hears of `object` when it has ended.
-    pub fn start(run: Run, span: Span, object: ObjectRef<Guarded>, wake: mpsc::UnboundedSender<ObjectRef<Guarded>>) -> Self {
+    pub fn start(
+        run: Run,
+        span: Span,
+        object: ObjectRef<Guarded>,
+        wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
+    ) -> Self {
         let (stop, progress) = (run.patience.stop.clone(), Arc::clone(&run.progress));
         let work = async move {
             let result = run.run().await;

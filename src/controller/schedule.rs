@@ -33,7 +33,9 @@ impl Schedule {
             return Err(invalid("names a time zone, which belongs into spec.timeZone"));
         }
         // Extensions of the parser that no CronJob has.
-        if upper.contains(['#', '?']) || upper.split([' ', ',']).any(|part| part == "L" || part.ends_with(['L', 'W']) && part != "JUL") {
+        if upper.contains(['#', '?'])
+            || upper.split([' ', ',']).any(|part| part == "L" || part.ends_with(['L', 'W']) && part != "JUL")
+        {
             return Err(invalid("uses L, W, # or ?, which a CronJob's grammar does not have"));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
@@ -112,8 +114,19 @@ mod tests {
             assert!(Schedule::parse(good, "Etc/UTC", "uid").is_ok(), "{good}");
         }
         for bad in [
-            "", "* * * *", "0 0 * * * *", "TZ=UTC 0 * * * *", "CRON_TZ=UTC 0 * * * *", "0 0 L * *", "0 0 * * 5#2", "0 0 31 2 *",
-            "0 0 * * 5L", "0 0 15W * *", "60 * * * *", "@every 5m", "hourly",
+            "",
+            "* * * *",
+            "0 0 * * * *",
+            "TZ=UTC 0 * * * *",
+            "CRON_TZ=UTC 0 * * * *",
+            "0 0 L * *",
+            "0 0 * * 5#2",
+            "0 0 31 2 *",
+            "0 0 * * 5L",
+            "0 0 15W * *",
+            "60 * * * *",
+            "@every 5m",
+            "hourly",
         ] {
             assert!(Schedule::parse(bad, "Etc/UTC", "uid").is_err(), "{bad}");
         }

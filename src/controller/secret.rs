@@ -21,7 +21,8 @@ pub fn credentials(secret: &Secret, url: &BaseUrl) -> Result<Credentials, String
     if let Some(bound) = value(data, "url")? {
         let same = BaseUrl::parse(&bound).is_ok_and(|bound| bound.origin() == url.origin());
         if !same {
-            return Err("The Secret's key url binds it to another server than spec.url names. Correct one of the two.".to_owned());
+            return Err("The Secret's key url binds it to another server than spec.url names. Correct one of the two."
+                .to_owned());
         }
     }
     if let Some(token) = value(data, "token")? {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::facts::{DestinationState, Facts, RunState};
+use super::facts::{DestinationState, Facts, RunState, Transport};
 use crate::api::Reason;
 use crate::api::conditions::{State, Truth};
 use crate::api::status::{BitbucketConnectionStatus, SyncStatus, Trigger};
@@ -17,7 +17,7 @@ const PATHS_SHOWN: usize = 10;
 pub(super) fn start(facts: &Facts, verified: Truth, status: &mut BitbucketConnectionStatus) -> Option<Trigger> {
     let Ok(schedule) = &facts.schedule else { return None };
     let open = facts.destination == DestinationState::Open;
-    let able = verified == Truth::True && open && !facts.faulty;
+    let able = verified == Truth::True && open && facts.transport == Transport::Working;
     if facts.suspended || !able || matches!(facts.run, RunState::Underway(_)) {
         return None;
     }
@@ -101,7 +101,11 @@ pub(super) fn pending() -> State {
 }
 
 fn suspended_state() -> State {
-    State::new(Truth::Unknown, Reason::Suspended, "Nothing is synced while spec.suspend is true. Set it to false to go on.")
+    State::new(
+        Truth::Unknown,
+        Reason::Suspended,
+        "Nothing is synced while spec.suspend is true. Set it to false to go on.",
+    )
 }
 
 fn paths(paths: &[String]) -> String {

@@ -100,8 +100,7 @@ fn connections(
 }
 
 fn requested_at(object: &Guarded) -> Option<u64> {
-    let value = object.annotations().get(REQUESTED_AT).map_or("", String::as_str);
-    Some(super::schedule::stable_hash(value))
+    object.annotations().get(REQUESTED_AT).map(|value| super::schedule::stable_hash(value))
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -124,9 +123,14 @@ fn connections_of(
     let references = |object: &Guarded| {
         object.namespace() == namespace && object.0.as_ref().is_ok_and(|object| object.spec.secret_ref.name == name)
     };
-    connections.state_filter(|object| references(object)).iter().map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+    connections
+        .state_filter(|object| references(object))
+        .iter()
+        .map(|object| ObjectRef::from_obj(object.as_ref()))
+        .collect()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the controller asks for this signature")]
 fn retry(object: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
     warn!(connection = %ObjectRef::from_obj(object.as_ref()), %error, "tried again in 5 s");
     Action::requeue(Duration::from_secs(5))

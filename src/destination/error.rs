@@ -33,7 +33,9 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{AuthorizationForStatementDenied, NotADatabase, SchemaChanged, TypeMismatch, Unknown};
+        use rusqlite::ErrorCode::{
+            AuthorizationForStatementDenied, NotADatabase, SchemaChanged, TypeMismatch, Unknown,
+        };
         let text = format!("the SQLite database says: {error}");
         match error.sqlite_error_code() {
             Some(NotADatabase | AuthorizationForStatementDenied | SchemaChanged | TypeMismatch | Unknown) => {

@@ -11,8 +11,8 @@ mod url;
 
 pub use self::error::{Error, StoreError};
 pub use self::model::{
-    Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository, RepositoryState,
-    Scope, Stored, StoredRepository,
+    Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository,
+    RepositoryState, Scope, Stored, StoredRepository,
 };
 pub use self::query::{Rows, query};
 pub use self::sqlite::Sqlite;

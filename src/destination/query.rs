@@ -31,7 +31,7 @@ fn sqlite(path: &Path, sql: &str) -> Result<Rows, Error> {
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))?;
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let count = columns.len();
     let rows = statement
         .query_map([], |row| (0..count).map(|index| Ok(json(row.get_ref(index)?))).collect())?

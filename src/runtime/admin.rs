@@ -11,11 +11,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Serves the probes until told to stop. `ready` says whether all connections are known.
-pub async fn serve(listener: TcpListener, ready: watch::Receiver<bool>, stop: CancellationToken) -> std::io::Result<()> {
-    let pages = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .with_state(ready);
+pub async fn serve(
+    listener: TcpListener,
+    ready: watch::Receiver<bool>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let pages = Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz)).with_state(ready);
     axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 

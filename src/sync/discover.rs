@@ -38,12 +38,7 @@ pub async fn discover(client: &Client, patience: &Patience) -> Result<Vec<Reposi
 }
 
 fn anonymous() -> Error {
-    Error::Refused {
-        request: "GET repos".to_owned(),
-        status: 200,
-        refusal: Refusal::Anonymous,
-        username: None,
-    }
+    Error::Refused { request: "GET repos".to_owned(), status: 200, refusal: Refusal::Anonymous, username: None }
 }
 
 fn stuck() -> Error {

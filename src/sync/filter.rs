@@ -68,20 +68,19 @@ mod tests {
             description: None,
             public: false,
             archived: false,
-            project: Project {
-                id: 1,
-                key: project.to_owned(),
-                name: String::new(),
-                description: None,
-                public: false,
-            },
+            project: Project { id: 1, key: project.to_owned(), name: String::new(), description: None, public: false },
         }
     }
 
     fn filter(mode: ImportMode, projects: &[&str], repositories: &[&str]) -> Filter {
         let own = |list: &[&str]| list.iter().map(|&entry| entry.to_owned()).collect();
         let personal_projects = PersonalProjects::Exclude;
-        Filter::from(&ImportFilter { mode, projects: own(projects), repositories: own(repositories), personal_projects })
+        Filter::from(&ImportFilter {
+            mode,
+            projects: own(projects),
+            repositories: own(repositories),
+            personal_projects,
+        })
     }
 
     #[test]

@@ -46,7 +46,11 @@ pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Ste
         Head::Empty => Step::Empty,
         Head::NoDefaultBranch => Step::NoDefaultBranch,
         Head::Commit { branch: name, id } if position.head.as_deref() == Some(&id) => {
-            if branch == Some(name.as_str()) { Step::Unchanged } else { Step::Rename(name) }
+            if branch == Some(name.as_str()) {
+                Step::Unchanged
+            } else {
+                Step::Rename(name)
+            }
         }
         Head::Commit { branch, id } => Step::Walk { target: id, since: position.head.clone(), branch },
     }

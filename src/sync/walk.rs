@@ -138,8 +138,7 @@ impl<'a> Walk<'a> {
         loop {
             let range = Range { until: target, since };
             let (client, path) = (self.context.client, self.path());
-            let page = match self.context.patience.send(|| client.commits(path, range, start, PAGE_LIMIT)).await
-            {
+            let page = match self.context.patience.send(|| client.commits(path, range, start, PAGE_LIMIT)).await {
                 Ok(page) => page,
                 Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoSuchCommit) => {
                     return Ok(Reached::Vanished);

@@ -69,7 +69,9 @@ pub(super) fn no_bitbucket(error: &Error) -> String {
 
 /// Commits are refused everywhere.
 pub(super) fn no_commits(error: &Error) -> String {
-    format!("{error}. Ask a Bitbucket admin to give the service account the permission Repository read on the projects to import.")
+    format!(
+        "{error}. Ask a Bitbucket admin to give the service account the permission Repository read on the projects to import."
+    )
 }
 
 /// Bitbucket refuses something else.

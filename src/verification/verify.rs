@@ -93,9 +93,10 @@ async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Er
         Ok(()) => Ok(Commits::Readable),
         Err(error) => match error.refusal() {
             // Without a default branch there is nothing to resolve, and some releases say so as a missing commit.
-            Some(Refusal::NoDefaultBranch | Refusal::NoSuchCommit) => Ok(Commits::None),
-            // Gone between the listing and now.
-            Some(Refusal::NoSuchRepository | Refusal::NoSuchProject) => Ok(Commits::None),
+            // A repository that is missing has gone since it was listed.
+            Some(
+                Refusal::NoDefaultBranch | Refusal::NoSuchCommit | Refusal::NoSuchRepository | Refusal::NoSuchProject,
+            ) => Ok(Commits::None),
             Some(Refusal::Forbidden) => Ok(Commits::Refused(error)),
             _ => Err(error),
         },

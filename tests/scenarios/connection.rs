@@ -160,7 +160,8 @@ async fn a_request_a_new_filter_and_a_suspension_are_heeded() {
     assert_eq!(json!(rows.rows), json!([["empty"]]));
 
     apply(", suspend: true, import: {mode: Denylist, repositories: [plat/empty]}");
-    let suspended = |object: &BitbucketConnection| condition(object, SYNCED).is_some_and(|synced| synced.reason == "Suspended");
+    let suspended =
+        |object: &BitbucketConnection| condition(object, SYNCED).is_some_and(|synced| synced.reason == "Suspended");
     let object = stage.until("a", "Suspended", suspended).await;
     assert_eq!(object.status.as_ref().unwrap().observed_generation, object.metadata.generation);
     assert_eq!(condition(&object, VERIFIED).unwrap().status, "True");

@@ -28,7 +28,8 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
     );
     assert_eq!(object["status"], json!({"observedGeneration": -1}));
     let table = cluster.kubectl(&["get", "bbc", "-n", &namespace], "").out;
-    let columns: Vec<&str> = table.lines().next().unwrap().split("  ").map(str::trim).filter(|c| !c.is_empty()).collect();
+    let columns: Vec<&str> =
+        table.lines().next().unwrap().split("  ").map(str::trim).filter(|c| !c.is_empty()).collect();
     assert_eq!(columns, ["NAME", "URL", "READY", "REASON", "COMMITS", "LAST SYNC", "AGE"]);
     let selected = cluster.kubectl(&["get", "bbc", "-n", &namespace, "--field-selector", "spec.secretRef.name=s"], "");
     assert!(selected.out.contains("git.example.com"), "{}", selected.err);
@@ -36,8 +37,14 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
 
 /// Each rule: what is written, and what the rejection must name.
 const REJECTED: [(&str, &str); 26] = [
-    ("url: 'ftp://git.example.com', secretRef: {name: s}", "spec.url: Invalid value: \"ftp://git.example.com\": url must begin with https:// or http://"),
-    ("url: 'https://u:p@git.example.com', secretRef: {name: s}", "url must not contain a user name or password: put them into the Secret"),
+    (
+        "url: 'ftp://git.example.com', secretRef: {name: s}",
+        "spec.url: Invalid value: \"ftp://git.example.com\": url must begin with https:// or http://",
+    ),
+    (
+        "url: 'https://u:p@git.example.com', secretRef: {name: s}",
+        "url must not contain a user name or password: put them into the Secret",
+    ),
     ("url: 'https://git.example.com/?x=1', secretRef: {name: s}", "url must not contain a query or a fragment"),
     ("url: 'https://git.example.com/#x', secretRef: {name: s}", "url must not contain a query or a fragment"),
     ("url: 'https://', secretRef: {name: s}", "url must be a valid URL with a host"),
@@ -57,9 +64,15 @@ const REJECTED: [(&str, &str); 26] = [
     ("url: 'https://g', secretRef: {name: s}, timeout: 100ms", "timeout must be from 1s to 10m"),
     ("url: 'https://g', secretRef: {name: s}, timeout: 11m", "timeout must be from 1s to 10m"),
     ("url: 'https://g', secretRef: {name: s}, import: {mode: Some}", "spec.import.mode"),
-    ("url: 'https://g', secretRef: {name: s}, import: {mode: Allowlist}", "import.mode Allowlist and Denylist need at least one entry"),
+    (
+        "url: 'https://g', secretRef: {name: s}, import: {mode: Allowlist}",
+        "import.mode Allowlist and Denylist need at least one entry",
+    ),
     ("url: 'https://g', secretRef: {name: s}, import: {projects: [A]}", "belong to mode Allowlist or Denylist"),
-    ("url: 'https://g', secretRef: {name: s}, import: {mode: Denylist, repositories: [noslash]}", "spec.import.repositories[0]"),
+    (
+        "url: 'https://g', secretRef: {name: s}, import: {mode: Denylist, repositories: [noslash]}",
+        "spec.import.repositories[0]",
+    ),
     ("url: 'https://g', secretRef: {name: s}, limits: {concurrency: 17}", "spec.limits.concurrency"),
     ("url: 'https://g', secretRef: {name: s}, shedule: '0 * * * *'", "unknown field \"spec.shedule\""),
 ];
@@ -74,7 +87,11 @@ fn each_kind_of_bad_manifest_is_rejected_by_name() {
         );
         let applied = cluster.kubectl(&["create", "-n", &namespace, "-f", "-"], &manifest);
         assert!(!applied.ok, "{spec} was accepted");
-        assert!(applied.err.contains(named), "{spec}\n  is rejected with: {}\n  which does not name: {named}", applied.err);
+        assert!(
+            applied.err.contains(named),
+            "{spec}\n  is rejected with: {}\n  which does not name: {named}",
+            applied.err
+        );
     }
 }
 
@@ -89,7 +106,9 @@ fn explain_describes_every_field() {
         assert!(!explained.out.contains("<no description>"), "{path} has no description:\n{}", explained.out);
         for line in explained.out.lines().skip_while(|line| !line.starts_with("FIELDS:")) {
             let mut words = line.split_whitespace();
-            if let (Some(name), Some(kind), true) = (words.next(), words.next(), line.starts_with("  ") && !line.starts_with("   ")) {
+            if let (Some(name), Some(kind), true) =
+                (words.next(), words.next(), line.starts_with("  ") && !line.starts_with("   "))
+            {
                 seen += 1;
                 if kind.contains("Object") {
                     paths.push(format!("{path}.{name}"));

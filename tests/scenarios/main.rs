@@ -1,6 +1,8 @@
 //! Behaviour, through public doors: one file a theme. Real git, a real API server, a Bitbucket from
 //! documentation.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod bad_input;
 mod connection;
 mod crd;

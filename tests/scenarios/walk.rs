@@ -9,7 +9,7 @@ use crate::support::sync::{Bench, text};
 async fn linear(commits: usize) -> (Bench, GitRepository) {
     let mut git = None;
     let bench = Bench::start(|builder, folder| {
-        git = Some(histories::linear(&folder.git("api"), commits).unwrap());
+        git = Some(histories::linear(folder.git("api"), commits).unwrap());
         builder.repository("PLAT/api", folder.git("api"))
     })
     .await;
@@ -25,7 +25,7 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it() {
     for order in [Order::Date, Order::Topological] {
         let mut git = None;
         let bench = Bench::start(|builder, folder| {
-            git = Some(histories::odd(&folder.git("odd"), 1000, 7).unwrap());
+            git = Some(histories::odd(folder.git("odd"), 1000, 7).unwrap());
             builder.repository("PLAT/odd", folder.git("odd")).configure(|settings| settings.order = order)
         })
         .await;
@@ -43,7 +43,8 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it() {
         for row in rows.rows {
             let sha = text(&row[0]);
             let format = "--format=%an%x00%ae%x00%at%x00%ct%x00%P%x00%B";
-            let shown = git.git(&["-c", "i18n.logOutputEncoding=UTF-8", "show", "-s", "--no-show-signature", format, &sha]);
+            let shown =
+                git.git(["-c", "i18n.logOutputEncoding=UTF-8", "show", "-s", "--no-show-signature", format, &sha]);
             let shown = String::from_utf8_lossy(&shown.unwrap()).into_owned();
             let fields: Vec<&str> = shown.splitn(6, '\0').collect();
             let seconds = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second().to_string();

@@ -109,11 +109,10 @@ fn delete_unreached(tx: &Transaction<'_>, repository: i64, target: &str) -> rusq
 
 /// Removes what a walk that is given up has stored: all that the complete set's head does not reach.
 pub(super) fn clear_unfinished(tx: &Transaction<'_>, repository: i64, head: Option<&str>) -> rusqlite::Result<u64> {
-    match head {
-        Some(head) => delete_unreached(tx, repository, head),
-        None => {
-            let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = ?1";
-            Ok(tx.execute(sql, params![repository])? as u64)
-        }
+    if let Some(head) = head {
+        delete_unreached(tx, repository, head)
+    } else {
+        let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = ?1";
+        Ok(tx.execute(sql, params![repository])? as u64)
     }
 }

@@ -79,7 +79,8 @@ fn stopped() -> Error {
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
-    let at_path = |error: &dyn std::fmt::Display| Error::Unavailable(format!("cannot open {}: {error}", path.display()));
+    let at_path =
+        |error: &dyn std::fmt::Display| Error::Unavailable(format!("cannot open {}: {error}", path.display()));
     let mut connection = Connection::open(path).map_err(|error| at_path(&error))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // 16 KiB pages are a quarter faster for rows of this size. NORMAL is safe in WAL mode: a power cut may

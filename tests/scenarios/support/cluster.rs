@@ -102,7 +102,8 @@ impl Cluster {
 
     /// Applies manifests that must be accepted without a warning.
     pub fn apply(&self, namespace: &str, manifests: &str) {
-        let applied = self.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-n", namespace, "-f", "-"], manifests);
+        let applied =
+            self.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-n", namespace, "-f", "-"], manifests);
         assert!(applied.ok, "{}\n{manifests}", applied.err);
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// Fails a test that would otherwise hang. Far above anything that a slow machine needs:
 /// the longest wait is for a slot, up to two minutes away.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_mins(5), future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not happen within five minutes"),
-    }
+    let Ok(value) = tokio::time::timeout(Duration::from_mins(5), future).await else {
+        panic!("{what} did not happen within five minutes")
+    };
+    value
 }
