@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::Recorder;
@@ -41,12 +40,12 @@ pub struct Memory {
     pub uid: String,
     /// The status as it was last written: the watch may still show an older one.
     pub written: Option<BitbucketConnectionStatus>,
-    /// What the last verdict was made of.
-    pub inputs: Option<Inputs>,
-    /// When to verify next; None: never by itself.
+    /// What the verdict in the status was made of.
+    pub standing: Standing,
+    /// What Bitbucket was last asked with, whatever came of it.
+    pub asked: Option<Inputs>,
+    /// When to ask with it again; None: never without a change.
     pub verify_at: Option<Instant>,
-    /// Whether a verification was tried at all.
-    pub asked: bool,
     /// Transport or destination faults in a row.
     pub failures: u32,
     /// Since when the transport is broken.
@@ -59,6 +58,18 @@ pub struct Memory {
     pub run_inputs: Option<Inputs>,
     /// When progress may be shown again.
     pub progress_at: Option<Instant>,
+}
+
+/// What the verdict in the status was made of.
+#[derive(Debug, Default)]
+pub enum Standing {
+    /// Not known: this process has only just begun with the object.
+    #[default]
+    New,
+    /// There was none: the credentials could not be used.
+    Lost,
+    /// These.
+    Of(Inputs),
 }
 
 impl Context {
@@ -109,20 +120,12 @@ impl Memory {
     }
 
     /// Without usable credentials nothing is left of what was known of them.
-    pub fn forget_verdict(&mut self) {
+    pub fn lose_verdict(&mut self) {
         self.stop();
-        self.inputs = None;
-        self.asked = true;
+        self.standing = Standing::Lost;
+        self.asked = None;
         self.verify_at = None;
         self.failures = 0;
         self.faulty_since = None;
-    }
-
-    /// Notes a fault, and gives the time until the next try.
-    pub fn back_off(&mut self, now: Instant) -> Duration {
-        self.failures = self.failures.saturating_add(1);
-        let wait = super::backoff::wait(self.failures, &self.uid);
-        self.verify_at = Some(now + wait);
-        wait
     }
 }

@@ -122,6 +122,12 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
     if let Err(message) = &facts.schedule {
         return State::new(Truth::False, Reason::InvalidSchedule, message);
     }
+    if facts.suspended
+        && verified.truth != Truth::Unknown
+        && let Some(ready) = kept(status, READY).filter(|ready| ready.reason != Reason::InvalidSchedule)
+    {
+        return ready;
+    }
     if verified.truth == Truth::False {
         return verified.clone();
     }

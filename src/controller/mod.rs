@@ -5,11 +5,15 @@
 mod backoff;
 mod context;
 mod decide;
+#[cfg(test)]
+mod decide_tests;
 mod dereference;
 mod destinations;
 mod error;
 mod events;
 mod facts;
+mod launch;
+mod observe;
 mod outcome;
 mod reconcile;
 mod runs;

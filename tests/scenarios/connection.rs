@@ -188,3 +188,28 @@ async fn each_slot_of_the_schedule_is_a_run() {
     assert_eq!(slot.as_second() % 60, 0);
     assert!(sync.start_time.0 >= slot && sync.start_time.0.duration_since(slot).as_secs() <= 62);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_reached_keeps_the_verdict_and_is_found_again() {
+    let stage = Stage::start("unreachable").await;
+    let (simulator, _git) = bitbucket(&stage).await;
+    simulator.set_listening(false).await;
+    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    let object = stage.until_ready("a", "Unknown", "ServerUnreachable").await;
+    assert_eq!(condition(&object, RECONCILING).unwrap().reason, "ProgressingWithRetry");
+    assert!(stalled(&object).is_none());
+    assert_eq!(object.status.unwrap().observed_generation, Some(-1));
+    simulator.set_listening(true).await;
+    let object = stage.until_ready("a", "True", "Synced").await;
+    assert!(condition(&object, RECONCILING).is_none());
+
+    // From now on a fault is a hiccup: the verdict stays, also through a Secret edit that changes nothing.
+    simulator.set_listening(false).await;
+    let before = stage.objects.get("a").await.unwrap();
+    stage.kubectl(&["annotate", "bbc", "a", "bitbucket-connector.dev/requestedAt=now"]);
+    let handled = |object: &BitbucketConnection| {
+        object.status.as_ref().is_some_and(|status| status.last_handled_reconcile_at.as_deref() == Some("now"))
+    };
+    let object = stage.until("a", "the request to be echoed", handled).await;
+    assert_eq!(object.status.unwrap().conditions, before.status.unwrap().conditions);
+}
