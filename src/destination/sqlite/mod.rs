@@ -4,6 +4,8 @@ mod finish;
 mod listing;
 mod migrate;
 mod pages;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::path::Path;

@@ -1,0 +1,271 @@
+//! What a page does to the rows, down to the last case. No server.
+
+use super::Sqlite;
+use crate::destination::{
+    Author, Commit, ConnectionKey, DatabaseUrl, Last, Listing, Next, Page, Position, Project, Repository,
+    RepositoryState, Scope, StoreError, Stored, StoredRepository, query,
+};
+
+struct Database {
+    sqlite: Sqlite,
+    scope: Scope,
+    url: DatabaseUrl,
+    _folder: tempfile::TempDir,
+}
+
+const REPOSITORY: i64 = 1;
+
+fn key(uid: &str) -> ConnectionKey {
+    let text = |text: &str| text.to_owned();
+    ConnectionKey { cluster: text("c"), namespace: text("n"), name: text("a"), uid: text(uid) }
+}
+
+fn listing(slug: &str) -> Listing {
+    let text = |text: &str| text.to_owned();
+    Listing {
+        repository: Repository {
+            source_id: 11,
+            slug: text(slug),
+            name: text(slug),
+            description: None,
+            public: false,
+            archived: false,
+            source_url: text("https://git.example.com/projects/P/repos/r/browse"),
+        },
+        project: Project {
+            source_id: 5,
+            key: text("P"),
+            name: text("P"),
+            description: None,
+            public: false,
+            source_url: text("https://git.example.com/projects/P"),
+        },
+        allowlisted: true,
+    }
+}
+
+impl Database {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("commits.db");
+        let sqlite = Sqlite::open(&path).await.unwrap();
+        let scope = sqlite.scope(key("1"), "https://git.example.com".to_owned()).await.unwrap();
+        sqlite.record(scope, vec![listing("r")]).await.unwrap();
+        Self { sqlite, scope, url: DatabaseUrl::Sqlite(path), _folder: folder }
+    }
+
+    async fn store(&self, expected: &Position, page: Page) -> Result<Stored, StoreError> {
+        self.sqlite.store(self.scope, REPOSITORY, expected.clone(), page).await
+    }
+
+    /// Stores a page and gives the position after it.
+    async fn stored(&self, expected: &Position, page: Page) -> Position {
+        self.store(expected, page).await.unwrap().position
+    }
+
+    async fn column(&self, sql: &str) -> Vec<String> {
+        let rows = query(&self.url, sql).await.unwrap().rows;
+        rows.into_iter().map(|row| row[0].as_str().map_or_else(|| row[0].to_string(), str::to_owned)).collect()
+    }
+
+    /// The first digit of each stored id.
+    async fn commits(&self) -> String {
+        let sql = "SELECT substr(sha, 1, 1) FROM bitbucket_server_repository_default_branch_commits ORDER BY sha";
+        self.column(sql).await.concat()
+    }
+
+    async fn repository(&self) -> StoredRepository {
+        self.sqlite.record(self.scope, vec![]).await.unwrap().remove(0)
+    }
+}
+
+fn sha(digit: char) -> String {
+    digit.to_string().repeat(40)
+}
+
+/// Commits written as `child<parents`.
+fn commits(text: &str) -> Vec<Commit> {
+    text.split_whitespace()
+        .map(|commit| {
+            let mut ids = commit.chars().filter(|character| *character != '<').map(sha);
+            Commit {
+                sha: ids.next().unwrap(),
+                parents: ids.collect(),
+                author: None,
+                created: None,
+                committed: None,
+                message: String::new(),
+            }
+        })
+        .collect()
+}
+
+fn page(target: char, since: Option<char>, text: &str, next: Next) -> Page {
+    Page { target: sha(target), since: since.map(sha), commits: commits(text), next }
+}
+
+fn last(confirmed: bool) -> Next {
+    Next::Last(Last { branch: Some("main".to_owned()), confirmed })
+}
+
+fn complete(head: char) -> Position {
+    Position { head: Some(sha(head)), walk: None }
+}
+
+#[tokio::test]
+async fn a_complete_walk_sets_the_head() {
+    let database = Database::open().await;
+    let first = database.store(&Position::default(), page('3', None, "3<2", Next::Page(1))).await.unwrap();
+    assert_eq!((first.added, first.position.walk.as_ref().unwrap().next_start), (1, 1));
+    assert_eq!(database.repository().await.position, first.position);
+    let done = database.store(&first.position, page('3', None, "2<1 1", last(false))).await.unwrap();
+    assert_eq!((done.added, done.removed, &done.position), (2, 0, &complete('3')));
+    let repository = database.repository().await;
+    assert_eq!((repository.position, repository.state), (complete('3'), RepositoryState::Synced));
+    assert_eq!(repository.branch.as_deref(), Some("main"));
+}
+
+#[tokio::test]
+async fn a_position_that_another_process_has_left_is_refused() {
+    let database = Database::open().await;
+    let start = Position::default();
+    let first = database.stored(&start, page('3', None, "3<2", Next::Page(1))).await;
+    let again = database.store(&start, page('3', None, "3<2", Next::Page(1))).await;
+    assert_eq!(again, Err(StoreError::Superseded));
+    database.stored(&first, page('3', None, "2", last(false))).await;
+    assert_eq!(database.sqlite.rewind(REPOSITORY, first).await, Err(StoreError::Superseded));
+}
+
+#[tokio::test]
+async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing() {
+    let database = Database::open().await;
+    let start = Position::default();
+    let missing = database.store(&start, page('3', None, "3<2", last(false))).await;
+    assert_eq!(missing, Err(StoreError::Incomplete { missing: sha('2') }));
+    let no_target = database.store(&start, page('3', None, "2", last(false))).await;
+    assert_eq!(no_target, Err(StoreError::Incomplete { missing: sha('3') }));
+    assert_eq!((database.commits().await, database.repository().await.position), (String::new(), start));
+}
+
+#[tokio::test]
+async fn commits_that_nothing_reaches_are_not_kept() {
+    let database = Database::open().await;
+    let done = database.store(&Position::default(), page('3', None, "3<2 9<2 2", last(false))).await.unwrap();
+    assert_eq!((done.added, done.removed), (3, 1));
+    assert_eq!(database.commits().await, "23");
+}
+
+#[tokio::test]
+async fn growth_needs_no_sweep_and_a_rewrite_needs_a_word() {
+    let database = Database::open().await;
+    let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
+    // A merge whose second parent is old counts as growth.
+    let head = database.stored(&head, page('5', Some('3'), "5<43 4<1", last(false))).await;
+    assert_eq!(database.commits().await, "12345");
+    let rewrite = page('6', Some('5'), "6<2", last(false));
+    assert_eq!(database.store(&head, rewrite).await, Err(StoreError::Unconfirmed));
+    assert_eq!(database.commits().await, "12345");
+    let done = database.store(&head, page('6', Some('5'), "6<2", last(true))).await.unwrap();
+    assert_eq!((done.added, done.removed), (1, 3));
+    assert_eq!(database.commits().await, "126");
+    // Back to an older commit: nothing is listed.
+    database.stored(&done.position, page('1', Some('6'), "", last(true))).await;
+    assert_eq!(database.commits().await, "1");
+}
+
+#[tokio::test]
+async fn a_walk_that_is_given_up_leaves_the_complete_set() {
+    let database = Database::open().await;
+    let begun = database.stored(&Position::default(), page('3', None, "3<2", Next::Page(1))).await;
+    let begun = database.stored(&begun, page('9', None, "9<8", Next::Page(1))).await;
+    assert_eq!(database.commits().await, "9", "without a complete set all goes");
+    let head = database.stored(&begun, page('9', None, "8", last(false))).await;
+    let begun = database.stored(&head, page('a', Some('9'), "a<7", Next::Page(1))).await;
+    assert_eq!(database.commits().await, "789a".replace('7', ""));
+    let other = database.store(&begun, page('b', Some('9'), "b<9", last(false))).await.unwrap();
+    assert_eq!((other.added, other.removed, other.position), (1, 1, complete('b')));
+    assert_eq!(database.commits().await, "89b");
+}
+
+#[tokio::test]
+async fn a_walk_without_a_base_ends_where_it_meets_the_stored_commits() {
+    let database = Database::open().await;
+    let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
+    let confirmed = Last { branch: None, confirmed: true };
+    let open = page('7', None, "7<6", Next::PageUnlessClosed(1, confirmed.clone()));
+    let begun = database.stored(&head, open).await;
+    assert_eq!(begun.walk.as_ref().unwrap().next_start, 1);
+    let closed = page('7', None, "6<2", Next::PageUnlessClosed(2, confirmed));
+    assert_eq!(database.stored(&begun, closed).await, complete('7'));
+    assert_eq!(database.commits().await, "1267");
+}
+
+#[tokio::test]
+async fn a_rewind_keeps_the_rows_and_reads_again() {
+    let database = Database::open().await;
+    let begun = database.stored(&Position::default(), page('3', None, "3<2", Next::Page(1))).await;
+    let rewound = database.sqlite.rewind(REPOSITORY, begun).await.unwrap();
+    assert_eq!(rewound.walk.as_ref().unwrap().next_start, 0);
+    assert_eq!(database.commits().await, "3");
+    let head = database.stored(&rewound, page('3', None, "3<2 2", last(false))).await;
+    assert_eq!((head, database.commits().await.as_str()), (complete('3'), "23"));
+}
+
+#[tokio::test]
+async fn authors_are_people_and_not_spellings() {
+    let database = Database::open().await;
+    let by = |digit: char, account: Option<i64>, name: &str, email: &str| {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let author = Author { account, name: text(name), email: text(email), ..Author::default() };
+        Commit { author: Some(author), ..commits(&digit.to_string()).remove(0) }
+    };
+    let store = async |commit: Commit| {
+        let target = commit.sha.clone();
+        let head = database.repository().await.position;
+        let since = head.head.clone();
+        let page = Page { target, since, commits: vec![commit], next: last(true) };
+        database.stored(&head, page).await
+    };
+    let users = async || {
+        database.column("SELECT key || ' ' || coalesce(name, '') FROM bitbucket_server_users ORDER BY id").await
+    };
+    store(by('1', None, "Jane", "Jane@X")).await;
+    store(by('2', None, "J. Doe", "jane@x")).await;
+    assert_eq!(users().await, ["mail:jane@x Jane"], "case and name do not make another person");
+    store(by('3', None, "Bob", "")).await;
+    store(by('4', None, "", "")).await;
+    assert_eq!(users().await, ["mail:jane@x Jane", "name:Bob Bob"]);
+    store(by('5', Some(7), "Jane Doe", "jane@x")).await;
+    assert_eq!(users().await, ["id:7 Jane Doe", "name:Bob Bob"], "the account takes the row over");
+}
+
+#[tokio::test]
+async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over() {
+    let database = Database::open().await;
+    let renamed = database.sqlite.record(database.scope, vec![listing("renamed")]).await.unwrap();
+    assert_eq!((renamed.len(), renamed[0].id, renamed[0].slug.as_str()), (1, REPOSITORY, "renamed"));
+    let again = database.sqlite.scope(key("2"), "https://git.example.com".to_owned()).await.unwrap();
+    assert_eq!(again, database.scope);
+    let elsewhere = database.sqlite.scope(key("2"), "https://other.example.com".to_owned()).await.unwrap();
+    assert_ne!(elsewhere.instance, database.scope.instance);
+    assert_eq!(database.sqlite.record(elsewhere, vec![listing("r")]).await.unwrap().len(), 1);
+    assert_eq!(database.column("SELECT count(*) FROM bitbucket_server_repositories").await, ["2"]);
+}
+
+#[tokio::test]
+async fn a_mark_is_seen_and_taken_back() {
+    let database = Database::open().await;
+    for state in [RepositoryState::Failed("Refused"), RepositoryState::Inaccessible, RepositoryState::Empty] {
+        database.sqlite.mark(REPOSITORY, state.clone()).await.unwrap();
+        let expected = match state {
+            RepositoryState::Failed(_) => "Refused 1 new",
+            RepositoryState::Inaccessible => " 0 new",
+            _ => " 0 empty",
+        };
+        let sql =
+            "SELECT coalesce(failure, '') || ' ' || api_accessible || ' ' || state FROM bitbucket_server_repositories";
+        assert_eq!(database.column(sql).await, [expected]);
+    }
+    database.sqlite.record(database.scope, vec![listing("r")]).await.unwrap();
+    assert_eq!(database.column("SELECT api_accessible FROM bitbucket_server_repositories").await, ["1"]);
+}
