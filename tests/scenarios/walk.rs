@@ -1,8 +1,9 @@
 //! After every run the stored commits are `git rev-list` of the default branch.
 
+use bitbucket_connector::bitbucket::Credentials;
 use bitbucket_connector::sync::{RunError, Summary};
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
-use bitbucket_simulator::{Action, Command, Fault, Order, Refusal, histories};
+use bitbucket_simulator::{Access, Action, Command, Fault, JsonEdit, Matches, Order, Refusal, histories};
 
 use crate::support::sync::{Bench, text};
 
@@ -164,7 +165,7 @@ async fn a_wrong_listing_changes_nothing() {
     bench.synced().await;
     git.grow("main", 2).unwrap();
     // The page lacks a commit: its child's parent is nowhere.
-    let cut = Action::EditJson(vec![bitbucket_simulator::JsonEdit::Remove("/values/1".to_owned())]);
+    let cut = Action::EditJson(vec![JsonEdit::Remove("/values/1".to_owned())]);
     let id = bench.simulator.faults().push(Fault::on_path("/commits", cut));
     let summary = bench.run().await.unwrap();
     assert_eq!(summary.failed[0].1, "IncompleteListing");
@@ -180,6 +181,85 @@ async fn a_password_that_stops_working_ends_the_run() {
     assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
     assert_eq!(bench.simulator.failed_logins("reader"), 1);
     bench.simulator.set_password("reader", "secret").unwrap();
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn another_repository_under_the_same_name_removes_nothing() {
+    let (bench, git) = linear(30).await;
+    bench.synced().await;
+    let before = bench.stored("PLAT/api").await;
+    let ids = git.rev_list(&["main"]).unwrap();
+    git.set_branch("main", &ids[10]).unwrap();
+    // Whoever asks who this is, is told another id than the listing's.
+    let other = Action::EditJson(vec![JsonEdit::Set("/id".to_owned(), serde_json::json!(4711))]);
+    let fault = Fault::new(other).matches(Matches::PathEndsWith("/repos/api".to_owned()));
+    let id = bench.simulator.faults().push(fault);
+    assert_eq!(bench.run().await.unwrap().failed[0].1, "Replaced");
+    assert_eq!(bench.stored("PLAT/api").await, before);
+    bench.simulator.faults().remove(id);
+    assert_eq!(counts(&bench.synced().await), (0, 10, 20));
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_begin_with_its_end_is_not_believed() {
+    let (bench, git) = linear(30).await;
+    bench.synced().await;
+    git.grow("main", 2).unwrap();
+    // As a proxy's cache would answer: the page of another range.
+    let cut = Action::EditJson(vec![JsonEdit::Remove("/values/0".to_owned())]);
+    let id = bench.simulator.faults().push(Fault::on_path("/commits", cut).times(1));
+    assert_eq!(counts(&bench.synced().await), (2, 0, 32));
+    assert_eq!(bench.simulator.faults().hits(id), 1, "read again in the same run");
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_served_as_nobody_changes_nothing() {
+    let (mut bench, git) = linear(3).await;
+    bench.synced().await;
+    bench.simulator.set_public("PLAT/api", true).unwrap();
+    bench.simulator.configure(|settings| settings.public_access = true);
+    bench.credentials = Credentials::Token("revoked".into());
+    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn a_branch_that_is_renamed_is_one_small_write() {
+    let (bench, git) = linear(3).await;
+    bench.synced().await;
+    git.set_branch("trunk", &git.rev_list(&["main"]).unwrap()[0]).unwrap();
+    bench.simulator.set_default_branch("PLAT/api", "trunk").unwrap();
+    bench.requests();
+    assert_eq!(counts(&bench.synced().await), (0, 0, 3));
+    assert_eq!(bench.requests().len(), 2);
+    let rows = bench.query("SELECT default_branch FROM bitbucket_server_repositories").await;
+    assert_eq!(text(&rows.rows[0][0]), "trunk");
+}
+
+#[tokio::test]
+async fn a_repository_that_is_refused_keeps_its_rows() {
+    let (bench, git) = linear(3).await;
+    bench.synced().await;
+    bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
+    let summary = bench.run().await.unwrap();
+    assert_eq!((summary.inaccessible, summary.commits), (vec!["PLAT/api".to_owned()], 3));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    bench.simulator.set_access_to("reader", "PLAT/api", Access::Read).unwrap();
+    bench.synced().await;
+    let rows = bench.query("SELECT api_accessible FROM bitbucket_server_repositories").await;
+    assert_eq!(rows.rows[0][0], 1);
+}
+
+#[tokio::test]
+async fn two_runs_at_once_store_no_mixture() {
+    let (bench, git) = linear(700).await;
+    let (one, two) = tokio::join!(bench.run(), bench.run());
+    for summary in [one.unwrap(), two.unwrap()] {
+        assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "Superseded"), "{:?}", summary.failed);
+    }
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
 }

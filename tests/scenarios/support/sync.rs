@@ -24,6 +24,7 @@ pub struct Bench {
     pub simulator: Simulator,
     pub folder: TempDir,
     pub filter: ImportFilter,
+    pub credentials: Credentials,
     pub stop: CancellationToken,
 }
 
@@ -34,7 +35,8 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let builder = Simulator::builder().user("reader", "secret");
         let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
-        Self { simulator, folder, filter: ImportFilter::default(), stop: CancellationToken::new() }
+        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "secret".into() };
+        Self { simulator, folder, credentials, filter: ImportFilter::default(), stop: CancellationToken::new() }
     }
 
     pub fn database(&self) -> DatabaseUrl {
@@ -44,7 +46,7 @@ impl Bench {
     /// One run, as a new process would make it.
     pub async fn run(&self) -> Result<Summary, RunError> {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
-        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "secret".into() };
+        let credentials = self.credentials.clone();
         let options = Options { timeout: Duration::from_secs(20), concurrency: 4 };
         let run = Run {
             client: Client::new(&Gates::new(16), base, credentials, options).unwrap(),
