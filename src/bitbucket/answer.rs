@@ -181,7 +181,7 @@ mod tests {
         match answer.read::<serde_json::Value>("GET x").unwrap_err() {
             Error::Refused { refusal, .. } => Ok(refusal),
             Error::Transport { fault, .. } => Err(fault),
-            Error::GateClosed => panic!("nothing asked the gate"),
+            Error::GateClosed | Error::Stopped => panic!("nothing was sent"),
         }
     }
 

@@ -7,23 +7,29 @@ use std::time::Duration;
 use futures::StreamExt;
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::redirect;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::answer::{self, Answer, Refusal};
 use super::error::{Error, Fault};
 use super::gate::{Account, Gates};
+use super::patience::Patience;
 use super::{BaseUrl, Credentials};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
 const BODY_LIMIT: usize = 64 << 20;
 
 /// What a client needs beside the URL and the credentials.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How long one request may take, from the connection to the last byte.
     pub timeout: Duration,
     /// Requests in flight at a time.
     pub concurrency: usize,
+    /// How often a request is tried again, and what stops it.
+    pub patience: Patience,
 }
 
 /// One account at one Bitbucket. Cheap to clone.
@@ -35,7 +41,18 @@ pub struct Client {
     account: Arc<Account>,
     slots: Arc<Semaphore>,
     timeout: Duration,
+    patience: Patience,
     requests: Arc<AtomicU64>,
+}
+
+/// A good answer.
+pub(super) struct Reply<T> {
+    /// What it holds; None for 204.
+    pub value: Option<T>,
+    /// The account that it names.
+    pub username: Option<String>,
+    /// Method and path.
+    pub request: String,
 }
 
 /// Whether a request carries the credentials.
@@ -60,8 +77,8 @@ impl Client {
             })?;
         let account = gates.account(&base, &credentials);
         let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        let timeout = options.timeout;
-        Ok(Self { http, base, credentials, account, slots, timeout, requests: Arc::default() })
+        let Options { timeout, patience, .. } = options;
+        Ok(Self { http, base, credentials, account, slots, timeout, patience, requests: Arc::default() })
     }
 
     /// The Bitbucket that is asked.
@@ -74,37 +91,46 @@ impl Client {
         &self.account
     }
 
+    /// What stops the client at its next request.
+    pub const fn stop(&self) -> &CancellationToken {
+        &self.patience.stop
+    }
+
     /// Requests sent so far, by this client and its clones.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Sends a GET and reads the whole answer, whatever its status.
-    pub(super) async fn get(
+    /// Sends a GET, again where that may help, and reads the whole answer.
+    pub(super) async fn get<T: DeserializeOwned>(
         &self,
         identity: Identity,
         segments: &[&str],
         query: &[(&str, &str)],
-    ) -> Result<(String, Answer), Error> {
+    ) -> Result<Reply<T>, Error> {
         let mut url = self.base.rest(segments);
         let request = format!("GET {}", url.path());
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
+        self.patience.send(|| self.once(identity, &url, &request)).await
+    }
+
+    async fn once<T: DeserializeOwned>(&self, identity: Identity, url: &Url, request: &str) -> Result<Reply<T>, Error> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
         let _pass = self.account.enter().await?;
-        let mut builder = self.http.get(url).header(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut builder = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static("application/json"));
         if identity == Identity::Account {
             builder = self.credentials.apply(builder);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        match self.receive(builder).await {
-            Ok(answer) => {
-                self.judge(identity, &answer, &request);
-                Ok((request, answer))
-            }
-            Err(fault) => Err(Error::Transport { request, fault }),
+        let answer =
+            self.receive(builder).await.map_err(|fault| Error::Transport { request: request.to_owned(), fault })?;
+        let result = answer.read(request);
+        if identity == Identity::Account {
+            self.judge(answer.username.is_some(), result.as_ref().err());
         }
+        Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
     }
 
     async fn receive(&self, builder: reqwest::RequestBuilder) -> Result<Answer, Fault> {
@@ -130,17 +156,11 @@ impl Client {
 
     /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
     /// through.
-    fn judge(&self, identity: Identity, answer: &Answer, request: &str) {
-        if identity == Identity::Nobody {
-            return;
-        }
-        if answer.username.is_some() {
+    fn judge(&self, recognised: bool, error: Option<&Error>) {
+        if recognised {
             self.account.prove();
-        } else if matches!(answer.status, 401 | 403) {
-            let refusal = answer.read::<serde::de::IgnoredAny>(request).err().and_then(|error| error.refusal());
-            if refusal == Some(Refusal::WrongPassword) {
-                self.account.close();
-            }
+        } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
+            self.account.close();
         }
     }
 

@@ -1,8 +1,8 @@
 //! The endpoints that are used, one function each. Paths and parameters: Bitbucket's REST 1.0.
 
-use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 
-use super::client::{Client, Identity};
+use super::client::{Client, Identity, Reply};
 use super::error::{Error, Fault};
 use super::model::{ApplicationProperties, Branch, Commit, Page, Repository};
 
@@ -21,16 +21,14 @@ pub struct Range<'a> {
 impl Client {
     /// `application-properties`, asked as nobody: shows that there is a Bitbucket before a password leaves.
     pub async fn application_properties(&self) -> Result<ApplicationProperties, Error> {
-        let (request, answer) = self.get(Identity::Nobody, &["application-properties"], &[]).await?;
-        require(&request, answer.read(&request)?)
+        require(self.get(Identity::Nobody, &["application-properties"], &[]).await?)
     }
 
     /// `users` with one result: closed to anonymous users, so a 200 proves the identity. Tells the account's
     /// name where the server names it.
     pub async fn prove_identity(&self) -> Result<Option<String>, Error> {
-        let (request, answer) = self.get(Identity::Account, &["users"], &[("limit", "1")]).await?;
-        answer.read::<serde::de::IgnoredAny>(&request)?;
-        Ok(answer.username)
+        let reply: Reply<IgnoredAny> = self.get(Identity::Account, &["users"], &[("limit", "1")]).await?;
+        Ok(reply.username)
     }
 
     /// One page of `repos`: every repository that the account may read, personal and archived ones too. Tells
@@ -39,27 +37,27 @@ impl Client {
         let start = start.to_string();
         // Without `archived=ALL` servers from 8.0 on hide archived repositories; older ones ignore it.
         let query = [("archived", "ALL"), ("limit", LISTING_LIMIT), ("start", start.as_str())];
-        let (request, answer) = self.get(Identity::Account, &["repos"], &query).await?;
-        let page = require(&request, answer.read(&request)?)?;
-        Ok((page, answer.username))
+        let reply = self.get(Identity::Account, &["repos"], &query).await?;
+        let username = reply.username.clone();
+        Ok((require(reply)?, username))
     }
 
     /// One repository by its names, to learn its numeric id.
     pub async fn repository(&self, project: &str, slug: &str) -> Result<Repository, Error> {
-        self.value(&["projects", project, "repos", slug], &[]).await
+        require(self.get(Identity::Account, &["projects", project, "repos", slug], &[]).await?)
     }
 
     /// The default branch and its head; None for a repository without commits.
     pub async fn default_branch(&self, project: &str, slug: &str) -> Result<Option<Branch>, Error> {
         let segments = ["projects", project, "repos", slug, "branches", "default"];
-        let (request, answer) = self.get(Identity::Account, &segments, &[]).await?;
-        answer.read(&request)
+        Ok(self.get(Identity::Account, &segments, &[]).await?.value)
     }
 
     /// Whether the newest commit of the default branch may be read: fails where it may not.
     pub async fn newest_commit(&self, project: &str, slug: &str) -> Result<(), Error> {
         let segments = ["projects", project, "repos", slug, "commits"];
-        self.value::<Page<serde::de::IgnoredAny>>(&segments, &[("limit", "1")]).await.map(drop)
+        let reply: Reply<Page<IgnoredAny>> = self.get(Identity::Account, &segments, &[("limit", "1")]).await?;
+        require(reply).map(drop)
     }
 
     /// One page of the commits in `range`, at most `limit` of them.
@@ -73,16 +71,11 @@ impl Client {
         let (start, limit) = (start.to_string(), limit.to_string());
         let mut query = vec![("until", range.until), ("start", &start), ("limit", &limit)];
         query.extend(range.since.map(|since| ("since", since)));
-        self.value(&["projects", project, "repos", slug, "commits"], &query).await
-    }
-
-    async fn value<T: DeserializeOwned>(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
-        let (request, answer) = self.get(Identity::Account, segments, query).await?;
-        require(&request, answer.read(&request)?)
+        require(self.get(Identity::Account, &["projects", project, "repos", slug, "commits"], &query).await?)
     }
 }
 
-fn require<T>(request: &str, value: Option<T>) -> Result<T, Error> {
+fn require<T>(Reply { value, request, .. }: Reply<T>) -> Result<T, Error> {
     let fault = Fault::Unexpected { status: 204, what: "nothing" };
-    value.ok_or_else(|| Error::Transport { request: request.to_owned(), fault })
+    value.ok_or(Error::Transport { request, fault })
 }

@@ -31,6 +31,9 @@ pub enum Error {
     /// Nothing was sent, because this password was judged wrong before.
     #[error("nothing was sent: this password was refused before, and another try could lock the account")]
     GateClosed,
+    /// Nothing was sent, because the caller has asked to stop.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// What was broken on the way.
@@ -88,7 +91,7 @@ impl Error {
     /// What may be done about it.
     pub const fn policy(&self) -> Policy {
         match self {
-            Self::Refused { .. } | Self::GateClosed => Policy::Terminal,
+            Self::Refused { .. } | Self::GateClosed | Self::Stopped => Policy::Terminal,
             Self::Transport { fault, .. } => match fault {
                 Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
                 Fault::TooLarge(_) => Policy::Terminal,

@@ -10,6 +10,7 @@ mod endpoints;
 mod error;
 mod gate;
 pub mod model;
+mod patience;
 mod text;
 mod url;
 
@@ -19,4 +20,5 @@ pub use self::credentials::Credentials;
 pub use self::endpoints::Range;
 pub use self::error::{Error, Fault, Policy};
 pub use self::gate::{Account, Gates};
+pub use self::patience::{Patience, RETRY_WAITS};
 pub use self::url::{BaseUrl, InvalidUrl};

@@ -13,8 +13,9 @@ use super::facts::RunState;
 use super::reconcile::Pass;
 use super::runs::RunHandle;
 use crate::api::status::Trigger;
+use crate::bitbucket::{Patience, RETRY_WAITS};
 use crate::destination::{ConnectionKey, Destination};
-use crate::sync::{Filter, Patience, RETRY_WAITS, Run};
+use crate::sync::{Filter, Run};
 
 /// Progress is shown at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ impl Pass<'_> {
 
     /// Starts a run that was claimed.
     pub(super) fn start(&self, memory: &mut Memory, trigger: Trigger, known: Dereferenced, destination: Destination) {
-        let client = match self.client(&known) {
+        let client = match self.client(&known, Patience { stop: CancellationToken::new(), waits: RETRY_WAITS }) {
             Ok(client) => client,
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
@@ -64,7 +65,6 @@ impl Pass<'_> {
             filter: Filter::from(&self.object.spec.import),
             concurrency: self.concurrency(),
             progress: Arc::default(),
-            patience: Patience { stop: CancellationToken::new(), waits: RETRY_WAITS },
         };
         info!(?trigger, "sync run started");
         memory.run_inputs = Some(known.inputs);

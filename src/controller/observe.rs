@@ -7,7 +7,7 @@ use super::context::{Memory, Standing};
 use super::dereference::Dereferenced;
 use super::facts::{Observation, RunState};
 use super::reconcile::Pass;
-use crate::bitbucket::{self, Client, Options};
+use crate::bitbucket::{self, Client, Options, Patience};
 use crate::sync::Filter;
 use crate::verification::{Outcome, Verdict, outcome_of, verify};
 
@@ -35,7 +35,7 @@ impl Pass<'_> {
             }
             return Observation::Kept;
         }
-        let outcome = match self.client(known) {
+        let outcome = match self.client(known, Patience::default()) {
             Ok(client) => {
                 if self.requested_at.is_some() {
                     client.account().reopen();
@@ -49,8 +49,8 @@ impl Pass<'_> {
     }
 
     /// A client for the connection's account, with the connection's limits.
-    pub(super) fn client(&self, known: &Dereferenced) -> Result<Client, bitbucket::Error> {
-        let options = Options { timeout: self.object.spec.timeout.into(), concurrency: self.concurrency() };
+    pub(super) fn client(&self, known: &Dereferenced, patience: Patience) -> Result<Client, bitbucket::Error> {
+        let options = Options { timeout: self.object.spec.timeout.into(), concurrency: self.concurrency(), patience };
         Client::new(&self.context.gates, known.url.clone(), known.credentials.clone(), options)
     }
 

@@ -29,7 +29,7 @@ impl RunHandle {
         object: ObjectRef<Guarded>,
         wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
     ) -> Self {
-        let (stop, progress) = (run.patience.stop.clone(), Arc::clone(&run.progress));
+        let (stop, progress) = (run.client.stop().clone(), Arc::clone(&run.progress));
         let work = async move {
             let result = run.run().await;
             // Nobody listens only when the operator is ending.

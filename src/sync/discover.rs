@@ -2,25 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::failure::{Failure, RunError};
-use super::retry::Patience;
+use super::failure::{RunError, concerns_identity};
 use crate::bitbucket::model::Repository;
 use crate::bitbucket::{Client, Error, Fault, Refusal};
 
 /// Lists all repositories, page by page. The end of a finished listing is only what the server calls its last
 /// page, whatever the pages' sizes.
-pub async fn discover(client: &Client, patience: &Patience) -> Result<Vec<Repository>, RunError> {
+pub async fn discover(client: &Client) -> Result<Vec<Repository>, RunError> {
     // By id: a repository that moves between two pages may be listed twice.
     let mut found = HashMap::new();
     let mut start = 0;
     loop {
-        let (page, username) = match patience.send(|| client.repositories(start)).await {
-            Ok(answer) => answer,
-            Err(Failure::Run(error)) => return Err(error),
-            Err(Failure::Bitbucket(error)) => return Err(RunError::Listing(error)),
-            // The other failures are about one repository, and none was asked for.
-            Err(_) => return Err(RunError::Stopped),
-        };
+        let (page, username) = client.repositories(start).await.map_err(listing_failed)?;
         if username.is_none() {
             // A server with public access lists its public repositories to a revoked token too.
             return Err(RunError::Identity(anonymous()));
@@ -35,6 +28,14 @@ pub async fn discover(client: &Client, patience: &Patience) -> Result<Vec<Reposi
     let mut repositories: Vec<Repository> = found.into_values().collect();
     repositories.sort_unstable_by_key(|repository| repository.id);
     Ok(repositories)
+}
+
+fn listing_failed(error: Error) -> RunError {
+    match error {
+        Error::Stopped => RunError::Stopped,
+        error if concerns_identity(&error) => RunError::Identity(error),
+        error => RunError::Listing(error),
+    }
 }
 
 fn anonymous() -> Error {

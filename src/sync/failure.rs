@@ -66,7 +66,11 @@ impl Failure {
 /// Sorts an answer about a repository: one that concerns the account ends the run.
 impl From<bitbucket::Error> for Failure {
     fn from(error: bitbucket::Error) -> Self {
-        if concerns_identity(&error) { RunError::Identity(error).into() } else { Self::Bitbucket(error) }
+        match error {
+            bitbucket::Error::Stopped => RunError::Stopped.into(),
+            error if concerns_identity(&error) => RunError::Identity(error).into(),
+            error => Self::Bitbucket(error),
+        }
     }
 }
 

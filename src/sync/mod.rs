@@ -7,7 +7,6 @@ mod failure;
 mod filter;
 mod plan;
 mod progress;
-mod retry;
 mod run;
 mod walk;
 
@@ -15,5 +14,4 @@ pub use self::discover::discover;
 pub use self::failure::{Failure, RunError};
 pub use self::filter::Filter;
 pub use self::progress::Progress;
-pub use self::retry::{Patience, RETRY_WAITS};
 pub use self::run::{Run, Summary};

@@ -10,7 +10,6 @@ use super::discover::discover;
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
 use super::progress::Progress;
-use super::retry::Patience;
 use super::walk::{Context, Walk};
 use crate::bitbucket::Client;
 use crate::destination::{ConnectionKey, Destination, RepositoryState, StoredRepository};
@@ -30,8 +29,6 @@ pub struct Run {
     pub concurrency: usize,
     /// Counters for whoever shows them.
     pub progress: Arc<Progress>,
-    /// How patient the run is, and what ends it.
-    pub patience: Patience,
 }
 
 /// What became of a run.
@@ -57,7 +54,7 @@ impl Run {
     /// Runs to the end, or to the first fault that concerns all repositories.
     pub async fn run(&self) -> Result<Summary, RunError> {
         let base = self.client.base();
-        let listed = discover(&self.client, &self.patience).await?;
+        let listed = discover(&self.client).await?;
         let listing = listed
             .iter()
             .map(|repository| convert::listing(base, repository, self.filter.selects(repository)))
@@ -72,13 +69,7 @@ impl Run {
         self.progress.begin(selected.len());
         info!(repositories = selected.len(), listed = seen.len(), "repositories listed");
 
-        let context = Context {
-            client: &self.client,
-            destination: &self.destination,
-            scope,
-            progress: &self.progress,
-            patience: &self.patience,
-        };
+        let context = Context { client: &self.client, destination: &self.destination, scope, progress: &self.progress };
         let mut summary = Summary::default();
         let mut walks = futures::stream::iter(selected)
             .map(|repository| walk(context, repository))

@@ -4,7 +4,6 @@ use super::convert;
 use super::failure::{Failure, RunError};
 use super::plan::{Head, Step, plan};
 use super::progress::Progress;
-use super::retry::Patience;
 use crate::bitbucket::{Client, Error, Fault, Range, Refusal, model};
 use crate::destination::{
     Commit, Destination, Last, Next, Page, Position, RepositoryState, Scope, StoreError, Stored, StoredRepository,
@@ -20,7 +19,6 @@ pub(super) struct Context<'a> {
     pub destination: &'a Destination,
     pub scope: Scope,
     pub progress: &'a Progress,
-    pub patience: &'a Patience,
 }
 
 /// One repository on its way to its head.
@@ -79,15 +77,13 @@ impl<'a> Walk<'a> {
     async fn head(&self) -> Result<Head, Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
-        match self.context.patience.send(|| client.default_branch(project, slug)).await {
+        match client.default_branch(project, slug).await {
             Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if convert::is_sha(&id) => {
                 Ok(Head::Commit { branch: display_id, id })
             }
             Ok(_) => Ok(Head::Empty),
-            Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoDefaultBranch) => {
-                Ok(Head::NoDefaultBranch)
-            }
-            Err(failure) => Err(failure),
+            Err(error) if error.refusal() == Some(Refusal::NoDefaultBranch) => Ok(Head::NoDefaultBranch),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -138,12 +134,10 @@ impl<'a> Walk<'a> {
         loop {
             let range = Range { until: target, since };
             let (client, path) = (self.context.client, self.path());
-            let page = match self.context.patience.send(|| client.commits(path, range, start, PAGE_LIMIT)).await {
+            let page = match client.commits(path, range, start, PAGE_LIMIT).await {
                 Ok(page) => page,
-                Err(Failure::Bitbucket(error)) if error.refusal() == Some(Refusal::NoSuchCommit) => {
-                    return Ok(Reached::Vanished);
-                }
-                Err(failure) => return Err(failure),
+                Err(error) if error.refusal() == Some(Refusal::NoSuchCommit) => return Ok(Reached::Vanished),
+                Err(error) => return Err(error.into()),
             };
             let last = Last { branch: branch.clone(), confirmed: false };
             let next = match page.next_page_start {
@@ -199,7 +193,7 @@ impl<'a> Walk<'a> {
     async fn confirm(&self) -> Result<(), Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
-        let found = self.context.patience.send(|| client.repository(project, slug)).await?;
+        let found = client.repository(project, slug).await?;
         if found.id == self.repository.source_id { Ok(()) } else { Err(Failure::Replaced) }
     }
 

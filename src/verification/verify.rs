@@ -108,7 +108,7 @@ fn no_bitbucket(error: Error) -> Stop {
     let elsewhere = match &error {
         Error::Refused { refusal, .. } => *refusal == Refusal::NoSuchRoute,
         Error::Transport { fault, .. } => matches!(fault, Fault::Unexpected { .. }),
-        Error::GateClosed => false,
+        Error::GateClosed | Error::Stopped => false,
     };
     if elsewhere { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
 }

@@ -210,7 +210,9 @@ async fn a_listing_that_does_not_begin_with_its_end_is_not_believed() {
     // As a proxy's cache would answer: the page of another range.
     let cut = Action::EditJson(vec![JsonEdit::Remove("/values/0".to_owned())]);
     let id = bench.simulator.faults().push(Fault::on_path("/commits", cut).times(1));
+    bench.requests();
     assert_eq!(counts(&bench.synced().await), (2, 0, 32));
+    assert_eq!(bench.requests().len(), 4, "listing, head, the page twice, and nobody asks who this is");
     assert_eq!(bench.simulator.faults().hits(id), 1, "read again in the same run");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }

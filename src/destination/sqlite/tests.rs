@@ -144,6 +144,8 @@ async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing
     assert_eq!(missing, Err(StoreError::Incomplete { missing: sha('2') }));
     let no_target = database.store(&start, page('3', None, "2", last(false))).await;
     assert_eq!(no_target, Err(StoreError::Incomplete { missing: sha('3') }));
+    let nothing = database.store(&start, page('3', None, "", last(false))).await;
+    assert_eq!(nothing, Err(StoreError::Incomplete { missing: sha('3') }));
     assert_eq!((database.commits().await, database.repository().await.position), (String::new(), start));
 }
 

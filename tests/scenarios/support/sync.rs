@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitbucket_connector::api::spec::ImportFilter;
-use bitbucket_connector::bitbucket::{BaseUrl, Client, Credentials, Gates, Options};
+use bitbucket_connector::bitbucket::{BaseUrl, Client, Credentials, Gates, Options, Patience};
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows, query};
 use bitbucket_connector::runtime::tls;
-use bitbucket_connector::sync::{Filter, Patience, Run, RunError, Summary};
+use bitbucket_connector::sync::{Filter, Run, RunError, Summary};
 use bitbucket_simulator::git::GitRepository;
 use bitbucket_simulator::{Builder, Seen, Simulator};
 use serde_json::Value;
@@ -47,7 +47,8 @@ impl Bench {
     pub async fn run(&self) -> Result<Summary, RunError> {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
         let credentials = self.credentials.clone();
-        let options = Options { timeout: Duration::from_secs(20), concurrency: 4 };
+        let patience = Patience { stop: self.stop.clone(), waits: WAITS };
+        let options = Options { timeout: Duration::from_secs(20), concurrency: 4, patience };
         let run = Run {
             client: Client::new(&Gates::new(16), base, credentials, options).unwrap(),
             destination: Destination::open(&self.database()).await.unwrap(),
@@ -60,7 +61,6 @@ impl Bench {
             filter: Filter::from(&self.filter),
             concurrency: 4,
             progress: Arc::default(),
-            patience: Patience { stop: self.stop.clone(), waits: WAITS },
         };
         super::within("the run", run.run()).await
     }

@@ -1,22 +1,21 @@
-//! Trying a request again, within one run.
+//! Trying a request again.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::failure::{Failure, RunError};
-use crate::bitbucket::{Error, Policy};
+use super::error::{Error, Policy};
 
-/// Waits between four tries. What lasts longer is the next run's matter.
+/// Waits between four tries. What lasts longer is somebody else's matter.
 pub const RETRY_WAITS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
 
-/// The longest time that a server's Retry-After holds up a run.
+/// The longest time that a server's Retry-After is waited for in place.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// How patient a run is, and what ends it.
-#[derive(Clone, Debug)]
+/// How patient a client is, and what ends its patience.
+#[derive(Clone, Debug, Default)]
 pub struct Patience {
-    /// Ends the run at its next request.
+    /// Ends what is under way at its next request.
     pub stop: CancellationToken,
     /// The waits between two tries of one request.
     pub waits: &'static [Duration],
@@ -27,23 +26,23 @@ impl Patience {
     pub(super) async fn send<T, F: Future<Output = Result<T, Error>>>(
         &self,
         mut request: impl FnMut() -> F,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Error> {
         let mut waits = self.waits.iter();
         loop {
             let result = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Err(RunError::Stopped.into()),
+                () = self.stop.cancelled() => return Err(Error::Stopped),
                 result = request() => result,
             };
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let (Policy::Retry(wanted), Some(wait)) = (error.policy(), waits.next()) else { return Err(error.into()) };
+            let (Policy::Retry(wanted), Some(wait)) = (error.policy(), waits.next()) else { return Err(error) };
             let wait = wanted.map_or(*wait, |wanted| wanted.clamp(*wait, LONGEST_WAIT));
             tracing::debug!(%error, wait = wait.as_secs_f64(), "trying again");
             tokio::select! {
-                () = self.stop.cancelled() => return Err(RunError::Stopped.into()),
+                () = self.stop.cancelled() => return Err(Error::Stopped),
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -69,7 +68,7 @@ mod tests {
                 std::future::ready(Err(broken.clone()))
             })
             .await;
-        assert_eq!((tries, result), (4, Err(Failure::Bitbucket(broken.clone()))));
+        assert_eq!((tries, result), (4, Err(broken.clone())));
     }
 
     #[tokio::test(start_paused = true)]
@@ -81,6 +80,6 @@ mod tests {
                 std::future::ready(Err(Error::GateClosed))
             })
             .await;
-        assert_eq!((tries, result), (1, Err(RunError::Identity(Error::GateClosed).into())));
+        assert_eq!((tries, result), (1, Err(Error::GateClosed)));
     }
 }
