@@ -60,6 +60,16 @@ pub struct BitbucketConnectionSpec {
     /// token). An optional key `url` binds it to that one origin.
     pub secret_ref: LocalReference,
 
+    /// A Secret in the same namespace whose key `ca.crt` holds, in PEM form, the certificates of the authority
+    /// that signed Bitbucket's certificate. They are trusted beside the public authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_secret_ref: Option<LocalReference>,
+
+    /// A Secret in the same namespace with the HTTP proxy that leads to Bitbucket: key `address`, such as
+    /// `http://proxy.example.com:3128`, and if it wants them `username` and `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_secret_ref: Option<LocalReference>,
+
     /// When to sync, in the five-field cron grammar of a Kubernetes CronJob: minute, hour, day of month,
     /// month, day of week. Runs start up to 60 seconds after the slot, spread over the connections.
     #[serde(default = "default_schedule")]
@@ -102,6 +112,14 @@ pub struct BitbucketConnectionSpec {
     /// Limits towards Bitbucket beyond those that hold for every connection.
     #[serde(default)]
     pub limits: Limits,
+}
+
+impl BitbucketConnectionSpec {
+    /// The names of all Secrets that the connection depends on.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let references = [Some(&self.secret_ref), self.cert_secret_ref.as_ref(), self.proxy_secret_ref.as_ref()];
+        references.into_iter().flatten().map(|reference| reference.name.as_str())
+    }
 }
 
 /// A reference to an object in the same namespace, by name.

@@ -105,7 +105,8 @@ impl Answer {
             204 => Ok(None),
             200 => match serde_json::from_slice(&self.body) {
                 Ok(value) => Ok(Some(value)),
-                Err(_) if self.json => Err(broken(self.unexpected("JSON of another shape"))),
+                Err(error) if self.json && error.is_data() => Err(broken(self.unexpected("JSON of another shape"))),
+                Err(_) if self.json => Err(broken(Fault::Broken(200))),
                 Err(_) => Err(broken(self.unexpected("a page that is not JSON"))),
             },
             407 => Err(broken(Fault::Proxy(407))),
@@ -219,7 +220,10 @@ mod tests {
         assert_eq!(outcome(&answer(403, None, "{}")), Err(Fault::Proxy(403)));
         assert_eq!(outcome(&answer(401, Some("svc"), "")), Ok(Refusal::Forbidden));
         assert!(matches!(outcome(&answer(404, None, "<html>")), Err(Fault::Unexpected { .. })));
-        assert!(matches!(outcome(&answer(200, None, "<html>")), Err(Fault::Unexpected { .. })));
+        assert_eq!(outcome(&answer(200, None, r#"{"a":"#)), Err(Fault::Broken(200)));
+        let mut page = answer(200, None, "<html>");
+        page.json = false;
+        assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
         assert!(matches!(outcome(&answer(302, None, "")), Err(Fault::Unexpected { .. })));
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
     }

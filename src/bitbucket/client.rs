@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use reqwest::header::{ACCEPT, HeaderValue};
-use reqwest::redirect;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +15,7 @@ use super::answer::{self, Answer, Refusal};
 use super::error::{Error, Fault};
 use super::gate::{Account, Gates};
 use super::patience::Patience;
+use super::way::{InvalidWay, Way};
 use super::{BaseUrl, Credentials};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
@@ -24,8 +24,6 @@ const BODY_LIMIT: usize = 64 << 20;
 /// What a client needs beside the URL and the credentials.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long one request may take, from the connection to the last byte.
-    pub timeout: Duration,
     /// Requests in flight at a time.
     pub concurrency: usize,
     /// How often a request is tried again, and what stops it.
@@ -64,21 +62,18 @@ pub(super) enum Identity {
 
 impl Client {
     /// A client for one account at one Bitbucket.
-    pub fn new(gates: &Gates, base: BaseUrl, credentials: Credentials, options: Options) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("bitbucket-connector/", env!("CARGO_PKG_VERSION")))
-            // Credentials go to one origin. Where a redirect leads is judged by who reads the answer.
-            .redirect(redirect::Policy::none())
-            .timeout(options.timeout)
-            .build()
-            .map_err(|_| Error::Transport {
-                request: "The client".to_owned(),
-                fault: Fault::Tls("no certificate authorities were found on this machine"),
-            })?;
+    pub fn new(
+        gates: &Gates,
+        base: BaseUrl,
+        credentials: Credentials,
+        way: &Way,
+        options: Options,
+    ) -> Result<Self, InvalidWay> {
+        let http = way.client()?;
         let account = gates.account(&base, &credentials);
         let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        let Options { timeout, patience, .. } = options;
-        Ok(Self { http, base, credentials, account, slots, timeout, patience, requests: Arc::default() })
+        let patience = options.patience;
+        Ok(Self { http, base, credentials, account, slots, timeout: way.timeout, patience, requests: Arc::default() })
     }
 
     /// The Bitbucket that is asked.
@@ -118,7 +113,10 @@ impl Client {
 
     async fn once<T: DeserializeOwned>(&self, identity: Identity, url: &Url, request: &str) -> Result<Reply<T>, Error> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
-        let _pass = self.account.enter().await?;
+        let _pass = match identity {
+            Identity::Account => self.account.enter().await?,
+            Identity::Nobody => self.account.enter_as_nobody().await?,
+        };
         let mut builder = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static("application/json"));
         if identity == Identity::Account {
             builder = self.credentials.apply(builder);

@@ -68,6 +68,9 @@ pub enum Fault {
     /// A proxy on the way refused.
     #[error("was refused by a proxy with {0}")]
     Proxy(u16),
+    /// JSON that ends too early, or is broken otherwise.
+    #[error("was answered {0} with broken JSON")]
+    Broken(u16),
     /// An answer that is not one of Bitbucket's REST API.
     #[error("was answered {status} with {what}")]
     Unexpected {
@@ -94,7 +97,8 @@ impl Error {
             Self::Refused { .. } | Self::GateClosed | Self::Stopped => Policy::Terminal,
             Self::Transport { fault, .. } => match fault {
                 Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
-                Fault::TooLarge(_) => Policy::Terminal,
+                // Another try within seconds would meet the same login page; the connection is tried again later.
+                Fault::TooLarge(_) | Fault::Unexpected { .. } => Policy::Terminal,
                 _ => Policy::Retry(None),
             },
         }

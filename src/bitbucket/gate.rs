@@ -85,7 +85,13 @@ impl Gates {
 }
 
 impl Account {
-    /// Waits until a request may be sent.
+    /// Waits until a request without credentials may be sent: it cannot hurt the account.
+    pub(super) async fn enter_as_nobody(&self) -> Result<Pass, Error> {
+        let host = Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?;
+        Ok(Pass { _account: None, _host: host })
+    }
+
+    /// Waits until a request with the credentials may be sent.
     pub(super) async fn enter(&self) -> Result<Pass, Error> {
         let account = if self.password {
             Some(Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Error::GateClosed)?)

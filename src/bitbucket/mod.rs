@@ -13,6 +13,7 @@ pub mod model;
 mod patience;
 mod text;
 mod url;
+mod way;
 
 pub use self::answer::Refusal;
 pub use self::client::{Client, Options};
@@ -22,3 +23,4 @@ pub use self::error::{Error, Fault, Policy};
 pub use self::gate::{Account, Gates};
 pub use self::patience::{Patience, RETRY_WAITS};
 pub use self::url::{BaseUrl, InvalidUrl};
+pub use self::way::{Authorities, InvalidWay, Proxy, Way};

@@ -1,8 +1,11 @@
 //! The command line: one file a subcommand.
 
+mod account;
 mod crd;
+mod curl;
 mod query;
 mod run;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -20,6 +23,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator
     Run(run::Args),
+    /// Verify credentials as the operator does, without a cluster
+    Verify(verify::Args),
     /// Query a database, read-only
     Query(query::Args),
     /// Print the CustomResourceDefinition
@@ -28,24 +33,53 @@ enum Command {
 
 /// Exit code of anything that has no code of its own.
 const OTHER: u8 = 6;
+/// Exit code of whatever is wrong before the first request.
+const USAGE: u8 = 2;
+/// Exit code after SIGINT or SIGTERM.
+const INTERRUPTED: u8 = 130;
+
+/// Why a command ends without a result.
+#[derive(Debug)]
+enum Failure {
+    /// The call itself is wrong.
+    Usage(String),
+    /// A signal came.
+    Interrupted,
+    /// Anything else.
+    Other(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Usage(text) | Self::Other(text) => f.write_str(text),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.to_string())
+    }
+}
 
 impl Cli {
     /// Runs the subcommand.
     pub async fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Run(args) => run::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
             Command::Query(args) => query::run(args).await,
             Command::Crd => crd::run(),
         };
-        match result {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::from(OTHER)
-            }
-        }
+        result.unwrap_or_else(|failure| {
+            eprintln!("error: {failure}");
+            ExitCode::from(match failure {
+                Failure::Usage(_) => USAGE,
+                Failure::Interrupted => INTERRUPTED,
+                Failure::Other(_) => OTHER,
+            })
+        })
     }
 }
-
-/// An error that is only told to a person.
-type Failure = Box<dyn std::error::Error>;

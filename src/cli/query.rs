@@ -1,12 +1,14 @@
 //! `bitbucket-connector query`: the image has no shell, and a user still wants to look.
 
 use std::io::{BufWriter, Write};
+use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use super::Failure;
 use crate::destination::{DatabaseUrl, Rows, query};
+use crate::runtime::shutdown;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,8 +34,9 @@ enum Output {
 }
 
 /// Runs the query and prints its rows.
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let rows = query(&args.database, &args.sql).await?;
+pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let rows =
+        shutdown::unless_interrupted(query(&args.database, &args.sql)).await.map_err(|_| Failure::Interrupted)??;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let result = match args.output {
         Output::Table => table(&mut out, &rows),
@@ -41,9 +44,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Output::Json => json(&mut out, rows),
     };
     match result.and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
+        // A broken pipe is a reader who has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

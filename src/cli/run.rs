@@ -1,6 +1,7 @@
 //! `bitbucket-connector run`: the operator.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -42,15 +43,17 @@ pub(super) struct Args {
 }
 
 /// Runs until a signal.
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { database, namespace, cluster_name, max_requests_per_host, listen, log_format, log_level } = args;
-    telemetry::init(log_format, &log_level)?;
+    telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
-    let listener =
-        admin::bind(listen).await.map_err(|error| format!("cannot listen at {listen} (--listen): {error}"))?;
+    let listener = admin::bind(listen)
+        .await
+        .map_err(|error| Failure::Other(format!("cannot listen at {listen} (--listen): {error}")))?;
     info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, "bitbucket-connector started");
 
-    let client = Client::try_default().await.map_err(|error| format!("no way to the API server: {error}"))?;
+    let client =
+        Client::try_default().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
     let cluster = match cluster_name {
         Some(name) => name,
         None => cluster_uid(&client).await,
@@ -64,7 +67,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     controller::run(context, Watch { namespace, wakes, ready, stop }).await;
     probes.await??;
     info!("bitbucket-connector ended");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read.

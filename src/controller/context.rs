@@ -69,7 +69,7 @@ pub enum Standing {
     /// There was none: the credentials could not be used.
     Lost,
     /// These.
-    Of(Inputs),
+    Of(Box<Inputs>),
 }
 
 impl Context {

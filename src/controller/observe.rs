@@ -7,9 +7,9 @@ use super::context::{Memory, Standing};
 use super::dereference::Dereferenced;
 use super::facts::{Observation, RunState};
 use super::reconcile::Pass;
-use crate::bitbucket::{self, Client, Options, Patience};
+use crate::bitbucket::{Client, InvalidWay, Options, Patience};
 use crate::sync::Filter;
-use crate::verification::{Outcome, Verdict, outcome_of, verify};
+use crate::verification::{Outcome, Verdict, no_way, verify};
 
 impl Pass<'_> {
     /// Asks Bitbucket, if it is time to.
@@ -31,7 +31,7 @@ impl Pass<'_> {
         if !due && self.requested_at.is_none() {
             if memory.asked.is_none() {
                 memory.asked = Some(known.inputs.clone());
-                memory.standing = Standing::Of(known.inputs.clone());
+                memory.standing = Standing::Of(Box::new(known.inputs.clone()));
             }
             return Observation::Kept;
         }
@@ -43,15 +43,15 @@ impl Pass<'_> {
                 memory.account = Some(Arc::clone(client.account()));
                 verify(&client, &Filter::from(&self.object.spec.import)).await
             }
-            Err(error) => outcome_of(error),
+            Err(error) => no_way(error),
         };
         Observation::Asked { outcome, secret: known.secret.clone() }
     }
 
     /// A client for the connection's account, with the connection's limits.
-    pub(super) fn client(&self, known: &Dereferenced, patience: Patience) -> Result<Client, bitbucket::Error> {
-        let options = Options { timeout: self.object.spec.timeout.into(), concurrency: self.concurrency(), patience };
-        Client::new(&self.context.gates, known.url.clone(), known.credentials.clone(), options)
+    pub(super) fn client(&self, known: &Dereferenced, patience: Patience) -> Result<Client, InvalidWay> {
+        let options = Options { concurrency: self.concurrency(), patience };
+        Client::new(&self.context.gates, known.url.clone(), known.credentials.clone(), &known.way, options)
     }
 
     /// Requests, and so repositories, at a time.
@@ -62,7 +62,7 @@ impl Pass<'_> {
     /// Whether the kept verdict is of other inputs than these.
     pub(super) fn changed(&self, memory: &Memory, known: &Dereferenced) -> bool {
         match &memory.standing {
-            Standing::Of(inputs) => *inputs != known.inputs,
+            Standing::Of(inputs) => **inputs != known.inputs,
             Standing::Lost => true,
             // Before this process has asked, the generation is all that tells.
             Standing::New => self.old.observed_generation != self.object.metadata.generation,
@@ -81,7 +81,7 @@ impl Pass<'_> {
                 memory.verify_at = Some(self.now + retry_after.map_or(wait, |wanted| wanted.max(wait)));
             }
             Outcome::Verdict(verdict) => {
-                memory.standing = Standing::Of(known.inputs.clone());
+                memory.standing = Standing::Of(Box::new(known.inputs.clone()));
                 memory.failures = 0;
                 memory.faulty_since = None;
                 let interval = backoff::jittered(self.object.spec.verify_interval.into(), &memory.uid);

@@ -1,11 +1,11 @@
-//! From a Secret to credentials. Pure.
+//! From Secrets to credentials, certificate authorities and a proxy. Pure.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::bitbucket::{BaseUrl, Credentials};
+use crate::bitbucket::{Authorities, BaseUrl, Credentials, Proxy};
 
 /// A password or token is not longer than this.
 const LONGEST_VALUE: usize = 4096;
@@ -36,6 +36,35 @@ pub fn credentials(secret: &Secret, url: &BaseUrl) -> Result<Credentials, String
         }
     }
     Err("The Secret holds no credentials. Put in the keys username and password, or bitbucket_data_center_username and bitbucket_data_center_password, or token.".to_owned())
+}
+
+/// Understands the Secret of `spec.certSecretRef`. The error is the sentence for the user.
+pub fn authorities(secret: &Secret) -> Result<Authorities, String> {
+    let pem = secret.data.as_ref().and_then(|data| data.get("ca.crt"));
+    let advice = "Put the certificates of the authority that signed Bitbucket's certificate into it, in PEM form.";
+    let Some(ByteString(pem)) = pem else {
+        return Err(format!("The Secret of spec.certSecretRef has no key ca.crt. {advice}"));
+    };
+    Authorities::from_pem(pem)
+        .map_err(|error| format!("The key ca.crt of spec.certSecretRef's Secret {error}. {advice}"))
+}
+
+/// Understands the Secret of `spec.proxySecretRef`. The error is the sentence for the user.
+pub fn proxy(secret: &Secret) -> Result<Proxy, String> {
+    let empty = BTreeMap::new();
+    let data = secret.data.as_ref().unwrap_or(&empty);
+    let Some(address) = value(data, "address")? else {
+        return Err("The Secret of spec.proxySecretRef has no key address. Put the proxy's URL into it, such as http://proxy.example.com:3128.".to_owned());
+    };
+    let credentials = match (value(data, "username")?, value(data, "password")?) {
+        (Some(username), Some(password)) => Some((username, password.into())),
+        _ => None,
+    };
+    Proxy::new(&address, credentials).map_err(|error| {
+        format!(
+            "The key address of spec.proxySecretRef's Secret {error}, with user name and password in keys of their own."
+        )
+    })
 }
 
 /// The text under a key; None if it is missing or empty.

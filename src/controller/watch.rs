@@ -121,7 +121,8 @@ fn connections_of(
 ) -> Vec<ObjectRef<Guarded>> {
     let (namespace, name) = (secret.namespace(), secret.name_any());
     let references = |object: &Guarded| {
-        object.namespace() == namespace && object.0.as_ref().is_ok_and(|object| object.spec.secret_ref.name == name)
+        object.namespace() == namespace
+            && object.0.as_ref().is_ok_and(|object| object.spec.secrets().any(|secret| secret == name))
     };
     connections
         .state_filter(|object| references(object))

@@ -24,3 +24,21 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
     });
     Ok(token)
 }
+
+/// A signal came before the work was done.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// Does the work, unless SIGTERM or SIGINT comes first.
+pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Interrupted> {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return Ok(work.await);
+    };
+    tokio::select! {
+        value = work => Ok(value),
+        _ = terminate.recv() => Err(Interrupted),
+        _ = interrupt.recv() => Err(Interrupted),
+    }
+}

@@ -5,7 +5,7 @@ use super::message;
 use super::verdict::{Identity, Negative, Outcome, Verdict};
 use crate::api::Reason;
 use crate::bitbucket::model::Repository;
-use crate::bitbucket::{Client, Error, Fault, Refusal};
+use crate::bitbucket::{Client, Error, Fault, InvalidWay, Refusal};
 use crate::sync::Filter;
 
 /// So many repositories that are not empty are tried before commits count as refused.
@@ -121,6 +121,12 @@ fn no_next_page() -> Error {
 /// What an answer means for the connection, wherever it was met: a run's answers count as a verification's.
 pub fn outcome_of(error: Error) -> Outcome {
     Stop::Answer(error).outcome(Identity::default())
+}
+
+/// Nothing could be sent, because of something on this side.
+pub fn no_way(error: InvalidWay) -> Outcome {
+    let message = format!("Nothing was sent: {error}. It is tried again.");
+    Outcome::Fault { reason: Reason::TlsFailure, message, retry_after: None }
 }
 
 impl Stop {

@@ -265,3 +265,15 @@ async fn two_runs_at_once_store_no_mixture() {
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
+
+#[tokio::test]
+async fn archived_repositories_are_listed_and_personal_ones_left_out() {
+    let (bench, git) = linear(3).await;
+    bench.simulator.archive("PLAT/api", true).unwrap();
+    bench.simulator.apply(Command::AddRepository(empty("~jdoe/notes"))).unwrap();
+    let summary = bench.synced().await;
+    assert_eq!((summary.synced, summary.empty), (1, 0));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let rows = bench.query("SELECT slug, archived, allowlisted FROM bitbucket_server_repositories ORDER BY slug").await;
+    assert_eq!(serde_json::json!(rows.rows), serde_json::json!([["api", 1, 1], ["notes", 0, 0]]));
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitbucket_connector::api::spec::ImportFilter;
-use bitbucket_connector::bitbucket::{BaseUrl, Client, Credentials, Gates, Options, Patience};
+use bitbucket_connector::bitbucket::{BaseUrl, Client, Credentials, Gates, Options, Patience, Way};
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows, query};
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::{Filter, Run, RunError, Summary};
@@ -48,9 +48,10 @@ impl Bench {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
         let credentials = self.credentials.clone();
         let patience = Patience { stop: self.stop.clone(), waits: WAITS };
-        let options = Options { timeout: Duration::from_secs(20), concurrency: 4, patience };
+        let way = Way::new(Duration::from_secs(20));
+        let options = Options { concurrency: 4, patience };
         let run = Run {
-            client: Client::new(&Gates::new(16), base, credentials, options).unwrap(),
+            client: Client::new(&Gates::new(16), base, credentials, &way, options).unwrap(),
             destination: Destination::open(&self.database()).await.unwrap(),
             key: ConnectionKey {
                 cluster: "test".to_owned(),

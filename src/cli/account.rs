@@ -1,0 +1,128 @@
+//! The flags with which a command reaches one Bitbucket, as one account.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::Failure;
+use crate::api::spec::{ImportFilter, ImportMode, PersonalProjects};
+use crate::bitbucket::{Authorities, BaseUrl, Client, Credentials, Gates, Options, Patience, Proxy, RETRY_WAITS, Way};
+
+/// A command is one connection; it makes no more requests at a time than one.
+pub(super) const CONCURRENCY: usize = 4;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Account {
+    /// Base URL of the Bitbucket Data Center, with its context path
+    #[arg(long, env = "BITBUCKET_URL")]
+    url: String,
+    /// File with the account's name [or environment: BITBUCKET_USERNAME]
+    #[arg(long, value_name = "FILE", requires = "password_file")]
+    username_file: Option<PathBuf>,
+    /// File with the account's password [or environment: BITBUCKET_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "username_file")]
+    password_file: Option<PathBuf>,
+    /// File with an HTTP access token [or environment: BITBUCKET_TOKEN]
+    #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
+    token_file: Option<PathBuf>,
+    /// File with certificates in PEM form to trust beside the machine's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// HTTP proxy, as http://HOST:PORT [default: HTTPS_PROXY and NO_PROXY]
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// How long one request may take, such as 30s
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    /// Only this project; may be repeated, and * stands for any run of characters but /
+    #[arg(long, value_name = "KEY")]
+    project: Vec<String>,
+    /// Only this repository; may be repeated, and * stands for any run of characters but /
+    #[arg(long, value_name = "KEY/SLUG")]
+    repository: Vec<String>,
+}
+
+/// Whom and how to ask.
+pub(super) struct Access {
+    pub client: Client,
+    pub import: ImportFilter,
+    pub curl: Curl,
+}
+
+/// What a `curl` command needs to make the same requests.
+#[derive(Debug)]
+pub(super) struct Curl {
+    pub password: bool,
+    pub ca_file: Option<PathBuf>,
+    pub proxy: Option<String>,
+}
+
+impl Account {
+    /// Reads the files; whatever is wrong is a usage error, and nothing has been sent.
+    pub fn access(self) -> Result<Access, Failure> {
+        let usage = |what: &str, error: &dyn std::fmt::Display| Failure::Usage(format!("{what}: {error}"));
+        let url = BaseUrl::parse(&self.url).map_err(|error| usage("--url", &error))?;
+        let credentials = self.credentials()?;
+        let mut way = Way::new(self.timeout);
+        if let Some(file) = &self.ca_file {
+            let pem = std::fs::read(file).map_err(|error| usage(&file.display().to_string(), &error))?;
+            way.authorities =
+                Authorities::from_pem(&pem).map_err(|error| usage(&file.display().to_string(), &error))?;
+        }
+        if let Some(address) = &self.proxy {
+            way.proxy = Some(Proxy::new(address, None).map_err(|error| usage("--proxy", &error))?);
+        }
+        let listed = !(self.project.is_empty() && self.repository.is_empty());
+        let import = ImportFilter {
+            mode: if listed { ImportMode::Allowlist } else { ImportMode::AllowAll },
+            projects: self.project,
+            repositories: self.repository,
+            personal_projects: PersonalProjects::Exclude,
+        };
+        let curl = Curl { password: credentials.is_password(), ca_file: self.ca_file, proxy: self.proxy };
+        let patience = Patience { waits: RETRY_WAITS, ..Patience::default() };
+        let options = Options { concurrency: CONCURRENCY, patience };
+        let client = Client::new(&Gates::new(CONCURRENCY), url, credentials, &way, options)
+            .map_err(|error| usage("certificates", &error))?;
+        Ok(Access { client, import, curl })
+    }
+
+    fn credentials(&self) -> Result<Credentials, Failure> {
+        if let Some(file) = &self.token_file {
+            return Ok(Credentials::Token(read(file)?));
+        }
+        if let (Some(username), Some(password)) = (&self.username_file, &self.password_file) {
+            let username = secrecy::ExposeSecret::expose_secret(&read(username)?).to_owned();
+            return Ok(Credentials::Basic { username, password: read(password)? });
+        }
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(token) = variable("BITBUCKET_TOKEN") {
+            return Ok(Credentials::Token(token.into()));
+        }
+        match (variable("BITBUCKET_USERNAME"), variable("BITBUCKET_PASSWORD")) {
+            (Some(username), Some(password)) => Ok(Credentials::Basic { username, password: password.into() }),
+            _ => Err(Failure::Usage(
+                "no credentials: give --username-file and --password-file, or --token-file, or set BITBUCKET_USERNAME \
+                 and BITBUCKET_PASSWORD, or BITBUCKET_TOKEN"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+/// The text of a file, without the newline at its end.
+fn read(file: &Path) -> Result<SecretString, Failure> {
+    let problem = |what: &dyn std::fmt::Display| Failure::Usage(format!("{}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| problem(&error))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() { Err(problem(&"is empty")) } else { Ok(text.into()) }
+}
+
+/// A Go duration, as in a manifest.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: kube::core::Duration = text.parse().map_err(|error| format!("{error}"))?;
+    let positive = !duration.is_negative() && duration > Duration::ZERO;
+    positive.then(|| duration.into()).ok_or_else(|| "must be longer than nothing".to_owned())
+}

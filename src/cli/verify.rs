@@ -1,0 +1,102 @@
+//! `bitbucket-connector verify`: the operator's verification, without a cluster.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::account::{Access, Account};
+use super::{Failure, OTHER};
+use crate::api::Reason;
+use crate::runtime::shutdown;
+use crate::sync::{Filter, discover};
+use crate::verification::{Identity, Outcome, Verdict, verify};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    account: Account,
+    /// How the verdict is written
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// One object, for scripts
+    Json,
+}
+
+/// The verdict, as it is printed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    verified: bool,
+    reason: &'static str,
+    message: String,
+    username: Option<String>,
+    server_version: Option<String>,
+    repositories: usize,
+    curl: Vec<String>,
+}
+
+/// Verifies, prints, and says by its exit code what came of it.
+pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let Args { account, output } = args;
+    let Access { client, import, curl } = account.access()?;
+    let filter = Filter::from(&import);
+    let (outcome, selected) = shutdown::unless_interrupted(async {
+        let outcome = verify(&client, &filter).await;
+        let counts = matches!(&outcome, Outcome::Verdict(Verdict::Verified { .. }));
+        let listed = if counts { discover(&client).await.unwrap_or_default() } else { Vec::new() };
+        let selected: Vec<_> = listed.into_iter().filter(|repository| filter.selects(repository)).collect();
+        (outcome, selected)
+    })
+    .await
+    .map_err(|_| Failure::Interrupted)?;
+    let (reason, message, identity) = match outcome {
+        Outcome::Verdict(Verdict::Verified { identity, message }) => (Reason::Verified, message, identity),
+        Outcome::Verdict(Verdict::Refused(negative)) => (negative.reason, negative.message, negative.identity),
+        Outcome::Fault { reason, message, .. } => (reason, message, Identity::default()),
+    };
+    let example = selected.first().map(|repository| (repository.project.key.as_str(), repository.slug.as_str()));
+    let report = Report {
+        verified: reason == Reason::Verified,
+        reason: reason.as_str(),
+        message,
+        username: identity.username,
+        server_version: identity.server_version,
+        repositories: selected.len(),
+        curl: curl.lines(client.base(), example),
+    };
+    print(output, &report)?;
+    Ok(ExitCode::from(match reason {
+        Reason::Verified => 0,
+        Reason::InvalidCredentials => 3,
+        Reason::InvalidPermissions => 4,
+        Reason::NoResources => 5,
+        _ => OTHER,
+    }))
+}
+
+fn print(output: Output, report: &Report) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if output == Output::Json {
+        serde_json::to_writer(&mut out, report)?;
+        return Ok(writeln!(out)?);
+    }
+    writeln!(out, "{}: {}", report.reason, report.message)?;
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
+    writeln!(out, "  account       {}", shown(&report.username))?;
+    writeln!(out, "  Bitbucket     {}", shown(&report.server_version))?;
+    if report.verified {
+        writeln!(out, "  repositories  {}", report.repositories)?;
+    }
+    writeln!(out, "\nThe same by hand:")?;
+    report.curl.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+    Ok(())
+}

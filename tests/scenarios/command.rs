@@ -1,0 +1,147 @@
+//! The commands as a person or a script calls them: output and exit codes.
+
+use std::process::Output;
+
+use bitbucket_simulator::{Access, NewUser, Simulator, histories};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Desk {
+    simulator: Simulator,
+    folder: TempDir,
+}
+
+impl Desk {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.git");
+        histories::linear(&path, 5).unwrap();
+        let simulator = Simulator::builder()
+            .context("/bitbucket")
+            .user("reader", "a:b #@/%ü ")
+            .add_user(NewUser::reader("lister", "secret").access(Access::Listing))
+            .add_user(NewUser::reader("stranger", "secret").access(Access::Nothing))
+            .token("reader", "tok")
+            .repository("PLAT/api", path)
+            .empty_repository("PLAT/empty")
+            .start()
+            .await
+            .unwrap();
+        Self { simulator, folder }
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+
+    /// Calls the command, with these variables only.
+    async fn call(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"));
+        command.args(arguments).env_clear().envs(variables.iter().copied());
+        crate::support::within("the command's end", command.output()).await.unwrap()
+    }
+
+    /// `verify --output json` with a user name and a password from files.
+    async fn verify(&self, username: &str, password: &str, more: &[&str]) -> (i32, Value) {
+        let (name, word) = (self.file("name", &format!("{username}\n")), self.file("word", &format!("{password}\n")));
+        let url = self.simulator.url();
+        let own = ["verify", "--url", &url, "--username-file", &name, "--password-file", &word, "--output", "json"];
+        let output = self.call(&[&own, more].concat(), &[]).await;
+        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_says_by_its_exit_code_what_is_wrong() {
+    let desk = Desk::start().await;
+    let (code, report) = desk.verify("reader", "a:b #@/%ü ", &[]).await;
+    assert_eq!(code, 0);
+    let url = desk.simulator.url();
+    let curl = report["curl"].clone();
+    assert_eq!(
+        report,
+        json!({
+            "verified": true,
+            "reason": "Verified",
+            "message": "The credentials are valid and commits can be read.",
+            "username": "reader",
+            "serverVersion": "8.19.4",
+            "repositories": 2,
+            "curl": curl
+        })
+    );
+    let commits = format!(
+        "curl -i -u YOUR_USERNAME:YOUR_PASSWORD -H 'Accept: application/json' '{url}/rest/api/1.0/projects/PLAT/repos/api/commits?limit=1'"
+    );
+    assert_eq!(curl[2], commits);
+
+    for (username, password, more, code, reason) in [
+        ("reader", "wrong", &[][..], 3, "invalid_credentials"),
+        ("lister", "secret", &[], 4, "invalid_permissions"),
+        ("stranger", "secret", &[], 5, "no_resources"),
+        ("reader", "a:b #@/%ü ", &["--project", "OTHER"], 5, "no_resources"),
+        ("reader", "a:b #@/%ü ", &["--repository", "plat/API"], 0, "Verified"),
+    ] {
+        let (exit, report) = desk.verify(username, password, more).await;
+        assert_eq!((exit, report["reason"].as_str()), (code, Some(reason)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_takes_credentials_from_the_environment_and_urls_as_they_are_pasted() {
+    let desk = Desk::start().await;
+    let pasted = format!("{}/rest/api/1.0/", desk.simulator.url());
+    let output = desk.call(&["verify", "--url", &pasted], &[("BITBUCKET_TOKEN", "tok")]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.starts_with("Verified: "), "{text}");
+    assert!(text.contains("Bearer YOUR_TOKEN") && !text.contains("tok'"), "{text}");
+    let elsewhere = format!("{}/nowhere", desk.simulator.url());
+    let output = desk.call(&["verify", "--url", &elsewhere, "--output", "json"], &[("BITBUCKET_TOKEN", "tok")]).await;
+    assert_eq!(output.status.code(), Some(6));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["reason"], &report["username"]), (&json!("InvalidURL"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_before_the_first_request_is_a_usage_error() {
+    let desk = Desk::start().await;
+    let url = desk.simulator.url();
+    let (name, word) = (desk.file("name", "reader"), desk.file("word", "secret"));
+    let (empty, text) = (desk.file("empty", "\n"), desk.file("text", "no certificate"));
+    let missing = desk.folder.path().join("missing").display().to_string();
+    let files = ["--username-file", &name, "--password-file", &word];
+    let calls: [&[&str]; 11] = [
+        &["verify"],
+        &["verify", "--url", &url],
+        &[&["verify", "--url", "ftp://git.example.com"][..], &files].concat(),
+        &[&["verify", "--url", "https://u:p@git.example.com"][..], &files].concat(),
+        &["verify", "--url", &url, "--token-file", &missing],
+        &["verify", "--url", &url, "--token-file", &empty],
+        &["verify", "--url", &url, "--username-file", &name],
+        &[&["verify", "--url", &url, "--ca-file", &text][..], &files].concat(),
+        &[&["verify", "--url", &url, "--proxy", "proxy:1"][..], &files].concat(),
+        &[&["verify", "--url", &url, "--timeout", "soon"][..], &files].concat(),
+        &["query", "--database", "mysql://x", "SELECT 1"],
+    ];
+    for arguments in calls {
+        let output = desk.call(arguments, &[]).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(desk.simulator.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn query_reads_and_never_writes() {
+    let desk = Desk::start().await;
+    let database = format!("sqlite://{}", desk.folder.path().join("commits.db").display());
+    let query = async |sql: &str| desk.call(&["query", "--database", &database, "--output", "csv", sql], &[]).await;
+    assert_eq!(query("SELECT 1").await.status.code(), Some(6), "there is no database yet");
+    bitbucket_connector::destination::Destination::open(&database.parse().unwrap()).await.unwrap();
+    let output = query("SELECT 1 AS a, 'x,y' AS b").await;
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "a,b\n1,\"x,y\"\n");
+    for sql in ["DELETE FROM bitbucket_connections", "CREATE TABLE x (y)", "SELEC 1"] {
+        assert_eq!(query(sql).await.status.code(), Some(6), "{sql}");
+    }
+}
