@@ -114,14 +114,14 @@ impl Account {
     }
 
     /// The server judged the password wrong: nothing is sent through here again.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         if self.password {
             self.closed.store(true, Ordering::SeqCst);
         }
     }
 
     /// Lets the password be tried once more, because a person asked for it.
-    pub fn reopen(&self) {
+    pub fn reopen(&self, _request: &str) {
         self.closed.store(false, Ordering::SeqCst);
     }
 }
@@ -146,7 +146,7 @@ mod tests {
         first.close();
         drop(pass);
         assert_eq!(second.enter().await.unwrap_err(), Error::GateClosed);
-        second.reopen();
+        second.reopen("now");
         second.enter().await.unwrap();
     }
 

@@ -62,7 +62,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (ready, is_ready) = watch::channel(false);
     let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
     let gates = Gates::new(max_requests_per_host);
-    let context = Arc::new(Context::new(client, gates, Destinations::new(database), recorder, cluster, wake));
+    let context =
+        Arc::new(Context::new(client, gates, Destinations::new(database), recorder, cluster, wake, stop.clone()));
     let probes = tokio::spawn(admin::serve(listener, is_ready, stop.clone()));
     controller::run(context, Watch { namespace, wakes, ready, stop }).await;
     probes.await??;

@@ -11,7 +11,7 @@ use super::{Failure, OTHER};
 use crate::api::Reason;
 use crate::runtime::shutdown;
 use crate::sync::{Filter, discover};
-use crate::verification::{Identity, Outcome, Verdict, verify};
+use crate::verification::{Identity, Outcome, Past, Verdict, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Access { client, import, curl } = account.access()?;
     let filter = Filter::from(&import);
     let (outcome, selected) = shutdown::unless_interrupted(async {
-        let outcome = verify(&client, &filter).await;
+        let outcome = verify(&client, &filter, Past::Unknown).await;
         let counts = matches!(&outcome, Outcome::Verdict(Verdict::Verified { .. }));
         let listed = if counts { discover(&client).await.unwrap_or_default() } else { Vec::new() };
         let selected: Vec<_> = listed.into_iter().filter(|repository| filter.selects(repository)).collect();

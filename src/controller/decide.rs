@@ -11,6 +11,12 @@ use crate::api::conditions::{self, READY, RECONCILING, STALLED, SYNCED, State, T
 use crate::api::status::{BitbucketConnectionStatus, Progress, Trigger};
 use crate::verification::{Outcome, Verdict};
 
+/// Whether the last try met a fault and the next one has not been made: nothing is known beyond what was said
+/// after the last one.
+fn between_tries(facts: &Facts) -> bool {
+    facts.observation == Observation::Kept && facts.transport != Transport::Working
+}
+
 /// What is written and done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -24,13 +30,16 @@ pub struct Decision {
 pub fn decide(facts: &Facts) -> Decision {
     let mut status = facts.old.clone();
     let verified = verified(facts, &mut status);
+    if let Some(refused) = &facts.refused {
+        status.refused_secret = Some(refused.clone());
+    }
     if let RunState::Ended(result) = &facts.run {
         outcome::complete(result, facts.now, &mut status);
     }
     if facts.requested_at.is_some() {
         status.last_handled_reconcile_at.clone_from(&facts.requested_at);
     }
-    let ended = slots::synced(&facts.run, facts.suspended, &status);
+    let ended = slots::synced(facts, &status);
     let start = slots::start(facts, verified.truth, &mut status);
     status.progress = match &facts.run {
         RunState::Underway(Some((done, total, commits))) => Some(progress(*done, *total, *commits)),
@@ -41,10 +50,7 @@ pub fn decide(facts: &Facts) -> Decision {
     let ready = ready(facts, &verified, &synced, &status);
     let awaiting = awaits_verdict(facts);
     let stalled = ready.truth == Truth::False && waits_for_a_person(ready.reason);
-    let retrying = !stalled
-        && (awaiting
-            || (ready.truth == Truth::False
-                && (is_transport(ready.reason) || ready.reason == Reason::DestinationUnavailable)));
+    let retrying = !stalled && (awaiting || (ready.truth == Truth::False && passes_by_itself(ready.reason)));
 
     let mut set = |type_: &str, state: &State| {
         conditions::set(&mut status.conditions, type_, state, facts.generation, facts.now);
@@ -75,7 +81,7 @@ pub fn decide(facts: &Facts) -> Decision {
 /// The verdict, and what goes with it into the status.
 fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
     let unknown = |reason, message: &str| State::new(Truth::Unknown, reason, message);
-    let kept = if facts.inputs_changed { None } else { kept(status, VERIFIED) };
+    let kept = if facts.inputs_changed && !between_tries(facts) { None } else { kept(status, VERIFIED) };
     match &facts.observation {
         Observation::Kept => {
             kept.unwrap_or_else(|| unknown(Reason::Pending, "The credentials have not been verified yet."))
@@ -94,7 +100,7 @@ fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
             // A verdict is never lost to a fault; one that was never reached, or of other inputs, is unknown.
             kept.filter(|state| state.truth != Truth::Unknown).unwrap_or_else(|| unknown(*reason, message))
         }
-        Observation::Asked { outcome: Outcome::Verdict(verdict), secret } => {
+        Observation::Asked { outcome: Outcome::Verdict(verdict), .. } => {
             let (state, identity) = match verdict {
                 Verdict::Verified { identity, message } => {
                     (State::new(Truth::True, Reason::Verified, message), identity)
@@ -103,8 +109,8 @@ fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
                     (State::new(Truth::False, negative.reason, &negative.message), &negative.identity)
                 }
             };
-            let wrong = matches!(verdict, Verdict::Refused(negative) if negative.wrong_password);
-            status.refused_secret = wrong.then(|| secret.clone());
+            // Set again, where this verdict is that the password is wrong.
+            status.refused_secret = None;
             if let Some(username) = &identity.username {
                 status.username = Some(clean(username));
             }
@@ -144,8 +150,7 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
         {
             State::new(Truth::False, *reason, message)
         }
-        // Between two tries nothing is known beyond what was last said.
-        Observation::Kept if facts.transport == Transport::FaultyTooLong => {
+        Observation::Kept if facts.transport != Transport::Working => {
             kept(status, READY).unwrap_or_else(|| verified.clone())
         }
         _ if verified.truth == Truth::Unknown => verified.clone(),
@@ -156,6 +161,9 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
 
 /// Whether a new generation's url or reference still has no verdict, because the way to it was broken.
 fn awaits_verdict(facts: &Facts) -> bool {
+    if between_tries(facts) {
+        return kept(&facts.old, RECONCILING).is_some() && facts.old.observed_generation != Some(facts.generation);
+    }
     let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. }, .. });
     fault && facts.inputs_changed && facts.old.observed_generation != Some(facts.generation)
 }
@@ -163,11 +171,12 @@ fn awaits_verdict(facts: &Facts) -> bool {
 fn retry_message(facts: &Facts, ready: &State) -> String {
     match &facts.observation {
         Observation::Asked { outcome: Outcome::Fault { message, .. }, .. } => message.clone(),
+        Observation::Kept => kept(&facts.old, RECONCILING).map_or_else(|| ready.message.clone(), |kept| kept.message),
         _ => ready.message.clone(),
     }
 }
 
-const fn is_transport(reason: Reason) -> bool {
+const fn passes_by_itself(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::ServerUnreachable
@@ -176,6 +185,7 @@ const fn is_transport(reason: Reason) -> bool {
             | Reason::ServerError
             | Reason::ProxyRefused
             | Reason::UnexpectedAnswer
+            | Reason::DestinationUnavailable
     )
 }
 

@@ -52,8 +52,9 @@ fn fresh() -> Facts {
         suspended: false,
         requested_at: None,
         observation: verified(),
+        refused: None,
         inputs_changed: true,
-        run_outdated: false,
+        wanted: None,
         transport: Transport::Working,
         destination: DestinationState::Open,
         run: RunState::None,
@@ -128,7 +129,6 @@ fn each_verdict_and_fault_has_its_conditions() {
         let generation = if expected.contains("Reconciling") { -1 } else { 1 };
         assert_eq!(decision.status.observed_generation, Some(generation), "{expected}");
         assert_eq!(decision.status.next_schedule_time, None);
-        assert_eq!(decision.status.refused_secret.is_some(), reason == "invalid_credentials");
     }
 }
 
@@ -247,8 +247,14 @@ fn a_slot_is_claimed_once() {
 #[test]
 fn a_request_is_echoed_and_starts_a_run_with_a_good_verdict() {
     let good = synced();
-    let requested =
-        |observation| decide(&Facts { requested_at: Some("now".to_owned()), observation, ..after(&good, 5) });
+    let requested = |observation| {
+        decide(&Facts {
+            requested_at: Some("now".to_owned()),
+            wanted: Some(Trigger::Requested),
+            observation,
+            ..after(&good, 5)
+        })
+    };
     let decision = requested(verified());
     assert_eq!(decision.start, Some(Trigger::Requested));
     assert_eq!(decision.status.last_handled_reconcile_at.as_deref(), Some("now"));
@@ -277,4 +283,69 @@ fn remote_text_is_cleaned() {
     let decision = decide(&Facts { observation: asked(Outcome::Verdict(verdict)), ..fresh() });
     let username = decision.status.username.unwrap();
     assert_eq!((username.chars().count(), username.contains('\u{1b}')), (128, false));
+}
+
+#[test]
+fn a_refused_secret_is_written_down_as_it_is_now() {
+    let bad = decide(&Facts { observation: refused(Reason::InvalidCredentials), refused: Some(secret()), ..fresh() });
+    assert_eq!(bad.status.refused_secret, Some(secret()));
+    let labelled = RefusedSecret { resource_version: "8".to_owned(), ..secret() };
+    let again = decide(&Facts { refused: Some(labelled.clone()), ..after(&bad, 5) });
+    assert_eq!(again.status, BitbucketConnectionStatus { refused_secret: Some(labelled), ..bad.status.clone() });
+    // A fault says nothing about the password.
+    let faulty = decide(&Facts { observation: fault(), transport: Transport::Faulty, ..after(&bad, 5) });
+    assert_eq!(faulty.status.refused_secret, Some(secret()));
+    let good = decide(&Facts { observation: verified(), inputs_changed: true, ..after(&bad, 6) });
+    assert_eq!(good.status.refused_secret, None);
+}
+
+#[test]
+fn between_two_tries_everything_stays_as_it_was_said() {
+    let first = decide(&Facts { observation: fault(), transport: Transport::Faulty, generation: 2, ..fresh() });
+    let between = Facts { transport: Transport::Faulty, inputs_changed: true, generation: 2, ..after(&first, 1) };
+    assert_eq!(decide(&between).status, first.status);
+}
+
+#[test]
+fn a_run_that_met_a_passing_fault_goes_on_when_it_has_passed() {
+    let claimed = decide(&fresh());
+    let error = crate::destination::Error::Unavailable("full".to_owned());
+    let run = RunState::Ended(Err(RunError::Destination(error)));
+    let down = DestinationState::Unavailable("Full.".to_owned());
+    let failed = decide(&Facts { run, destination: down.clone(), ..after(&claimed, 1) });
+    assert_eq!(
+        shown(&failed),
+        "Ready=False DestinationUnavailable, Verified=True Verified, Synced=False SyncFailed, Reconciling=True ProgressingWithRetry"
+    );
+    let waiting = decide(&Facts { destination: down, ..after(&failed, 40) });
+    assert_eq!(waiting.status, failed.status, "a slot that passes meanwhile is no write");
+    let resumed = decide(&after(&failed, 41));
+    assert_eq!((resumed.start, &resumed.status.sync), (Some(Trigger::Initial), &claimed.status.sync));
+}
+
+#[test]
+fn a_suspension_does_not_forget_how_the_last_run_ended() {
+    let good = synced();
+    let suspended = decide(&Facts { suspended: true, observation: Observation::Suspended, ..after(&good, 5) });
+    assert_eq!(shown(&suspended), "Ready=True Synced, Verified=True Verified, Synced=Unknown Suspended");
+    let resumed = decide(&after(&suspended, 6));
+    assert_eq!(shown(&resumed), shown(&good));
+    assert_eq!(resumed.start, None);
+}
+
+#[test]
+fn a_request_outlives_an_outage_of_the_destination() {
+    let good = synced();
+    let down = DestinationState::Unavailable("Down.".to_owned());
+    let requested = Facts {
+        requested_at: Some("now".to_owned()),
+        wanted: Some(Trigger::Requested),
+        observation: verified(),
+        destination: down,
+        ..after(&good, 5)
+    };
+    let decision = decide(&requested);
+    assert_eq!((decision.start, decision.status.last_handled_reconcile_at.as_deref()), (None, Some("now")));
+    let back = Facts { wanted: Some(Trigger::Requested), ..after(&decision, 6) };
+    assert_eq!(decide(&back).start, Some(Trigger::Requested));
 }

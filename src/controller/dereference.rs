@@ -22,6 +22,14 @@ pub struct Inputs {
     import: ImportFilter,
 }
 
+impl Inputs {
+    /// Whether the same credentials of the same Secret go to the same place.
+    pub fn same_credentials(&self, other: &Self) -> bool {
+        let key = |inputs: &Self| (inputs.url.clone(), inputs.secret_uid.clone(), inputs.fingerprint);
+        key(self) == key(other)
+    }
+}
+
 /// What the object refers to.
 #[derive(Debug)]
 pub struct Dereferenced {
@@ -123,4 +131,22 @@ fn digest(secrets: [Option<&Secret>; 2]) -> [u8; 32] {
         }
     }
     digest.finalize().into()
+}
+
+#[cfg(test)]
+impl Inputs {
+    /// Inputs that differ from others in the filter or in the password.
+    pub fn example(project: &str, password: &str) -> Self {
+        use crate::api::spec::{ImportMode, PersonalProjects};
+        let url = BaseUrl::parse("https://git.example.com").unwrap();
+        let credentials = Credentials::Basic { username: "svc".to_owned(), password: password.into() };
+        let import = ImportFilter {
+            mode: ImportMode::Allowlist,
+            projects: vec![project.to_owned()],
+            repositories: Vec::new(),
+            personal_projects: PersonalProjects::Exclude,
+        };
+        let fingerprint = credentials.fingerprint();
+        Self { url, secret_uid: "u".to_owned(), fingerprint, way: digest([None, None]), import }
+    }
 }

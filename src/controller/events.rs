@@ -1,4 +1,4 @@
-//! Events: only where Ready changes, and where a run has changed what is stored.
+//! Events: only where Ready changes its status or reason.
 
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};

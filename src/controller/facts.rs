@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::schedule::Schedule;
 use crate::api::Reason;
-use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
+use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, Trigger};
 use crate::sync::{RunError, Summary};
 use crate::verification::Outcome;
 
@@ -29,10 +29,12 @@ pub struct Facts {
     pub requested_at: Option<String>,
     /// What was learned of the credentials.
     pub observation: Observation,
+    /// The Secret as it is now, if its password was judged wrong and is the same still.
+    pub refused: Option<RefusedSecret>,
     /// Whether url, Secret or import filter are others than those of the kept verdict.
     pub inputs_changed: bool,
-    /// Whether a run of other inputs was made, so that a new one is due.
-    pub run_outdated: bool,
+    /// Why a run is wanted, whatever the schedule says: the last one was of other inputs, or a person asks.
+    pub wanted: Option<Trigger>,
     /// The way to Bitbucket, as far as the last tries tell.
     pub transport: Transport,
     /// The database.

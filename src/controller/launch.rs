@@ -1,58 +1,74 @@
-//! Starting the sync run of a reconcile, and looking after it.
+//! Starting the tasks of a connection: verifications and sync runs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::context::Memory;
+use super::context::{Asking, Memory, Underway};
 use super::dereference::Dereferenced;
-use super::facts::RunState;
 use super::reconcile::Pass;
-use super::runs::RunHandle;
+use super::tasks::{Task, Wake};
+use crate::api::Reason;
+use crate::api::conditions::{VERIFIED, find};
 use crate::api::status::Trigger;
-use crate::bitbucket::{Patience, RETRY_WAITS};
+use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS};
 use crate::destination::{ConnectionKey, Destination};
-use crate::sync::{Filter, Run};
+use crate::sync::{Filter, Run, RunError};
+use crate::verification::{Outcome, Past, no_way, verify};
 
 /// Progress is shown at most this often.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Pass<'_> {
-    /// What the run does, and its end, which is told once.
-    pub(super) fn look_at_run(&self, memory: &mut Memory) -> RunState {
-        let Some(handle) = &mut memory.run else { return RunState::None };
-        if let Some(result) = handle.result() {
-            memory.run = None;
-            memory.progress_at = None;
-            match &result {
-                Ok(summary) => info!(
-                    added = summary.added,
-                    removed = summary.removed,
-                    repositories = summary.total(),
-                    failed = summary.failed.len(),
-                    "sync run ended"
-                ),
-                Err(error) => warn!(%error, "sync run ended early"),
+    /// Asks Bitbucket whether the credentials are good.
+    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced, changed: bool) {
+        let stop = self.context.stop.child_token();
+        let client = self.client(known, Patience { stop: stop.clone(), waits: &[] });
+        if let Ok(client) = &client {
+            if let Some(request) = &self.requested_at {
+                client.account().reopen(request);
             }
-            return RunState::Ended(result);
+            memory.account = Some(Arc::clone(client.account()));
         }
-        let progress = handle.progress();
-        let due = memory.progress_at.is_some_and(|at| self.now >= at);
-        if due {
-            memory.progress_at = Some(self.now + PROGRESS_INTERVAL);
-        }
-        RunState::Underway(due.then_some(progress))
+        let filter = Filter::from(&self.object.spec.import);
+        let good = find(&self.old.conditions, VERIFIED).is_some_and(|verified| verified.status == "True");
+        let past = if good && !changed { Past::Verified } else { Past::Unknown };
+        let work = async move {
+            match client {
+                Ok(client) => verify(&client, &filter, past).await,
+                Err(error) => no_way(error),
+            }
+        };
+        let broken = Outcome::Fault {
+            reason: Reason::UnexpectedAnswer,
+            message: "The verification broke off. See the operator's log; it is tried again.".to_owned(),
+            retry_after: None,
+        };
+        memory.asking = Some(Asking {
+            task: Task::start(work, broken, stop, self.wake()),
+            inputs: known.inputs.clone(),
+            secret: known.secret.clone(),
+            requested_at: self.requested_at.clone(),
+        });
+    }
+
+    /// Closes the gate for a password that the status says was judged wrong: others may use the same one.
+    pub(super) fn close_gate(&self, memory: &mut Memory, known: &Dereferenced) {
+        let account = self.context.gates.account(&known.url, &known.credentials);
+        account.close();
+        memory.account = Some(account);
     }
 
     /// Starts a run that was claimed.
-    pub(super) fn start(&self, memory: &mut Memory, trigger: Trigger, known: Dereferenced, destination: Destination) {
-        let client = match self.client(&known, Patience { stop: CancellationToken::new(), waits: RETRY_WAITS }) {
+    pub(super) fn sync(&self, memory: &mut Memory, trigger: Trigger, known: Dereferenced, destination: Destination) {
+        let stop = self.context.stop.child_token();
+        let client = match self.client(&known, Patience { stop: stop.clone(), waits: RETRY_WAITS }) {
             Ok(client) => client,
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
+        let progress = Arc::default();
         let run = Run {
             client,
             destination,
@@ -64,12 +80,40 @@ impl Pass<'_> {
             },
             filter: Filter::from(&self.object.spec.import),
             concurrency: self.concurrency(),
-            progress: Arc::default(),
+            progress: Arc::clone(&progress),
         };
         info!(?trigger, "sync run started");
-        memory.run_inputs = Some(known.inputs);
-        memory.progress_at = Some(self.now + PROGRESS_INTERVAL);
-        let span = tracing::Span::current();
-        memory.run = Some(RunHandle::start(run, span, self.reference.clone(), self.context.wake.clone()));
+        memory.knowledge.run_started(known.inputs);
+        let work = async move {
+            let result = run.run().await;
+            match &result {
+                Ok(summary) => info!(
+                    added = summary.added,
+                    removed = summary.removed,
+                    repositories = summary.total(),
+                    failed = summary.failed.len(),
+                    "sync run ended"
+                ),
+                Err(error) => warn!(%error, "sync run ended early"),
+            }
+            result
+        };
+        let task = Task::start(work, Err(RunError::Broken), stop, self.wake());
+        memory.run = Some(Underway { task, progress, show_at: self.now + PROGRESS_INTERVAL });
+    }
+
+    /// A client for the connection's account, with the connection's limits.
+    fn client(&self, known: &Dereferenced, patience: Patience) -> Result<Client, InvalidWay> {
+        let options = Options { concurrency: self.concurrency(), patience };
+        Client::new(&self.context.gates, known.url.clone(), known.credentials.clone(), &known.way, options)
+    }
+
+    /// Requests, and so repositories, at a time.
+    fn concurrency(&self) -> usize {
+        usize::try_from(self.object.spec.limits.concurrency).unwrap_or(1).clamp(1, 16)
+    }
+
+    fn wake(&self) -> Wake {
+        Wake { object: self.reference.clone(), sender: self.context.wake.clone() }
     }
 }

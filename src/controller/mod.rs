@@ -12,15 +12,18 @@ mod destinations;
 mod error;
 mod events;
 mod facts;
+mod gather;
+mod knowledge;
+#[cfg(test)]
+mod knowledge_tests;
 mod launch;
-mod observe;
 mod outcome;
 mod reconcile;
-mod runs;
 mod schedule;
 mod secret;
 mod slots;
 mod status;
+mod tasks;
 mod watch;
 
 use kube::core::DeserializeGuard;

@@ -10,12 +10,13 @@ use crate::sync::{RunError, Summary};
 /// The status names so many failures; the log and the database name all.
 const FAILURES_SHOWN: usize = 10;
 
-/// Completes `status.sync`. A run that was stopped is not completed: it goes on later, or another one is
-/// claimed in its place.
+/// Completes `status.sync`. A run that was stopped, or met a fault that passes, is not completed: it goes on
+/// later, or another one is claimed in its place.
 pub(super) fn complete(result: &Result<Summary, RunError>, now: Timestamp, status: &mut BitbucketConnectionStatus) {
     let Some(sync) = &mut status.sync else { return };
     match result {
-        Err(RunError::Stopped) => {}
+        Err(RunError::Stopped | RunError::Destination(_)) => {}
+        Err(RunError::Listing(error) | RunError::Identity(error)) if error.refusal().is_none() => {}
         Err(_) => sync.completion_time = Some(Time(now)),
         Ok(summary) => {
             sync.completion_time = Some(Time(now));

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::facts::{DestinationState, Facts, RunState, Transport};
 use crate::api::Reason;
-use crate::api::conditions::{State, Truth};
+use crate::api::conditions::{SYNCED, State, Truth};
 use crate::api::status::{BitbucketConnectionStatus, SyncStatus, Trigger};
 use crate::sync::RunError;
 
@@ -24,11 +24,12 @@ pub(super) fn start(facts: &Facts, verified: Truth, status: &mut BitbucketConnec
     let slot = schedule.due(facts.now, &done(status), facts.deadline);
     let trigger = match &status.sync {
         None => Trigger::Initial,
-        Some(_) if facts.run_outdated => Trigger::SpecChange,
-        Some(_) if facts.requested_at.is_some() => Trigger::Requested,
-        Some(sync) if sync.completion_time.is_none() => return Some(sync.trigger),
-        Some(_) if slot.is_some() => Trigger::Schedule,
-        Some(_) => return None,
+        Some(sync) => match facts.wanted {
+            Some(wanted) => wanted,
+            None if sync.completion_time.is_none() => return Some(sync.trigger),
+            None if slot.is_some() => Trigger::Schedule,
+            None => return None,
+        },
     };
     // Whatever starts the run, it stands for every slot up to now.
     if let Some(slot) = slot.filter(|_| trigger == Trigger::Schedule) {
@@ -56,34 +57,30 @@ fn done(status: &BitbucketConnectionStatus) -> Vec<Timestamp> {
 
 /// Shows the next slot only while it would be run: otherwise each passing slot would be a write for nothing.
 pub(super) fn show_next(facts: &Facts, verified: Truth, status: &mut BitbucketConnectionStatus) {
+    let open = facts.destination == DestinationState::Open && facts.transport == Transport::Working;
     status.next_schedule_time = match &facts.schedule {
-        Ok(schedule) if verified == Truth::True && !facts.suspended => schedule.upcoming(facts.now).map(Time),
+        Ok(schedule) if verified == Truth::True && !facts.suspended && open => schedule.upcoming(facts.now).map(Time),
+        // During an outage what was shown stays.
+        Ok(_) if verified == Truth::True && !facts.suspended => status.next_schedule_time.take(),
         _ => None,
     };
 }
 
 /// Synced, where this reconcile changes it.
-pub(super) fn synced(run: &RunState, suspended: bool, status: &BitbucketConnectionStatus) -> Option<State> {
-    let result = match run {
+pub(super) fn synced(facts: &Facts, status: &BitbucketConnectionStatus) -> Option<State> {
+    let result = match &facts.run {
+        RunState::Ended(Err(RunError::Stopped)) if !facts.suspended => return None,
+        _ if facts.suspended => return Some(suspended_state()),
         RunState::Ended(result) => result,
-        _ if suspended => return Some(suspended_state()),
-        _ if super::decide::kept(status, crate::api::conditions::SYNCED)?.reason == Reason::Suspended => {
-            return Some(pending());
-        }
+        _ if super::decide::kept(status, SYNCED)?.reason == Reason::Suspended => return Some(last_run(status)),
         _ => return None,
     };
     Some(match result {
-        Err(RunError::Stopped) if suspended => suspended_state(),
-        Err(RunError::Stopped) => return None,
         Err(error) => {
             let message = format!("The last run ended early: {error}. What is stored stays; the next run goes on.");
             State::new(Truth::False, Reason::SyncFailed, message)
         }
-        Ok(summary) if !summary.failed.is_empty() => State::new(
-            Truth::False,
-            Reason::SyncIncomplete,
-            "Some repositories were left behind; the others are complete. See status.sync.failures for which and why; the next run tries them again.",
-        ),
+        Ok(summary) if !summary.failed.is_empty() => incomplete(),
         Ok(summary) if !summary.inaccessible.is_empty() => {
             let message = format!(
                 "Every readable repository's commits are complete. Not readable for this account: {}. Ask a Bitbucket admin for Repository read, or leave them out in spec.import.",
@@ -91,8 +88,35 @@ pub(super) fn synced(run: &RunState, suspended: bool, status: &BitbucketConnecti
             );
             State::new(Truth::True, Reason::Synced, message)
         }
-        Ok(_) => State::new(Truth::True, Reason::Synced, "Every repository's commits are complete."),
+        Ok(_) => complete(),
     })
+}
+
+/// Synced after a suspension, as far as the status still tells how the last run ended.
+fn last_run(status: &BitbucketConnectionStatus) -> State {
+    let ended = status.sync.as_ref().and_then(|sync| sync.completion_time.as_ref());
+    match (&status.sync, ended) {
+        (Some(sync), Some(_)) if !sync.failures.is_empty() => incomplete(),
+        (Some(_), Some(ended)) if status.last_successful_time.as_ref() == Some(ended) => complete(),
+        (Some(_), Some(_)) => State::new(
+            Truth::False,
+            Reason::SyncFailed,
+            "The last run ended early. What is stored stays; the next run goes on.",
+        ),
+        _ => pending(),
+    }
+}
+
+fn complete() -> State {
+    State::new(Truth::True, Reason::Synced, "Every repository's commits are complete.")
+}
+
+fn incomplete() -> State {
+    State::new(
+        Truth::False,
+        Reason::SyncIncomplete,
+        "Some repositories were left behind; the others are complete. See status.sync.failures for which and why; the next run tries them again.",
+    )
 }
 
 /// Synced before any run has ended.

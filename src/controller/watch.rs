@@ -25,7 +25,7 @@ use crate::api::REQUESTED_AT;
 const WATCH_TIMEOUT_SECONDS: u32 = 200;
 /// A larger page stays in memory as long as the store.
 const WATCH_PAGE: u32 = 50;
-/// Reconciles at a time. They wait for the network most of the time.
+/// Reconciles at a time. They wait for the API server at the most: Bitbucket is asked by tasks of their own.
 const CONCURRENCY: u16 = 16;
 
 /// What to watch.

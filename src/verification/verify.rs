@@ -11,10 +11,20 @@ use crate::sync::Filter;
 /// So many repositories that are not empty are tried before commits count as refused.
 const REPOSITORIES_TO_TRY: usize = 10;
 
+/// What was known before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// Nothing, or nothing good.
+    Unknown,
+    /// There was a Bitbucket at this URL, and it knew these credentials: an answer that is not Bitbucket's is a
+    /// fault on the way.
+    Verified,
+}
+
 /// Asks the server until the question is answered.
-pub async fn verify(client: &Client, filter: &Filter) -> Outcome {
+pub async fn verify(client: &Client, filter: &Filter, past: Past) -> Outcome {
     let mut identity = Identity::default();
-    match steps(client, filter, &mut identity).await {
+    match steps(client, filter, past, &mut identity).await {
         Ok(message) => Outcome::Verdict(Verdict::Verified { identity, message }),
         Err(stop) => stop.outcome(identity),
     }
@@ -38,8 +48,8 @@ impl From<Error> for Stop {
     }
 }
 
-async fn steps(client: &Client, filter: &Filter, identity: &mut Identity) -> Result<String, Stop> {
-    let properties = client.application_properties().await.map_err(no_bitbucket)?;
+async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Identity) -> Result<String, Stop> {
+    let properties = client.application_properties().await.map_err(|error| no_bitbucket(error, past))?;
     identity.server_version = Some(properties.version);
     let (mut tried, mut visible, mut selected) = (0, false, false);
     let mut refused = None;
@@ -104,13 +114,13 @@ async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Er
 }
 
 /// Only the first request, which carries no credentials, judges whether there is a Bitbucket.
-fn no_bitbucket(error: Error) -> Stop {
+fn no_bitbucket(error: Error, past: Past) -> Stop {
     let elsewhere = match &error {
         Error::Refused { refusal, .. } => *refusal == Refusal::NoSuchRoute,
         Error::Transport { fault, .. } => matches!(fault, Fault::Unexpected { .. }),
         Error::GateClosed | Error::Stopped => false,
     };
-    if elsewhere { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
+    if elsewhere && past == Past::Unknown { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
 }
 
 fn no_next_page() -> Error {
@@ -143,23 +153,32 @@ impl Stop {
                 };
                 return Outcome::Fault { reason, message, retry_after };
             }
-            Self::Answer(error) => match error.refusal() {
-                Some(Refusal::Forbidden | Refusal::Other) => {
-                    (Reason::InvalidPermissions, message::refused(&error), false)
-                }
-                Some(
-                    Refusal::NoSuchRoute
-                    | Refusal::NoSuchProject
-                    | Refusal::NoSuchRepository
-                    | Refusal::NoSuchCommit
-                    | Refusal::NoDefaultBranch,
-                ) => {
-                    let message = format!("{error}. Check the version of Bitbucket; it is tried again.");
-                    return Outcome::Fault { reason: Reason::UnexpectedAnswer, message, retry_after: None };
-                }
-                _ => {
+            Self::Answer(Error::Stopped) => {
+                // Nobody waits for the answer any more.
+                let message = "The verification was stopped. It is tried again.".to_owned();
+                return Outcome::Fault { reason: Reason::ServerUnreachable, message, retry_after: None };
+            }
+            Self::Answer(error @ Error::GateClosed) => {
+                let (message, wrong) = message::of_identity(&error);
+                (Reason::InvalidCredentials, message, wrong)
+            }
+            Self::Answer(error @ Error::Refused { refusal, .. }) => match refusal {
+                Refusal::WrongPassword
+                | Refusal::Captcha
+                | Refusal::NotLicensed
+                | Refusal::Anonymous
+                | Refusal::BasicDisabled => {
                     let (message, wrong) = message::of_identity(&error);
                     (Reason::InvalidCredentials, message, wrong)
+                }
+                Refusal::Forbidden | Refusal::Other => (Reason::InvalidPermissions, message::refused(&error), false),
+                Refusal::NoSuchRoute
+                | Refusal::NoSuchProject
+                | Refusal::NoSuchRepository
+                | Refusal::NoSuchCommit
+                | Refusal::NoDefaultBranch => {
+                    let message = format!("{error}. Check the version of Bitbucket; it is tried again.");
+                    return Outcome::Fault { reason: Reason::UnexpectedAnswer, message, retry_after: None };
                 }
             },
         };

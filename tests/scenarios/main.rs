@@ -10,5 +10,6 @@ mod connection;
 mod crd;
 mod idle;
 mod kill;
+mod robust;
 mod support;
 mod walk;

@@ -14,3 +14,13 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     };
     value
 }
+
+/// Looks until it is so.
+pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    let looking = async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    within(what, looking).await;
+}

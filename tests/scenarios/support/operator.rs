@@ -72,6 +72,25 @@ impl Stage {
         }
     }
 
+    /// Sends the operator a signal, such as `-STOP`.
+    pub fn signal_operator(&self, signal: &str) {
+        let id = self.operator.as_ref().map(|operator| operator.process.id()).unwrap();
+        assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
+    }
+
+    /// SIGTERM, and waits for a good end.
+    pub async fn terminate_operator(&mut self) {
+        self.signal_operator("-TERM");
+        let mut operator = self.operator.take().unwrap();
+        let waited = tokio::task::spawn_blocking(move || operator.process.wait().unwrap());
+        assert_eq!(within("the operator's end", waited).await.unwrap().code(), Some(0));
+    }
+
+    /// What the operators of this stage have logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+    }
+
     /// Applies manifests to the namespace.
     pub fn apply(&self, manifests: &str) {
         self.cluster.apply(&self.namespace, manifests);

@@ -1,0 +1,170 @@
+//! When Bitbucket is asked, and when again. No cluster, no clock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::dereference::Inputs;
+use super::facts::{DestinationState, Transport};
+use super::knowledge::Knowledge;
+use crate::api::Reason;
+use crate::sync::{RunError, Summary};
+use crate::verification::{Identity, Negative, Outcome, Verdict};
+
+const INTERVAL: Duration = Duration::from_mins(10);
+
+/// A base of time, and the inputs of one connection; `other_*` differ from them in one thing.
+struct World {
+    start: Instant,
+    inputs: Inputs,
+    other_filter: Inputs,
+    other_password: Inputs,
+}
+
+fn world() -> World {
+    World {
+        start: Instant::now(),
+        inputs: Inputs::example("a", "secret"),
+        other_filter: Inputs::example("b", "secret"),
+        other_password: Inputs::example("a", "other"),
+    }
+}
+
+fn verdict(reason: Reason) -> Outcome {
+    let identity = Identity::default();
+    let message = String::new();
+    Outcome::Verdict(match reason {
+        Reason::Verified => Verdict::Verified { identity, message },
+        _ => Verdict::Refused(Negative { reason, message, wrong_password: false, identity }),
+    })
+}
+
+fn wrong() -> Outcome {
+    let (identity, message) = (Identity::default(), String::new());
+    let reason = Reason::InvalidCredentials;
+    Outcome::Verdict(Verdict::Refused(Negative { reason, message, wrong_password: true, identity }))
+}
+
+fn fault(retry_after: Option<Duration>) -> Outcome {
+    Outcome::Fault { reason: Reason::ServerError, message: String::new(), retry_after }
+}
+
+/// Minutes until it asks again by itself.
+fn minutes(knowledge: &Knowledge, now: Instant) -> Option<u64> {
+    knowledge.next(false, now).map(|wait| wait.as_secs().div_ceil(60))
+}
+
+#[test]
+fn a_verdict_is_renewed_each_interval_and_with_each_change() {
+    let World { start, inputs, other_filter, other_password } = world();
+    let mut knowledge = Knowledge::new("uid");
+    assert!(knowledge.ask(&inputs, false, false, start));
+    for reason in [Reason::Verified, Reason::InvalidPermissions, Reason::NoResources, Reason::InvalidUrl] {
+        knowledge.answered(&inputs, &verdict(reason), INTERVAL, start);
+        assert!(!knowledge.ask(&inputs, false, false, start));
+        assert!((9..=10).contains(&minutes(&knowledge, start).unwrap()), "{reason}");
+        assert!(knowledge.ask(&inputs, false, false, start + INTERVAL));
+        assert!(knowledge.ask(&inputs, false, true, start), "a person asks");
+        assert!(knowledge.ask(&other_filter, false, false, start));
+        assert!(knowledge.ask(&other_password, false, false, start));
+        assert!(!knowledge.changed(&inputs, false) && knowledge.changed(&other_filter, true));
+    }
+}
+
+#[test]
+fn a_wrong_password_is_never_asked_again_by_itself() {
+    let World { start, inputs, other_filter, other_password } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &wrong(), INTERVAL, start);
+    let later = start + Duration::from_hours(24 * 365);
+    assert!(!knowledge.ask(&inputs, false, false, later));
+    assert!(!knowledge.ask(&other_filter, false, false, later));
+    assert_eq!(knowledge.next(false, start), None);
+    assert!(knowledge.refuses(&other_filter) && !knowledge.refuses(&other_password));
+    assert!(knowledge.ask(&other_password, false, false, start));
+    assert!(knowledge.ask(&inputs, false, true, start), "a person asks");
+}
+
+#[test]
+fn the_other_cases_of_invalid_credentials_are_asked_hourly() {
+    let World { start, inputs, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &verdict(Reason::InvalidCredentials), INTERVAL, start);
+    assert!((54..=60).contains(&minutes(&knowledge, start).unwrap()));
+}
+
+#[test]
+fn a_new_process_believes_the_status() {
+    let World { start, inputs, other_filter, other_password } = world();
+    let mut knowledge = Knowledge::new("uid");
+    assert!(!knowledge.changed(&inputs, true) && knowledge.changed(&inputs, false));
+    assert!(!knowledge.ask(&inputs, true, false, start), "the Secret was refused before");
+    knowledge.take_over_refusal(&inputs);
+    assert!(knowledge.refuses(&other_filter) && !knowledge.ask(&other_filter, false, false, start));
+    assert!(knowledge.ask(&other_password, false, false, start));
+    assert!(!knowledge.run_outdated(&inputs, true) && knowledge.run_outdated(&other_filter, true));
+}
+
+#[test]
+fn faults_are_asked_again_in_growing_pauses_and_obey_the_server() {
+    let World { start, inputs, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    let mut last = Duration::ZERO;
+    for _ in 0..8 {
+        knowledge.answered(&inputs, &fault(None), INTERVAL, start);
+        let wait = knowledge.next(false, start).unwrap();
+        assert!(wait > last);
+        last = wait;
+    }
+    knowledge.answered(&inputs, &fault(Some(Duration::from_mins(20))), INTERVAL, start);
+    assert!(minutes(&knowledge, start).unwrap() >= 18);
+    assert!(knowledge.changed(&inputs, false), "a fault is no verdict");
+    assert_eq!(knowledge.transport(INTERVAL, start + INTERVAL * 2), Transport::Faulty);
+    assert_eq!(knowledge.transport(INTERVAL, start + INTERVAL * 3), Transport::FaultyTooLong);
+    knowledge.answered(&inputs, &verdict(Reason::Verified), INTERVAL, start);
+    assert_eq!(knowledge.transport(INTERVAL, start + INTERVAL * 3), Transport::Working);
+}
+
+#[test]
+fn a_run_is_a_proof() {
+    let World { start, inputs, other_filter, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &verdict(Reason::Verified), INTERVAL, start);
+    knowledge.want_run();
+    knowledge.run_started(inputs.clone());
+    assert!(!knowledge.run_wanted());
+    let later = start + Duration::from_hours(3);
+    assert_eq!(knowledge.next(true, later), None, "during a run nothing is due by itself");
+    assert_eq!(knowledge.next(false, later), Some(Duration::ZERO));
+    knowledge.run_ended(&Ok(Summary::default()), INTERVAL, later);
+    assert!((9..=10).contains(&minutes(&knowledge, later).unwrap()));
+    assert!(!knowledge.run_outdated(&inputs, false) && knowledge.run_outdated(&other_filter, false));
+}
+
+#[test]
+fn a_database_that_failed_is_left_alone_for_a_while() {
+    let World { start, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    let down = DestinationState::Unavailable("Down.".to_owned());
+    knowledge.destination_failed(down.clone(), INTERVAL, start);
+    assert_eq!(knowledge.destination(start), Some(down.clone()));
+    let first = knowledge.next(false, start).unwrap();
+    assert_eq!(knowledge.destination(start + first), None);
+    // Opening it proves little: only a run that ends well takes the pauses back.
+    knowledge.destination_failed(down.clone(), INTERVAL, start);
+    assert!(knowledge.next(false, start).unwrap() > first);
+    knowledge.run_ended(&Err(RunError::Stopped), INTERVAL, start);
+    knowledge.destination_failed(down, INTERVAL, start);
+    assert_eq!(knowledge.next(false, start), Some(first));
+    knowledge.destination_failed(DestinationState::Invalid("Newer.".to_owned()), INTERVAL, start);
+    assert_eq!(minutes(&knowledge, start), Some(10));
+}
+
+#[test]
+fn unusable_credentials_leave_nothing_behind() {
+    let World { start, inputs, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &wrong(), INTERVAL, start);
+    knowledge.unusable();
+    assert!(knowledge.ask(&inputs, false, false, start) && knowledge.changed(&inputs, true));
+}
