@@ -40,14 +40,14 @@ impl Pass<'_> {
 
         let observation = match found {
             Ok(known) => {
-                inputs_changed = knowledge.changed(&known.inputs, observed);
-                if spec.suspend {
+                let observation = if spec.suspend {
                     Observation::Suspended
                 } else {
-                    let observation = self.observe(memory, &mut knowledge, &run, known, inputs_changed)?;
-                    requested_at = memory.asking.as_ref().and_then(|asking| asking.requested_at.clone());
-                    observation
-                }
+                    self.observe(memory, &mut knowledge, &run, known)?
+                };
+                requested_at = memory.asking.as_ref().and_then(|asking| asking.requested_at.clone());
+                inputs_changed = knowledge.changed(&known.inputs, observed);
+                observation
             }
             Err(_) if spec.suspend => Observation::Suspended,
             Err((reason, message)) => {
@@ -128,7 +128,6 @@ impl Pass<'_> {
         knowledge: &mut Knowledge,
         run: &RunState,
         known: &Dereferenced,
-        changed: bool,
     ) -> Option<Observation> {
         let same = memory.knowledge.run_inputs() == Some(&known.inputs);
         match run {
@@ -147,12 +146,15 @@ impl Pass<'_> {
         }
         let refused = self.old.refused_secret.as_ref() == Some(&known.secret);
         if knowledge.ask(&known.inputs, refused, self.requested_at.is_some(), self.now) {
-            self.ask(memory, known, changed);
+            self.ask(memory, known);
             return None;
         }
         if refused && !knowledge.refuses(&known.inputs) {
-            knowledge.take_over_refusal(&known.inputs);
             self.close_gate(memory, known);
+        }
+        if refused || knowledge.refuses(&known.inputs) {
+            // It holds whatever else has changed.
+            knowledge.refusal_holds(&known.inputs);
         }
         Some(Observation::Kept)
     }

@@ -82,8 +82,8 @@ impl Knowledge {
         self.asked.as_ref().is_some_and(|asked| asked.refused && asked.inputs.same_credentials(inputs))
     }
 
-    /// Takes over from the status that this Secret was judged wrong.
-    pub fn take_over_refusal(&mut self, inputs: &Inputs) {
+    /// These credentials are still those that were judged wrong.
+    pub fn refusal_holds(&mut self, inputs: &Inputs) {
         self.asked = Some(Asked { inputs: inputs.clone(), again: None, refused: true });
         self.standing = Standing::Of(Box::new(inputs.clone()));
     }

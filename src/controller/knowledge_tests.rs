@@ -81,6 +81,8 @@ fn a_wrong_password_is_never_asked_again_by_itself() {
     assert!(!knowledge.ask(&other_filter, false, false, later));
     assert_eq!(knowledge.next(false, start), None);
     assert!(knowledge.refuses(&other_filter) && !knowledge.refuses(&other_password));
+    knowledge.refusal_holds(&other_filter);
+    assert!(!knowledge.changed(&other_filter, false), "the verdict stands for the other filter too");
     assert!(knowledge.ask(&other_password, false, false, start));
     assert!(knowledge.ask(&inputs, false, true, start), "a person asks");
 }
@@ -99,7 +101,7 @@ fn a_new_process_believes_the_status() {
     let mut knowledge = Knowledge::new("uid");
     assert!(!knowledge.changed(&inputs, true) && knowledge.changed(&inputs, false));
     assert!(!knowledge.ask(&inputs, true, false, start), "the Secret was refused before");
-    knowledge.take_over_refusal(&inputs);
+    knowledge.refusal_holds(&inputs);
     assert!(knowledge.refuses(&other_filter) && !knowledge.ask(&other_filter, false, false, start));
     assert!(knowledge.ask(&other_password, false, false, start));
     assert!(!knowledge.run_outdated(&inputs, true) && knowledge.run_outdated(&other_filter, true));

@@ -23,7 +23,7 @@ pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Pass<'_> {
     /// Asks Bitbucket whether the credentials are good.
-    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced, changed: bool) {
+    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced) {
         let stop = self.context.stop.child_token();
         let client = self.client(known, Patience { stop: stop.clone(), waits: &[] });
         if let Ok(client) = &client {
@@ -34,7 +34,9 @@ impl Pass<'_> {
         }
         let filter = Filter::from(&self.object.spec.import);
         let good = find(&self.old.conditions, VERIFIED).is_some_and(|verified| verified.status == "True");
-        let past = if good && !changed { Past::Verified } else { Past::Unknown };
+        let observed = self.old.observed_generation == self.object.metadata.generation;
+        let same = !memory.knowledge.changed(&known.inputs, observed);
+        let past = if good && same { Past::Verified } else { Past::Unknown };
         let work = async move {
             match client {
                 Ok(client) => verify(&client, &filter, past).await,

@@ -30,7 +30,7 @@ async fn a_refused_password_is_not_sent_after_a_restart_and_another_filter() {
     stage.until_ready("a", "False", "invalid_credentials").await;
     stage.kill_operator();
     stage.start_operator();
-    for (generation, project) in [(2, "X"), (3, "Y")] {
+    for (generation, project) in [(2, "X"), (3, "Z")] {
         let filter = format!(", import: {{mode: Denylist, projects: [{project}]}}");
         stage.apply(&connection("a", &simulator.url(), "s", &filter));
         let object = stage.until("a", "the filter to be seen", observed(generation)).await;
