@@ -61,6 +61,17 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
+/// The content of the condition of the type, if it is there and its reason is one of ours.
+pub fn state(conditions: &[Condition], type_: &str) -> Option<State> {
+    let condition = find(conditions, type_)?;
+    let truth = match condition.status.as_str() {
+        "True" => Truth::True,
+        "False" => Truth::False,
+        _ => Truth::Unknown,
+    };
+    Some(State::new(truth, Reason::parse(&condition.reason)?, &condition.message))
+}
+
 /// Sets a condition. `lastTransitionTime` moves only when `status` flips, as the API conventions say.
 pub fn set(conditions: &mut Vec<Condition>, type_: &str, state: &State, generation: i64, now: Timestamp) {
     let status = state.truth.as_str();

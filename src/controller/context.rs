@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::Recorder;
@@ -11,14 +12,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Guarded;
-use super::dereference::Inputs;
+use super::decision::{Inputs, Knowledge};
 use super::destinations::Destinations;
-use super::knowledge::Knowledge;
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{Account, Gates};
 use crate::sync::{Progress, RunError, Summary};
 use crate::verification::Outcome;
+
+/// Progress is shown at most this often.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What all reconciles share.
 pub struct Context {

@@ -5,30 +5,13 @@ use kube::{Api, ResourceExt};
 use sha2::{Digest, Sha256};
 
 use super::context::Context;
+use super::decision::Inputs;
 use super::error::{Error, within};
 use super::secret;
-use crate::api::spec::{ImportFilter, LocalReference};
+use crate::api::spec::LocalReference;
 use crate::api::status::RefusedSecret;
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Credentials, Way};
-
-/// What a verdict and a run depend on: where one of these changes, both are made anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inputs {
-    url: BaseUrl,
-    secret_uid: String,
-    fingerprint: [u8; 32],
-    way: [u8; 32],
-    import: ImportFilter,
-}
-
-impl Inputs {
-    /// Whether the same credentials of the same Secret go to the same place.
-    pub fn same_credentials(&self, other: &Self) -> bool {
-        let key = |inputs: &Self| (inputs.url.clone(), inputs.secret_uid.clone(), inputs.fingerprint);
-        key(self) == key(other)
-    }
-}
 
 /// What the object refers to.
 #[derive(Debug)]
@@ -108,13 +91,8 @@ fn understand(
     let resource_version = credentials.resource_version().unwrap_or_default();
     let used = RefusedSecret { uid: uid.clone(), resource_version, url: url.to_string() };
     let credentials = secret::credentials(credentials, &url)?;
-    let inputs = Inputs {
-        url: url.clone(),
-        secret_uid: uid,
-        fingerprint: credentials.fingerprint(),
-        way: digest([certificates, proxy]),
-        import: object.spec.import.clone(),
-    };
+    let import = object.spec.import.clone();
+    let inputs = Inputs::new(url.clone(), uid, &credentials, digest([certificates, proxy]), import);
     Ok(Dereferenced { url, credentials, way, secret: used, inputs })
 }
 
@@ -131,22 +109,4 @@ fn digest(secrets: [Option<&Secret>; 2]) -> [u8; 32] {
         }
     }
     digest.finalize().into()
-}
-
-#[cfg(test)]
-impl Inputs {
-    /// Inputs that differ from others in the filter or in the password.
-    pub fn example(project: &str, password: &str) -> Self {
-        use crate::api::spec::{ImportMode, PersonalProjects};
-        let url = BaseUrl::parse("https://git.example.com").unwrap();
-        let credentials = Credentials::Basic { username: "svc".to_owned(), password: password.into() };
-        let import = ImportFilter {
-            mode: ImportMode::Allowlist,
-            projects: vec![project.to_owned()],
-            repositories: Vec::new(),
-            personal_projects: PersonalProjects::Exclude,
-        };
-        let fingerprint = credentials.fingerprint();
-        Self { url, secret_uid: "u".to_owned(), fingerprint, way: digest([None, None]), import }
-    }
 }

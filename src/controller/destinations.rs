@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::facts::DestinationState;
+use super::decision::DestinationState;
 use crate::destination::{DatabaseUrl, Destination, Error};
 
 /// Many connections ask at the same moment; one try answers them all.

@@ -3,15 +3,11 @@
 
 use std::time::Duration;
 
-use super::context::{Asking, Memory, Underway};
-use super::decide::now;
+use super::context::{Asking, Memory, PROGRESS_INTERVAL, Underway};
+use super::decision::{DestinationState, Facts, Knowledge, Observation, RunState, Schedule, now};
 use super::dereference::{Dereferenced, Unusable};
 use super::destinations;
-use super::facts::{DestinationState, Facts, Observation, RunState};
-use super::knowledge::Knowledge;
-use super::launch::PROGRESS_INTERVAL;
-use super::reconcile::Pass;
-use super::schedule::Schedule;
+use super::pass::Pass;
 use crate::api::conditions::{VERIFIED, find};
 use crate::api::status::Trigger;
 use crate::destination::Destination;

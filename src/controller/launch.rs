@@ -1,14 +1,14 @@
 //! Starting the tasks of a connection: verifications and sync runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
 use tracing::{info, warn};
 
+use super::context::PROGRESS_INTERVAL;
 use super::context::{Asking, Memory, Underway};
 use super::dereference::Dereferenced;
-use super::reconcile::Pass;
+use super::pass::Pass;
 use super::tasks::{Task, Wake};
 use crate::api::Reason;
 use crate::api::conditions::{VERIFIED, find};
@@ -17,9 +17,6 @@ use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS};
 use crate::destination::{ConnectionKey, Destination};
 use crate::sync::{Filter, Run, RunError};
 use crate::verification::{Outcome, Past, no_way, verify};
-
-/// Progress is shown at most this often.
-pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Pass<'_> {
     /// Asks Bitbucket whether the credentials are good.

@@ -2,26 +2,17 @@
 //!
 //! The only room that talks to Kubernetes.
 
-mod backoff;
 mod context;
-mod decide;
-#[cfg(test)]
-mod decide_tests;
+mod decision;
 mod dereference;
 mod destinations;
 mod error;
 mod events;
-mod facts;
 mod gather;
-mod knowledge;
-#[cfg(test)]
-mod knowledge_tests;
 mod launch;
-mod outcome;
+mod pass;
 mod reconcile;
-mod schedule;
 mod secret;
-mod slots;
 mod status;
 mod tasks;
 mod watch;

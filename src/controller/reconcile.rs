@@ -10,24 +10,13 @@ use tokio::time::Instant;
 use tracing::{Instrument, info_span, warn};
 
 use super::context::{Context, Memory};
-use super::decide::decide;
+use super::decision::{Facts, Observation, RunState, decide};
 use super::dereference::dereference;
 use super::error::Error;
-use super::facts::{Facts, Observation, RunState};
 use super::gather::Gathered;
+use super::pass::Pass;
 use super::{Guarded, events, status};
-use crate::api::status::BitbucketConnectionStatus;
-use crate::api::{BitbucketConnection, REQUESTED_AT};
-
-/// What one reconcile has in hand.
-pub(super) struct Pass<'a> {
-    pub context: &'a Context,
-    pub object: &'a BitbucketConnection,
-    pub reference: ObjectRef<Guarded>,
-    pub old: BitbucketConnectionStatus,
-    pub requested_at: Option<String>,
-    pub now: Instant,
-}
+use crate::api::REQUESTED_AT;
 
 /// Reconciles one object.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {

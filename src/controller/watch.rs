@@ -100,7 +100,7 @@ fn connections(
 }
 
 fn requested_at(object: &Guarded) -> Option<u64> {
-    object.annotations().get(REQUESTED_AT).map(|value| super::schedule::stable_hash(value))
+    object.annotations().get(REQUESTED_AT).map(|value| super::decision::stable_hash(value))
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::dereference::Inputs;
 use super::facts::{DestinationState, Transport};
+use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use crate::api::Reason;
 use crate::sync::{RunError, Summary};

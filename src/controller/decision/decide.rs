@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::facts::{DestinationState, Facts, Observation, RunState, Transport};
-use super::{outcome, slots};
+use super::outcome::{self, count};
+use super::slots;
 use crate::api::Reason;
 use crate::api::conditions::{self, READY, RECONCILING, STALLED, SYNCED, State, Truth, VERIFIED};
 use crate::api::status::{BitbucketConnectionStatus, Progress, Trigger};
@@ -46,7 +47,7 @@ pub fn decide(facts: &Facts) -> Decision {
         RunState::Underway(None) => status.progress,
         _ => None,
     };
-    let synced = ended.or_else(|| kept(&status, SYNCED)).unwrap_or_else(slots::pending);
+    let synced = ended.or_else(|| conditions::state(&status.conditions, SYNCED)).unwrap_or_else(slots::pending);
     let ready = ready(facts, &verified, &synced, &status);
     let awaiting = awaits_verdict(facts);
     let stalled = ready.truth == Truth::False && waits_for_a_person(ready.reason);
@@ -81,7 +82,11 @@ pub fn decide(facts: &Facts) -> Decision {
 /// The verdict, and what goes with it into the status.
 fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
     let unknown = |reason, message: &str| State::new(Truth::Unknown, reason, message);
-    let kept = if facts.inputs_changed && !between_tries(facts) { None } else { kept(status, VERIFIED) };
+    let kept = if facts.inputs_changed && !between_tries(facts) {
+        None
+    } else {
+        conditions::state(&status.conditions, VERIFIED)
+    };
     match &facts.observation {
         Observation::Kept => {
             kept.unwrap_or_else(|| unknown(Reason::Pending, "The credentials have not been verified yet."))
@@ -130,7 +135,8 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
     }
     if facts.suspended
         && verified.truth != Truth::Unknown
-        && let Some(ready) = kept(status, READY).filter(|ready| ready.reason != Reason::InvalidSchedule)
+        && let Some(ready) =
+            conditions::state(&status.conditions, READY).filter(|ready| ready.reason != Reason::InvalidSchedule)
     {
         return ready;
     }
@@ -151,7 +157,7 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
             State::new(Truth::False, *reason, message)
         }
         Observation::Kept if facts.transport != Transport::Working => {
-            kept(status, READY).unwrap_or_else(|| verified.clone())
+            conditions::state(&status.conditions, READY).unwrap_or_else(|| verified.clone())
         }
         _ if verified.truth == Truth::Unknown => verified.clone(),
         _ if synced.reason == Reason::Pending => verified.clone(),
@@ -162,7 +168,8 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
 /// Whether a new generation's url or reference still has no verdict, because the way to it was broken.
 fn awaits_verdict(facts: &Facts) -> bool {
     if between_tries(facts) {
-        return kept(&facts.old, RECONCILING).is_some() && facts.old.observed_generation != Some(facts.generation);
+        return conditions::state(&facts.old.conditions, RECONCILING).is_some()
+            && facts.old.observed_generation != Some(facts.generation);
     }
     let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. }, .. });
     fault && facts.inputs_changed && facts.old.observed_generation != Some(facts.generation)
@@ -171,7 +178,8 @@ fn awaits_verdict(facts: &Facts) -> bool {
 fn retry_message(facts: &Facts, ready: &State) -> String {
     match &facts.observation {
         Observation::Asked { outcome: Outcome::Fault { message, .. }, .. } => message.clone(),
-        Observation::Kept => kept(&facts.old, RECONCILING).map_or_else(|| ready.message.clone(), |kept| kept.message),
+        Observation::Kept => conditions::state(&facts.old.conditions, RECONCILING)
+            .map_or_else(|| ready.message.clone(), |kept| kept.message),
         _ => ready.message.clone(),
     }
 }
@@ -203,17 +211,6 @@ const fn waits_for_a_person(reason: Reason) -> bool {
     )
 }
 
-/// A condition as it stands in the status.
-pub(super) fn kept(status: &BitbucketConnectionStatus, type_: &str) -> Option<State> {
-    let condition = conditions::find(&status.conditions, type_)?;
-    let truth = match condition.status.as_str() {
-        "True" => Truth::True,
-        "False" => Truth::False,
-        _ => Truth::Unknown,
-    };
-    Some(State::new(truth, Reason::parse(&condition.reason)?, &condition.message))
-}
-
 /// `lastVerifiedTime` is written together with another change, never alone.
 fn keep_time(facts: &Facts, status: &mut BitbucketConnectionStatus) {
     let mut alone = status.clone();
@@ -225,10 +222,6 @@ fn keep_time(facts: &Facts, status: &mut BitbucketConnectionStatus) {
 
 fn progress(done: u64, total: u64, commits: u64) -> Progress {
     Progress { repositories_done: count(done), repositories_total: count(total), commits: count(commits) }
-}
-
-pub(super) fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Remote text, fit for a status: short and without control characters.

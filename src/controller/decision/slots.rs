@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::facts::{DestinationState, Facts, RunState, Transport};
 use crate::api::Reason;
-use crate::api::conditions::{SYNCED, State, Truth};
+use crate::api::conditions::{self, SYNCED, State, Truth};
 use crate::api::status::{BitbucketConnectionStatus, SyncStatus, Trigger};
 use crate::sync::RunError;
 
@@ -72,7 +72,9 @@ pub(super) fn synced(facts: &Facts, status: &BitbucketConnectionStatus) -> Optio
         RunState::Ended(Err(RunError::Stopped)) if !facts.suspended => return None,
         _ if facts.suspended => return Some(suspended_state()),
         RunState::Ended(result) => result,
-        _ if super::decide::kept(status, SYNCED)?.reason == Reason::Suspended => return Some(last_run(status)),
+        _ if conditions::state(&status.conditions, SYNCED)?.reason == Reason::Suspended => {
+            return Some(last_run(status));
+        }
         _ => return None,
     };
     Some(match result {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff;
-use super::dereference::Inputs;
 use super::facts::{DestinationState, Transport};
+use super::inputs::Inputs;
 use crate::api::Reason;
 use crate::sync::{RunError, Summary};
 use crate::verification::{Outcome, Verdict};

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::decide::count;
 use crate::api::status::{BitbucketConnectionStatus, RepositoryCounts, RepositoryFailure};
 use crate::sync::{RunError, Summary};
 
@@ -45,4 +44,9 @@ pub(super) fn complete(result: &Result<Summary, RunError>, now: Timestamp, statu
             }
         }
     }
+}
+
+/// A number as the status holds it.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,21 @@
+//! All that is decided and nothing that is done: from facts to the next status, and from events to when Bitbucket
+//! is asked. Pure, and tested without a cluster.
+
+mod backoff;
+mod decide;
+#[cfg(test)]
+mod decide_tests;
+mod facts;
+mod inputs;
+mod knowledge;
+#[cfg(test)]
+mod knowledge_tests;
+mod outcome;
+mod schedule;
+mod slots;
+
+pub use self::decide::{decide, now};
+pub use self::facts::{DestinationState, Facts, Observation, RunState};
+pub use self::inputs::Inputs;
+pub use self::knowledge::Knowledge;
+pub use self::schedule::{Schedule, stable_hash};

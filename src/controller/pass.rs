@@ -1,0 +1,19 @@
+//! One pass over one object, which `gather`, `reconcile` and `launch` are the steps of.
+
+use kube::runtime::reflector::ObjectRef;
+use tokio::time::Instant;
+
+use super::Guarded;
+use super::context::Context;
+use crate::api::BitbucketConnection;
+use crate::api::status::BitbucketConnectionStatus;
+
+/// What one reconcile has in hand.
+pub(super) struct Pass<'a> {
+    pub context: &'a Context,
+    pub object: &'a BitbucketConnection,
+    pub reference: ObjectRef<Guarded>,
+    pub old: BitbucketConnectionStatus,
+    pub requested_at: Option<String>,
+    pub now: Instant,
+}
