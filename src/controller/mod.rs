@@ -3,7 +3,7 @@
 //! The only room that talks to Kubernetes.
 
 mod context;
-mod decision;
+pub mod decision;
 mod dereference;
 mod destinations;
 mod error;

@@ -12,4 +12,5 @@ mod idle;
 mod kill;
 mod robust;
 mod support;
+mod verdicts;
 mod walk;

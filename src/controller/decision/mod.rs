@@ -15,7 +15,7 @@ mod schedule;
 mod slots;
 
 pub use self::decide::{decide, now};
-pub use self::facts::{DestinationState, Facts, Observation, RunState};
+pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};
 pub use self::inputs::Inputs;
 pub use self::knowledge::Knowledge;
 pub use self::schedule::{Schedule, stable_hash};
