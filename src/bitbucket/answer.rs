@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -80,21 +79,6 @@ struct Envelope {
 #[serde(default, rename_all = "camelCase")]
 struct Entry {
     exception_name: Option<String>,
-}
-
-/// The account that an answer names (X-AUSERNAME), if it names one.
-pub(super) fn username(headers: &HeaderMap) -> Option<String> {
-    let name = headers.get("x-ausername")?.to_str().ok()?.trim();
-    (!name.is_empty() && name != "anonymous").then(|| name.to_owned())
-}
-
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"))
-}
-
-/// `Retry-After` in seconds. Bitbucket sends no dates.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 impl Answer {
@@ -226,15 +210,5 @@ mod tests {
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
         assert!(matches!(outcome(&answer(302, None, "")), Err(Fault::Unexpected { .. })));
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
-    }
-
-    #[test]
-    fn nobody_has_no_name() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(username(&headers), None);
-        headers.insert("X-AUSERNAME", "anonymous".parse().unwrap());
-        assert_eq!(username(&headers), None);
-        headers.insert("X-AUSERNAME", "svc".parse().unwrap());
-        assert_eq!(username(&headers).as_deref(), Some("svc"));
     }
 }

@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::answer::{self, Answer, Refusal};
+use super::answer::{Answer, Refusal};
 use super::error::{Error, Fault};
 use super::gate::{Account, Gates};
 use super::patience::Patience;
 use super::way::{InvalidWay, Way};
-use super::{BaseUrl, Credentials};
+use super::{BaseUrl, Credentials, headers};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
 const BODY_LIMIT: usize = 64 << 20;
@@ -133,12 +133,12 @@ impl Client {
 
     async fn receive(&self, builder: reqwest::RequestBuilder) -> Result<Answer, Fault> {
         let response = builder.send().await.map_err(|error| self.fault(&error))?;
-        let headers = response.headers();
+        let found = response.headers();
         let mut answer = Answer {
             status: response.status().as_u16(),
-            username: answer::username(headers),
-            json: answer::is_json(headers),
-            retry_after: answer::retry_after(headers),
+            username: headers::username(found),
+            json: headers::is_json(found),
+            retry_after: headers::retry_after(found),
             body: Vec::new(),
         };
         let mut chunks = response.bytes_stream();
