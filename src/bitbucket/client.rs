@@ -13,7 +13,7 @@ use url::Url;
 
 use super::answer::{Answer, Refusal};
 use super::error::{Error, Fault};
-use super::gate::{Account, Gates};
+use super::gate::{Account, Gates, Pass};
 use super::patience::Patience;
 use super::way::{InvalidWay, Way};
 use super::{BaseUrl, Credentials, headers};
@@ -113,7 +113,7 @@ impl Client {
 
     async fn once<T: DeserializeOwned>(&self, identity: Identity, url: &Url, request: &str) -> Result<Reply<T>, Error> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
-        let _pass = match identity {
+        let pass = match identity {
             Identity::Account => self.account.enter().await?,
             Identity::Nobody => self.account.enter_as_nobody().await?,
         };
@@ -126,7 +126,7 @@ impl Client {
             self.receive(builder).await.map_err(|fault| Error::Transport { request: request.to_owned(), fault })?;
         let result = answer.read(request);
         if identity == Identity::Account {
-            self.judge(answer.username.is_some(), result.as_ref().err());
+            self.judge(&pass, answer.username.is_some(), result.as_ref().err());
         }
         Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
     }
@@ -154,9 +154,9 @@ impl Client {
 
     /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
     /// through.
-    fn judge(&self, recognised: bool, error: Option<&Error>) {
+    fn judge(&self, pass: &Pass, recognised: bool, error: Option<&Error>) {
         if recognised {
-            self.account.prove();
+            self.account.prove(pass);
         } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
             self.account.close();
         }

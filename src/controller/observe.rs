@@ -37,8 +37,8 @@ impl Pass<'_> {
         }
         let outcome = match self.client(known, Patience::default()) {
             Ok(client) => {
-                if self.requested_at.is_some() {
-                    client.account().reopen();
+                if let Some(request) = &self.requested_at {
+                    client.account().reopen(request);
                 }
                 memory.account = Some(Arc::clone(client.account()));
                 verify(&client, &Filter::from(&self.object.spec.import)).await

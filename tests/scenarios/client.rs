@@ -33,6 +33,32 @@ async fn a_wrong_password_is_sent_once_whoever_asks() {
 }
 
 #[tokio::test]
+async fn one_request_for_another_try_is_one_login_however_many_ask() {
+    let simulator = Simulator::builder().user("reader", "secret").start().await.unwrap();
+    let gates = Gates::new(16);
+    let clients: Vec<Client> = (0..8).map(|_| client(&simulator, &gates, "secret")).collect();
+    // Proven: from now on four may ask at once.
+    clients[0].prove_identity().await.unwrap();
+    simulator.set_password("reader", "other").unwrap();
+    let everybody = async |request: &str| {
+        let ask = async |client: &Client| {
+            client.account().reopen(request);
+            client.prove_identity().await
+        };
+        let answers = futures::future::join_all(clients.iter().map(ask)).await;
+        answers.into_iter().filter(|answer| *answer != Err(Error::GateClosed)).count()
+    };
+    assert_eq!(clients[0].prove_identity().await.unwrap_err().refusal(), Some(Refusal::WrongPassword));
+    assert_eq!(simulator.failed_logins("reader"), 1);
+    assert_eq!(everybody("monday").await, 1);
+    assert_eq!(simulator.failed_logins("reader"), 2);
+    assert_eq!(everybody("monday").await, 0);
+    assert_eq!(simulator.failed_logins("reader"), 2);
+    simulator.set_password("reader", "secret").unwrap();
+    assert_eq!(everybody("tuesday").await, 8);
+}
+
+#[tokio::test]
 async fn a_client_that_was_stopped_sends_nothing() {
     let simulator = Simulator::builder().user("reader", "secret").start().await.unwrap();
     let client = client(&simulator, &Gates::new(16), "secret");
