@@ -98,12 +98,7 @@ impl Answer {
             status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
             300..=399 => Err(broken(self.unexpected("a redirect"))),
             status => match self.refusal() {
-                Some(refusal) => Err(Error::Refused {
-                    request: request.to_owned(),
-                    status,
-                    refusal,
-                    username: self.username.clone(),
-                }),
+                Some(refusal) => Err(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
                 None => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
             },

@@ -1,7 +1,7 @@
 //! Sending one request and reading its whole answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -41,6 +41,8 @@ pub struct Client {
     timeout: Duration,
     patience: Patience,
     requests: Arc<AtomicU64>,
+    /// The account that the first answer named.
+    recognised: Arc<OnceLock<String>>,
 }
 
 /// A good answer.
@@ -73,7 +75,17 @@ impl Client {
         let account = gates.account(&base, &credentials);
         let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
         let patience = options.patience;
-        Ok(Self { http, base, credentials, account, slots, timeout: way.timeout, patience, requests: Arc::default() })
+        Ok(Self {
+            http,
+            base,
+            credentials,
+            account,
+            slots,
+            timeout: way.timeout,
+            patience,
+            requests: Arc::default(),
+            recognised: Arc::default(),
+        })
     }
 
     /// The Bitbucket that is asked.
@@ -124,9 +136,13 @@ impl Client {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer =
             self.receive(builder).await.map_err(|fault| Error::Transport { request: request.to_owned(), fault })?;
-        let result = answer.read(request);
+        let mut result = answer.read(request);
         if identity == Identity::Account {
-            self.judge(&pass, answer.username.is_some(), result.as_ref().err());
+            if answer.username.as_deref().is_some_and(|name| self.is_another(name)) {
+                result = Err(Error::Transport { request: request.to_owned(), fault: Fault::OtherAccount });
+            } else {
+                self.judge(&pass, answer.username.is_some(), result.as_ref().err());
+            }
         }
         Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
     }
@@ -150,6 +166,11 @@ impl Client {
             answer.body.extend_from_slice(&chunk);
         }
         Ok(answer)
+    }
+
+    /// Whether an earlier answer named another account. One set of credentials is one account.
+    fn is_another(&self, name: &str) -> bool {
+        self.recognised.get_or_init(|| name.to_owned()) != name
     }
 
     /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
