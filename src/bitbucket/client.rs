@@ -141,6 +141,7 @@ impl Client {
             if answer.username.as_deref().is_some_and(|name| self.is_another(name)) {
                 result = Err(Error::Transport { request: request.to_owned(), fault: Fault::OtherAccount });
             } else {
+                result = result.map_err(|error| self.of_these_credentials(error));
                 self.judge(&pass, answer.username.is_some(), result.as_ref().err());
             }
         }
@@ -171,6 +172,16 @@ impl Client {
     /// Whether an earlier answer named another account. One set of credentials is one account.
     fn is_another(&self, name: &str) -> bool {
         self.recognised.get_or_init(|| name.to_owned()) != name
+    }
+
+    /// A token has no password that could be judged wrong: so answered, it is nobody's.
+    fn of_these_credentials(&self, error: Error) -> Error {
+        match error {
+            Error::Refused { request, status, refusal: Refusal::WrongPassword } if !self.credentials.is_password() => {
+                Error::Refused { request, status, refusal: Refusal::Anonymous }
+            }
+            error => error,
+        }
     }
 
     /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let

@@ -6,12 +6,15 @@ use bitbucket_connector::bitbucket::{
     BaseUrl, Client, Credentials, Error, Gates, Options, Patience, RETRY_WAITS, Refusal, Way,
 };
 use bitbucket_connector::runtime::tls;
-use bitbucket_simulator::Simulator;
+use bitbucket_simulator::{Action, Fault, Simulator};
 
 fn client(simulator: &Simulator, gates: &Gates, password: &str) -> Client {
+    with(simulator, gates, Credentials::Basic { username: "reader".to_owned(), password: password.into() })
+}
+
+fn with(simulator: &Simulator, gates: &Gates, credentials: Credentials) -> Client {
     tls::install();
     let base = BaseUrl::parse(&simulator.url()).unwrap();
-    let credentials = Credentials::Basic { username: "reader".to_owned(), password: password.into() };
     let patience = Patience { waits: RETRY_WAITS, ..Patience::default() };
     let way = Way::new(Duration::from_secs(20));
     Client::new(gates, base, credentials, &way, Options { concurrency: 4, patience }).unwrap()
@@ -56,6 +59,17 @@ async fn one_request_for_another_try_is_one_login_however_many_ask() {
     assert_eq!(simulator.failed_logins("reader"), 2);
     simulator.set_password("reader", "secret").unwrap();
     assert_eq!(everybody("tuesday").await, 8);
+}
+
+#[tokio::test]
+async fn a_token_is_no_password_judged_wrong() {
+    let simulator = Simulator::builder().user("reader", "secret").token("reader", "tok").start().await.unwrap();
+    let refuse = Action::Refuse(bitbucket_simulator::Refusal::WrongPassword);
+    let fault = simulator.faults().push(Fault::on_path("/users", refuse));
+    let client = with(&simulator, &Gates::new(16), Credentials::Token("tok".into()));
+    assert_eq!(client.prove_identity().await.unwrap_err().refusal(), Some(Refusal::Anonymous));
+    simulator.faults().remove(fault);
+    assert_eq!(client.prove_identity().await, Ok(Some("reader".to_owned())), "a token closes no gate");
 }
 
 #[tokio::test]
