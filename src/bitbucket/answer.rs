@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -62,6 +61,8 @@ impl fmt::Display for Refusal {
 pub(super) struct Answer {
     pub status: u16,
     pub username: Option<String>,
+    /// Whether Bitbucket has numbered the request, so that a proxy did not make up the answer.
+    pub numbered: bool,
     pub json: bool,
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
@@ -82,21 +83,6 @@ struct Entry {
     exception_name: Option<String>,
 }
 
-/// The account that an answer names (X-AUSERNAME), if it names one.
-pub(super) fn username(headers: &HeaderMap) -> Option<String> {
-    let name = headers.get("x-ausername")?.to_str().ok()?.trim();
-    (!name.is_empty() && name != "anonymous").then(|| name.to_owned())
-}
-
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"))
-}
-
-/// `Retry-After` in seconds. Bitbucket sends no dates.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-}
-
 impl Answer {
     /// The value of a good answer, None for 204; everything else is an error.
     pub fn read<T: DeserializeOwned>(&self, request: &str) -> Result<Option<T>, Error> {
@@ -114,12 +100,7 @@ impl Answer {
             status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
             300..=399 => Err(broken(self.unexpected("a redirect"))),
             status => match self.refusal() {
-                Some(refusal) => Err(Error::Refused {
-                    request: request.to_owned(),
-                    status,
-                    refusal,
-                    username: self.username.clone(),
-                }),
+                Some(refusal) => Err(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
                 None => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
             },
@@ -143,6 +124,8 @@ impl Answer {
                 }
                 404 if envelope.status_code == Some(404) => Some(Refusal::NoSuchRoute),
                 401 | 403 if self.username.is_some() => Some(Refusal::Forbidden),
+                // Older releases say nothing more to an account without a licence.
+                401 if self.numbered && self.body.is_empty() => Some(Refusal::NotLicensed),
                 _ => None,
             };
         };
@@ -171,7 +154,7 @@ mod tests {
 
     fn answer(status: u16, username: Option<&str>, body: &str) -> Answer {
         let username = username.map(str::to_owned);
-        Answer { status, username, json: true, retry_after: None, body: body.as_bytes().to_vec() }
+        Answer { status, username, numbered: false, json: true, retry_after: None, body: body.as_bytes().to_vec() }
     }
 
     fn exception(name: &str) -> String {
@@ -219,6 +202,8 @@ mod tests {
         assert_eq!(outcome(&answer(401, None, "<html>")), Err(Fault::Proxy(401)));
         assert_eq!(outcome(&answer(403, None, "{}")), Err(Fault::Proxy(403)));
         assert_eq!(outcome(&answer(401, Some("svc"), "")), Ok(Refusal::Forbidden));
+        assert_eq!(outcome(&answer(401, None, "")), Err(Fault::Proxy(401)));
+        assert_eq!(outcome(&Answer { numbered: true, ..answer(401, None, "") }), Ok(Refusal::NotLicensed));
         assert!(matches!(outcome(&answer(404, None, "<html>")), Err(Fault::Unexpected { .. })));
         assert_eq!(outcome(&answer(200, None, r#"{"a":"#)), Err(Fault::Broken(200)));
         let mut page = answer(200, None, "<html>");
@@ -226,15 +211,5 @@ mod tests {
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
         assert!(matches!(outcome(&answer(302, None, "")), Err(Fault::Unexpected { .. })));
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
-    }
-
-    #[test]
-    fn nobody_has_no_name() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(username(&headers), None);
-        headers.insert("X-AUSERNAME", "anonymous".parse().unwrap());
-        assert_eq!(username(&headers), None);
-        headers.insert("X-AUSERNAME", "svc".parse().unwrap());
-        assert_eq!(username(&headers).as_deref(), Some("svc"));
     }
 }

@@ -1,7 +1,7 @@
 //! Sending one request and reading its whole answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::answer::{self, Answer, Refusal};
+use super::answer::{Answer, Refusal};
 use super::error::{Error, Fault};
-use super::gate::{Account, Gates};
+use super::gate::{Account, Gates, Pass};
 use super::patience::Patience;
 use super::way::{InvalidWay, Way};
-use super::{BaseUrl, Credentials};
+use super::{BaseUrl, Credentials, headers};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
 const BODY_LIMIT: usize = 64 << 20;
@@ -41,6 +41,8 @@ pub struct Client {
     timeout: Duration,
     patience: Patience,
     requests: Arc<AtomicU64>,
+    /// The account that the first answer named.
+    recognised: Arc<OnceLock<String>>,
 }
 
 /// A good answer.
@@ -73,7 +75,17 @@ impl Client {
         let account = gates.account(&base, &credentials);
         let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
         let patience = options.patience;
-        Ok(Self { http, base, credentials, account, slots, timeout: way.timeout, patience, requests: Arc::default() })
+        Ok(Self {
+            http,
+            base,
+            credentials,
+            account,
+            slots,
+            timeout: way.timeout,
+            patience,
+            requests: Arc::default(),
+            recognised: Arc::default(),
+        })
     }
 
     /// The Bitbucket that is asked.
@@ -113,7 +125,7 @@ impl Client {
 
     async fn once<T: DeserializeOwned>(&self, identity: Identity, url: &Url, request: &str) -> Result<Reply<T>, Error> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
-        let _pass = match identity {
+        let pass = match identity {
             Identity::Account => self.account.enter().await?,
             Identity::Nobody => self.account.enter_as_nobody().await?,
         };
@@ -124,21 +136,27 @@ impl Client {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer =
             self.receive(builder).await.map_err(|fault| Error::Transport { request: request.to_owned(), fault })?;
-        let result = answer.read(request);
+        let mut result = answer.read(request);
         if identity == Identity::Account {
-            self.judge(answer.username.is_some(), result.as_ref().err());
+            if answer.username.as_deref().is_some_and(|name| self.is_another(name)) {
+                result = Err(Error::Transport { request: request.to_owned(), fault: Fault::OtherAccount });
+            } else {
+                result = result.map_err(|error| self.of_these_credentials(error));
+                self.judge(&pass, answer.username.is_some(), result.as_ref().err());
+            }
         }
         Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
     }
 
     async fn receive(&self, builder: reqwest::RequestBuilder) -> Result<Answer, Fault> {
         let response = builder.send().await.map_err(|error| self.fault(&error))?;
-        let headers = response.headers();
+        let found = response.headers();
         let mut answer = Answer {
             status: response.status().as_u16(),
-            username: answer::username(headers),
-            json: answer::is_json(headers),
-            retry_after: answer::retry_after(headers),
+            username: headers::username(found),
+            numbered: found.contains_key("x-arequestid"),
+            json: headers::is_json(found),
+            retry_after: headers::retry_after(found),
             body: Vec::new(),
         };
         let mut chunks = response.bytes_stream();
@@ -152,11 +170,26 @@ impl Client {
         Ok(answer)
     }
 
+    /// Whether an earlier answer named another account. One set of credentials is one account.
+    fn is_another(&self, name: &str) -> bool {
+        self.recognised.get_or_init(|| name.to_owned()) != name
+    }
+
+    /// A token has no password that could be judged wrong: so answered, it is nobody's.
+    fn of_these_credentials(&self, error: Error) -> Error {
+        match error {
+            Error::Refused { request, status, refusal: Refusal::WrongPassword } if !self.credentials.is_password() => {
+                Error::Refused { request, status, refusal: Refusal::Anonymous }
+            }
+            error => error,
+        }
+    }
+
     /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
     /// through.
-    fn judge(&self, recognised: bool, error: Option<&Error>) {
+    fn judge(&self, pass: &Pass, recognised: bool, error: Option<&Error>) {
         if recognised {
-            self.account.prove();
+            self.account.prove(pass);
         } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
             self.account.close();
         }

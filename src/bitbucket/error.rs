@@ -17,8 +17,6 @@ pub enum Error {
         status: u16,
         /// What Bitbucket meant.
         refusal: Refusal,
-        /// The account, where the answer named one.
-        username: Option<String>,
     },
     /// The way to Bitbucket, or the answer on it, was broken.
     #[error("{request} {fault}")]
@@ -71,6 +69,9 @@ pub enum Fault {
     /// JSON that ends too early, or is broken otherwise.
     #[error("was answered {0} with broken JSON")]
     Broken(u16),
+    /// The answer names another account than the first one did: a cache or a mixed-up session answers.
+    #[error("was answered as another account")]
+    OtherAccount,
     /// An answer that is not one of Bitbucket's REST API.
     #[error("was answered {status} with {what}")]
     Unexpected {
@@ -98,7 +99,7 @@ impl Error {
             Self::Transport { fault, .. } => match fault {
                 Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
                 // Another try within seconds would meet the same login page; the connection is tried again later.
-                Fault::TooLarge(_) | Fault::Unexpected { .. } => Policy::Terminal,
+                Fault::TooLarge(_) | Fault::OtherAccount | Fault::Unexpected { .. } => Policy::Terminal,
                 _ => Policy::Retry(None),
             },
         }

@@ -1,9 +1,9 @@
 //! How many requests may be in flight, and the gate that keeps a wrong password from locking the account.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{BaseUrl, Credentials, Error};
@@ -25,17 +25,26 @@ pub struct Gates {
 /// One set of credentials at one host.
 #[derive(Debug)]
 pub struct Account {
-    closed: AtomicBool,
-    proven: AtomicBool,
     password: bool,
-    slots: Arc<Semaphore>,
+    door: Mutex<Door>,
     host: Arc<Semaphore>,
+}
+
+/// Whether a password may go out, and how often at a time.
+#[derive(Debug)]
+struct Door {
+    closed: bool,
+    proven: bool,
+    /// Another one after each closing: a request that has waited since before that may not go out any more.
+    slots: Arc<Semaphore>,
+    /// The requests for another try that were made since the password was last proven.
+    requests: HashSet<[u8; 32]>,
 }
 
 /// Permission for one request, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Pass {
-    _account: Option<OwnedSemaphorePermit>,
+    account: Option<OwnedSemaphorePermit>,
     _host: OwnedSemaphorePermit,
 }
 
@@ -59,14 +68,7 @@ impl Gates {
         if let Some(gate) = entry.upgrade() {
             return gate;
         }
-        let gate = Arc::new(Account {
-            closed: AtomicBool::new(false),
-            proven: AtomicBool::new(false),
-            password: credentials.is_password(),
-            // A password that nobody has proven yet goes out once at a time.
-            slots: Arc::new(Semaphore::new(1)),
-            host,
-        });
+        let gate = Arc::new(Account { password: credentials.is_password(), door: Mutex::new(Door::default()), host });
         *entry = Arc::downgrade(&gate);
         gate
     }
@@ -84,45 +86,81 @@ impl Gates {
     }
 }
 
+impl Default for Door {
+    fn default() -> Self {
+        // A password that nobody has proven yet goes out once at a time.
+        Self { closed: false, proven: false, slots: Arc::new(Semaphore::new(1)), requests: HashSet::new() }
+    }
+}
+
+impl Door {
+    /// Whether this is a permit of before the last closing.
+    fn is_stale(&self, permit: &OwnedSemaphorePermit) -> bool {
+        self.closed || !Arc::ptr_eq(&self.slots, permit.semaphore())
+    }
+}
+
 impl Account {
     /// Waits until a request without credentials may be sent: it cannot hurt the account.
     pub(super) async fn enter_as_nobody(&self) -> Result<Pass, Error> {
         let host = Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?;
-        Ok(Pass { _account: None, _host: host })
+        Ok(Pass { account: None, _host: host })
     }
 
     /// Waits until a request with the credentials may be sent.
     pub(super) async fn enter(&self) -> Result<Pass, Error> {
-        let account = if self.password {
-            Some(Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Error::GateClosed)?)
-        } else {
-            None
+        if !self.password {
+            return self.enter_as_nobody().await;
+        }
+        let slots = {
+            let door = lock(&self.door);
+            if door.closed {
+                return Err(Error::GateClosed);
+            }
+            Arc::clone(&door.slots)
         };
+        let account = slots.acquire_owned().await.map_err(|_| Error::GateClosed)?;
         let host = Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?;
-        // Asked only now: while this request waited, another may have found the password wrong.
-        if self.closed.load(Ordering::SeqCst) {
+        // Asked again: while this request waited, another may have found the password wrong.
+        if lock(&self.door).is_stale(&account) {
             return Err(Error::GateClosed);
         }
-        Ok(Pass { _account: account, _host: host })
+        Ok(Pass { account: Some(account), _host: host })
     }
 
-    /// The server recognised the account.
-    pub(super) fn prove(&self) {
-        if !self.proven.swap(true, Ordering::SeqCst) {
-            self.slots.add_permits(PASSWORD_REQUESTS - 1);
+    /// The server recognised the account in the answer to this pass's request.
+    pub(super) fn prove(&self, pass: &Pass) {
+        let Some(permit) = &pass.account else { return };
+        let mut door = lock(&self.door);
+        // An answer from before the closing proves nothing about the password now.
+        if door.is_stale(permit) {
+            return;
+        }
+        door.requests.clear();
+        if !door.proven {
+            door.proven = true;
+            door.slots.add_permits(PASSWORD_REQUESTS - 1);
         }
     }
 
-    /// The server judged the password wrong: nothing is sent through here again.
+    /// The password was judged wrong: nothing is sent through here, nor by those who wait already, before
+    /// somebody asks for another try. That one goes out alone again.
     pub fn close(&self) {
         if self.password {
-            self.closed.store(true, Ordering::SeqCst);
+            let mut door = lock(&self.door);
+            door.slots.close();
+            let requests = std::mem::take(&mut door.requests);
+            *door = Door { closed: true, requests, ..Door::default() };
         }
     }
 
-    /// Lets the password be tried once more, because a person asked for it.
-    pub fn reopen(&self, _request: &str) {
-        self.closed.store(false, Ordering::SeqCst);
+    /// Lets the password be tried once more, because a person asked for it. `request` names what the person
+    /// did: of all connections that share the password and are told the same, only the first one opens.
+    pub fn reopen(&self, request: &str) {
+        let mut door = lock(&self.door);
+        if door.requests.insert(Sha256::digest(request).into()) {
+            door.closed = false;
+        }
     }
 }
 
@@ -135,6 +173,12 @@ mod tests {
         gates.account(&base, &Credentials::Basic { username: "svc".to_owned(), password: password.into() })
     }
 
+    impl Account {
+        fn free(&self) -> usize {
+            lock(&self.door).slots.available_permits()
+        }
+    }
+
     #[tokio::test]
     async fn one_password_has_one_gate_and_is_tried_once_before_it_is_proven() {
         let gates = Gates::new(16);
@@ -142,7 +186,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         assert!(!Arc::ptr_eq(&first, &gate(&gates, "b")));
         let pass = first.enter().await.unwrap();
-        assert_eq!(second.slots.available_permits(), 0);
+        assert_eq!(second.free(), 0);
         first.close();
         drop(pass);
         assert_eq!(second.enter().await.unwrap_err(), Error::GateClosed);
@@ -154,8 +198,54 @@ mod tests {
     async fn a_proven_password_has_at_most_four_requests_in_flight() {
         let gates = Gates::new(16);
         let gate = gate(&gates, "a");
-        gate.prove();
-        gate.prove();
-        assert_eq!(gate.slots.available_permits(), 4);
+        let pass = gate.enter().await.unwrap();
+        gate.prove(&pass);
+        gate.prove(&pass);
+        drop(pass);
+        assert_eq!(gate.free(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_request_for_another_try_opens_once() {
+        let gates = Gates::new(16);
+        let gate = gate(&gates, "a");
+        // The same request may come before the gate closes: it is the same try.
+        gate.reopen("monday");
+        gate.close();
+        gate.reopen("monday");
+        assert_eq!(gate.enter().await.unwrap_err(), Error::GateClosed);
+        gate.reopen("tuesday");
+        gate.close();
+        gate.reopen("monday");
+        gate.reopen("tuesday");
+        assert_eq!(gate.enter().await.unwrap_err(), Error::GateClosed);
+        // A password that was good in between may be asked for in the same words.
+        gate.reopen("wednesday");
+        gate.prove(&gate.enter().await.unwrap());
+        gate.close();
+        gate.reopen("wednesday");
+        gate.enter().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waited_while_the_gate_closed_goes_home() {
+        let gates = Gates::new(1);
+        let gate = gate(&gates, "a");
+        let sent = gate.enter().await.unwrap();
+        gate.prove(&sent);
+        // One waits for the host, holding a slot; the others wait for slots, or will.
+        let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(gate.enter())).collect();
+        for entry in &mut waiting {
+            assert!(futures::poll!(entry).is_pending());
+        }
+        gate.close();
+        gate.reopen("now");
+        // The late answer to what was sent before says nothing about now.
+        gate.prove(&sent);
+        drop(sent);
+        for entry in waiting {
+            assert_eq!(entry.await.unwrap_err(), Error::GateClosed);
+        }
+        assert_eq!(gate.free(), 1);
     }
 }

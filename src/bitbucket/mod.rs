@@ -9,6 +9,7 @@ mod credentials;
 mod endpoints;
 mod error;
 mod gate;
+mod headers;
 pub mod model;
 mod patience;
 mod text;

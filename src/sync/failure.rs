@@ -1,6 +1,6 @@
 //! Why a repository is left behind, and why a run ends.
 
-use crate::bitbucket::{self, Refusal};
+use crate::bitbucket::{self, Fault, Refusal};
 use crate::destination;
 
 /// Why a run ended before all repositories were looked at. What was stored stays, and the next run goes on.
@@ -82,7 +82,7 @@ impl From<destination::Error> for Failure {
 
 /// Whether the answer is about the account and not about what was asked for.
 pub(super) const fn concerns_identity(error: &bitbucket::Error) -> bool {
-    matches!(error, bitbucket::Error::GateClosed)
+    matches!(error, bitbucket::Error::GateClosed | bitbucket::Error::Transport { fault: Fault::OtherAccount, .. })
         || matches!(
             error.refusal(),
             Some(

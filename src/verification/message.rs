@@ -26,6 +26,10 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
             Reason::ProxyRefused,
             "The answer does not come from Bitbucket: ask who runs the proxy or the single sign-on in front of it to let REST requests of the service account pass.",
         ),
+        Fault::OtherAccount => (
+            Reason::UnexpectedAnswer,
+            "Check that no proxy or cache in front of Bitbucket gives one account the answers of another; it is tried again.",
+        ),
         Fault::Unexpected { .. } | Fault::Broken(_) | Fault::TooLarge(_) => (
             Reason::UnexpectedAnswer,
             "Check that no proxy or single sign-on answers in Bitbucket's place; it is tried again.",

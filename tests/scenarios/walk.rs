@@ -1,9 +1,11 @@
 //! After every run the stored commits are `git rev-list` of the default branch.
 
-use bitbucket_connector::bitbucket::Credentials;
-use bitbucket_connector::sync::{RunError, Summary};
+mod identity;
+mod listing;
+
+use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
-use bitbucket_simulator::{Access, Action, Command, Fault, JsonEdit, Matches, Order, Refusal, histories};
+use bitbucket_simulator::{Action, Command, Fault, JsonEdit, Matches, Order, Refusal, histories};
 
 use crate::support::sync::{Bench, text};
 
@@ -175,17 +177,6 @@ async fn a_wrong_listing_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_password_that_stops_working_ends_the_run() {
-    let (bench, git) = linear(350).await;
-    bench.simulator.set_password("reader", "other").unwrap();
-    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
-    assert_eq!(bench.simulator.failed_logins("reader"), 1);
-    bench.simulator.set_password("reader", "secret").unwrap();
-    bench.synced().await;
-    bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
-#[tokio::test]
 async fn another_repository_under_the_same_name_removes_nothing() {
     let (bench, git) = linear(30).await;
     bench.synced().await;
@@ -218,17 +209,6 @@ async fn a_listing_that_does_not_begin_with_its_end_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_served_as_nobody_changes_nothing() {
-    let (mut bench, git) = linear(3).await;
-    bench.synced().await;
-    bench.simulator.set_public("PLAT/api", true).unwrap();
-    bench.simulator.configure(|settings| settings.public_access = true);
-    bench.credentials = Credentials::Token("revoked".into());
-    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
-    bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
-#[tokio::test]
 async fn a_branch_that_is_renamed_is_one_small_write() {
     let (bench, git) = linear(3).await;
     bench.synced().await;
@@ -242,20 +222,6 @@ async fn a_branch_that_is_renamed_is_one_small_write() {
 }
 
 #[tokio::test]
-async fn a_repository_that_is_refused_keeps_its_rows() {
-    let (bench, git) = linear(3).await;
-    bench.synced().await;
-    bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
-    let summary = bench.run().await.unwrap();
-    assert_eq!((summary.inaccessible, summary.commits), (vec!["PLAT/api".to_owned()], 3));
-    bench.assert_equal("PLAT/api", &git, "main").await;
-    bench.simulator.set_access_to("reader", "PLAT/api", Access::Read).unwrap();
-    bench.synced().await;
-    let rows = bench.query("SELECT api_accessible FROM bitbucket_server_repositories").await;
-    assert_eq!(rows.rows[0][0], 1);
-}
-
-#[tokio::test]
 async fn two_runs_at_once_store_no_mixture() {
     let (bench, git) = linear(700).await;
     let (one, two) = tokio::join!(bench.run(), bench.run());
@@ -264,16 +230,4 @@ async fn two_runs_at_once_store_no_mixture() {
     }
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
-#[tokio::test]
-async fn archived_repositories_are_listed_and_personal_ones_left_out() {
-    let (bench, git) = linear(3).await;
-    bench.simulator.archive("PLAT/api", true).unwrap();
-    bench.simulator.apply(Command::AddRepository(empty("~jdoe/notes"))).unwrap();
-    let summary = bench.synced().await;
-    assert_eq!((summary.synced, summary.empty), (1, 0));
-    bench.assert_equal("PLAT/api", &git, "main").await;
-    let rows = bench.query("SELECT slug, archived, allowlisted FROM bitbucket_server_repositories ORDER BY slug").await;
-    assert_eq!(serde_json::json!(rows.rows), serde_json::json!([["api", 1, 1], ["notes", 0, 0]]));
 }

@@ -35,7 +35,7 @@ impl Inputs {
 #[cfg(test)]
 impl Inputs {
     /// Inputs that differ from others in the filter or in the password.
-    pub fn example(project: &str, password: &str) -> Self {
+    pub(super) fn example(project: &str, password: &str) -> Self {
         use crate::api::spec::{ImportMode, PersonalProjects};
         let url = BaseUrl::parse("https://git.example.com").unwrap();
         let credentials = Credentials::Basic { username: "svc".to_owned(), password: password.into() };

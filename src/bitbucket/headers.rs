@@ -1,0 +1,77 @@
+//! What is read from the headers of an answer.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+
+/// What a server asks for beyond this is not believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// The account that an answer names (X-AUSERNAME), if it names one.
+pub(super) fn username(headers: &HeaderMap) -> Option<String> {
+    let name = headers.get("x-ausername")?.to_str().ok()?.trim();
+    (!name.is_empty() && name != "anonymous").then(|| name.to_owned())
+}
+
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"))
+}
+
+/// How long the server wants to be left alone. Bitbucket sends seconds, a proxy may send a date. Capped: the
+/// number is the server's, and a clock that is added to it must not overflow.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are long in any case.
+        text.parse().map_or(LONGEST_RETRY_AFTER, Duration::from_secs)
+    } else {
+        let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+        // A date that has passed says: now.
+        Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_no_name() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(username(&headers), None);
+        headers.insert("X-AUSERNAME", "anonymous".parse().unwrap());
+        assert_eq!(username(&headers), None);
+        headers.insert("X-AUSERNAME", "svc".parse().unwrap());
+        assert_eq!(username(&headers).as_deref(), Some("svc"));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_never_more_than_an_hour() {
+        let asked = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers)
+        };
+        let hour = Duration::from_hours(1);
+        for (text, expected) in [
+            ("5", Some(Duration::from_secs(5))),
+            (" 0 ", Some(Duration::ZERO)),
+            ("18446744073709551615", Some(hour)),
+            ("99999999999999999999999999", Some(hour)),
+            ("Tue, 31 Dec 2999 23:59:59 GMT", Some(hour)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(Duration::ZERO)),
+            ("", None),
+            ("-5", None),
+            ("soon", None),
+        ] {
+            assert_eq!(asked(text), expected, "{text}");
+        }
+        let soon = Timestamp::now() + Duration::from_mins(10);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
+        let wait = asked(&date).unwrap();
+        assert!(wait > Duration::from_mins(9) && wait <= Duration::from_mins(10), "{date}: {wait:?}");
+    }
+}

@@ -1,0 +1,61 @@
+//! A run is one account's from its first answer to its last.
+
+use bitbucket_connector::bitbucket::Credentials;
+use bitbucket_connector::sync::RunError;
+use bitbucket_simulator::{Action, Fault, Refusal};
+
+use super::linear;
+
+#[tokio::test]
+async fn a_password_that_stops_working_ends_the_run() {
+    let (bench, git) = linear(350).await;
+    bench.simulator.set_password("reader", "other").unwrap();
+    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
+    assert_eq!(bench.simulator.failed_logins("reader"), 1);
+    bench.simulator.set_password("reader", "secret").unwrap();
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_served_as_nobody_changes_nothing() {
+    let (mut bench, git) = linear(3).await;
+    bench.synced().await;
+    bench.simulator.set_public("PLAT/api", true).unwrap();
+    bench.simulator.configure(|settings| settings.public_access = true);
+    bench.credentials = Credentials::Token("revoked".into());
+    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_drops_the_accounts_name_costs_one_request() {
+    let (bench, git) = linear(3).await;
+    bench.simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let paths: Vec<String> = bench.requests().into_iter().map(|seen| seen.path).collect();
+    assert!(paths[0].ends_with("/repos") && paths[1].ends_with("/users"), "{paths:?}");
+    assert_eq!(paths.len(), 4, "{paths:?}");
+    // A proof that does not come through is no word about the account.
+    bench.simulator.faults().clear();
+    let broken = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
+    bench.simulator.faults().push(Fault::on_path("/users", broken));
+    bench.simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
+    assert!(matches!(bench.run().await, Err(RunError::Listing(_))));
+}
+
+#[tokio::test]
+async fn an_answer_as_another_account_ends_the_run() {
+    let (bench, git) = linear(3).await;
+    bench.synced().await;
+    // A cache in front of the server mixes up who asks, and the other one may not read the repository.
+    let header = Action::AddHeader("X-AUSERNAME".to_owned(), "somebody-else".to_owned());
+    bench.simulator.faults().push(Fault::on_path("/branches/default", header));
+    bench.requests();
+    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
+    assert_eq!(bench.requests().len(), 2);
+    let rows = bench.query("SELECT api_accessible, failure FROM bitbucket_server_repositories").await;
+    assert_eq!(serde_json::json!(rows.rows), serde_json::json!([[1, null]]));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
