@@ -1,0 +1,110 @@
+# The one list of doors. `make help` explains each.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bitbucket-connector
+# Outside the tree: 300 crates are compiled once for all checkouts, and neither `git clean` nor a new clone throws them away.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+# What tests/ensure-tools.sh installs is found, and what was there before goes first.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
+CHART := charts/bitbucket-connector
+# What these source is checked with them.
+SCRIPTS := .ci/run $(wildcard tests/*.sh) tests/chart/check.sh tests/demo/demo.sh
+
+export BITBUCKET_CONNECTOR := $(CARGO_TARGET_DIR)/debug/bitbucket-connector
+export BITBUCKET_SIMULATOR := $(CARGO_TARGET_DIR)/debug/bitbucket-simulator
+export CLUSTER := $(CURDIR)/tests/cluster/cluster
+# The scenarios would build it a second time.
+export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
+
+.PHONY: help demo test test-cluster test-rust test-chart lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
+	lint-copies build release image crd cluster tools cluster-binaries clean
+
+help: ## What can be made
+	@echo 'make TARGET, where TARGET is one of'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+demo: build cluster-binaries ## The operator at work on a real API server; REPOS="path …" serves other repositories, KEEP=1 leaves it running
+	@REPOS='$(REPOS)' KEEP='$(KEEP)' tests/demo/demo.sh
+
+test: test-cluster test-rust test-chart ## All tests
+
+test-cluster: cluster-binaries
+	@echo '== tests of the control plane (tests/cluster)'
+	cd tests/cluster && go test -count=1 ./...
+
+test-rust: cluster-binaries
+	@echo '== unit tests, scenarios on a real API server, tests of the simulator'
+	cargo test --workspace --locked
+
+test-chart: cluster-binaries
+	@echo '== the chart on a real API server'
+	@tests/chart/check.sh
+
+lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-chart lint-copies ## All that can be found wrong without running it
+
+lint-rust: tools
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+lint-docs: tools
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+
+lint-deny: $(CARGO_DENY)/bin/cargo-deny
+	$(CARGO_DENY)/bin/cargo-deny --locked check licenses bans sources
+
+$(CARGO_DENY)/bin/cargo-deny: | tools
+	@echo '== building cargo-deny $(CARGO_DENY_VERSION), once: about three minutes'
+	cargo install cargo-deny --locked --quiet --no-default-features --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY)
+
+lint-go: tools
+	@unformatted=$$(gofmt -l tests/cluster); [[ -z $$unformatted ]] || { echo "gofmt -w $$unformatted"; exit 1; }
+	cd tests/cluster && go vet ./...
+
+lint-scripts: tools
+	shellcheck --external-sources --check-sourced --severity=info $(SCRIPTS)
+
+lint-chart: cluster-binaries
+	@helm=$$($(CLUSTER) build)/helm; $$helm lint --strict --quiet $(CHART)
+
+# What has to be written in two places.
+lint-copies:
+	@cmp crds/bitbucketconnections.yaml $(CHART)/files/crds/bitbucketconnections.yaml || { echo 'run: make crd'; exit 1; }
+	@version=$$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml); \
+		grep -q "^FROM rust:$$version-" Dockerfile || { echo "Dockerfile: FROM rust:$$version-… as in rust-toolchain.toml"; exit 1; }
+	@version=$$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml); \
+		grep -q "^appVersion: $$version$$" $(CHART)/Chart.yaml || { echo "Chart.yaml: appVersion: $$version as in Cargo.toml"; exit 1; }
+
+build: tools ## The operator and the simulator
+	@[[ -d $(CARGO_TARGET_DIR)/debug ]] || echo '== compiling 300 crates, once: three to six minutes on two cores'
+	cargo build --workspace --locked
+
+release: tools ## The operator as the image has it
+	cargo build --release --locked
+
+image: ## The container image; ENGINE=podman for another engine
+	$(or $(ENGINE),docker) build --tag bitbucket-connector .
+
+crd: tools ## Write the CRD again, after a change of src/api/
+	cargo run --quiet -- crd >crds/bitbucketconnections.yaml
+	cp crds/bitbucketconnections.yaml $(CHART)/files/crds/
+
+cluster: cluster-binaries ## A Kubernetes control plane to play with, until Ctrl-C
+	@tests/start-cluster.sh
+
+tools: ## Install what is missing, on Debian as root; else say what is
+	@tests/ensure-tools.sh
+
+cluster-binaries: tools
+	@cd tests/cluster && go build -buildvcs=false -o $(CLUSTER) .
+	@$(CLUSTER) build >/dev/null
+
+clean: ## Remove what cargo built; the control plane's binaries stay in the cache
+	cargo clean
+	rm -f $(CLUSTER)

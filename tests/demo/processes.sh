@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# What the demo starts and ends. Sourced by demo.sh, which sets $dir (its folder) and $keep.
+
+pids=()
+
+# Usage: start NAME COMMAND…
+# Its output goes to $dir/NAME.out and $dir/NAME.log.
+start() {
+    local name=$1
+    shift
+    : >"$dir/$name.out" # the reader may be faster
+    if [[ $keep ]]; then
+        # A session of its own, or the end of the terminal would be its end too.
+        setsid "$@" <"$dir/lifeline" >"$dir/$name.out" 2>"$dir/$name.log" 9>&- &
+    else
+        "$@" <"$dir/lifeline" >"$dir/$name.out" 2>"$dir/$name.log" 9>&- &
+    fi
+    pids+=("$!")
+}
+
+# Usage: first_line NAME SECONDS
+# Waits for the line that NAME prints when it is ready.
+first_line() {
+    local name=$1 seconds=$2 pid=${pids[-1]} line=""
+    for ((tries = 0; tries < seconds * 10; tries++)); do
+        if IFS= read -r line <"$dir/$name.out"; then
+            printf '%s\n' "$line"
+            return
+        fi
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "$name did not get ready; its log ends with:" >&2
+    tail -n 20 "$dir/$name.log" >&2
+    return 1
+}
+
+# Usage: field NAME <JSON
+# For one line of JSON without escapes, which is no reason to need jq.
+field() {
+    sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
+}
+
+end_processes() {
+    # The control plane last: the operator says goodbye to it.
+    for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
+        kill "${pids[i]}" 2>/dev/null || continue
+        wait "${pids[i]}" 2>/dev/null || true
+    done
+    pids=()
+}
+
+# What a person needs to go on with a demo that was left running.
+print_how_to_look_around() {
+    cat >"$dir/end.sh" <<END
+kill ${pids[*]} 2>/dev/null
+while kill -0 ${pids[0]} 2>/dev/null; do sleep 0.2; done
+rm -rf '$dir'
+END
+    cat <<END
+
+It is left running. To look around:
+
+  export KUBECONFIG=$KUBECONFIG PATH=$bin:\$PATH
+  kubectl get bbc -n demo -o wide
+  kubectl describe bbc -n demo bitbucket
+  kubectl annotate bbc -n demo bitbucket --overwrite bitbucket-connector.dev/requestedAt="\$(date)"
+  kubectl patch secret -n demo wrong-password -p '{"stringData": {"password": "secret"}}'
+  $BITBUCKET_CONNECTOR query --database sqlite://$database "SELECT * FROM bitbucket_repository_freshness"
+  curl -s $url/rest/api/1.0/application-properties
+  tail -f $dir/operator.log
+
+The repositories that Bitbucket serves are in $dir/git: a push to one of them arrives with the next sync.
+To end it:
+
+  sh $dir/end.sh
+END
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Installs what building and testing needs and this machine lacks: on Debian as root; elsewhere it says what to install.
+# Every target of the Makefile begins with this, so it is quick and silent when nothing is missing.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+go_needed=$(sed -n 's/^go //p' tests/cluster/go.mod)
+rust_needed=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+
+have() {
+    command -v "$1" >/dev/null
+}
+
+# From 1.21 on, go fetches the version that a go.mod names.
+have_go() {
+    have go && [[ $(go env GOVERSION) =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 21))
+}
+
+have_rust() {
+    have cargo && have rustc && { ! have rustup || rustup toolchain list | grep -q "^$rust_needed"; } &&
+        [[ $(rustc --version) == "rustc $rust_needed "* ]] && cargo clippy --version &>/dev/null &&
+        cargo fmt --version &>/dev/null
+}
+
+packages() {
+    have git || echo git
+    have make || echo make
+    have cc || printf '%s\n' gcc libc6-dev
+    have curl || have_rust || printf '%s\n' curl ca-certificates
+    have shellcheck || echo shellcheck
+    have_go || echo golang-go
+}
+
+say_and_fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+install_packages() {
+    local missing
+    mapfile -t missing < <(packages)
+    ((${#missing[@]})) || return 0
+    if ! have apt-get || ((EUID != 0)); then
+        say_and_fail "Missing: ${missing[*]} (names of Debian's packages; Go must be 1.21 or newer, https://go.dev/dl/). Install them, or run this as root on Debian."
+    fi
+    echo "== installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+    have_go || install_go_from_backports
+}
+
+# Debian 12 itself has Go 1.19. The machine's own list of sources is left as it is.
+install_go_from_backports() {
+    local codename list apt
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    list=$(mktemp)
+    apt=(apt-get -qq -o Dir::Etc::sourcelist="$list" -o APT::Get::List-Cleanup=0)
+    echo "== installing Go from $codename-backports"
+    cat /etc/apt/sources.list >"$list" 2>/dev/null || true
+    echo "deb http://deb.debian.org/debian $codename-backports main" >>"$list"
+    "${apt[@]}" update || true
+    DEBIAN_FRONTEND=noninteractive "${apt[@]}" install --yes --no-install-recommends -t "$codename-backports" golang-go >/dev/null || true
+    rm -f "$list"
+    have_go || say_and_fail "Go 1.21 or newer is needed (tests/cluster needs $go_needed, which it then fetches): https://go.dev/dl/"
+}
+
+install_rust() {
+    have_rust && return
+    if ! have rustup; then
+        echo "== installing rustup, for Rust $rust_needed"
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y -q --no-modify-path --default-toolchain none ||
+            say_and_fail "Rust $rust_needed with clippy and rustfmt is needed: https://rustup.rs"
+        hash -r
+    fi
+    echo "== installing Rust $rust_needed"
+    rustup toolchain install "$rust_needed" --profile minimal --component clippy,rustfmt
+    have_rust || say_and_fail "Rust $rust_needed with clippy and rustfmt is needed: rustup toolchain install $rust_needed -c clippy,rustfmt"
+}
+
+install_packages
+install_rust
