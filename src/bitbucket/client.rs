@@ -196,20 +196,8 @@ impl Client {
     }
 
     fn fault(&self, error: &reqwest::Error) -> Fault {
-        // The texts of the errors below are not shown: they may quote what the server sent.
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(cause) = source {
-            if cause.is::<rustls::Error>() {
-                return Fault::Tls("the certificate is not trusted for this host");
-            }
-            if let Some(inner) = cause.downcast_ref::<std::io::Error>()
-                && inner.get_ref().is_some_and(
-                    <dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<rustls::Error>,
-                )
-            {
-                return Fault::Tls("the certificate is not trusted for this host");
-            }
-            source = cause.source();
+        if caused_by_tls(error) {
+            return Fault::Tls("the certificate is not trusted for this host");
         }
         if error.is_timeout() {
             Fault::Timeout(self.timeout)
@@ -221,4 +209,13 @@ impl Client {
             Fault::Unreachable("the connection was cut before the answer was complete")
         }
     }
+}
+
+/// Whether the TLS handshake failed. The texts of the errors are not shown: they may quote what the server sent.
+fn caused_by_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    // An `io::Error` hides what it wraps from `source`.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || wrapped.is_some_and(|inner| caused_by_tls(inner))
+        || error.source().is_some_and(caused_by_tls)
 }

@@ -14,3 +14,4 @@ mod robust;
 mod support;
 mod verdicts;
 mod walk;
+mod ways;

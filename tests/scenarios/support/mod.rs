@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod operator;
 pub mod sync;
+pub mod tls;
 
 use std::time::Duration;
 
