@@ -28,8 +28,10 @@ pub enum Refusal {
     NoSuchProject,
     /// `NoSuchRepositoryException`.
     NoSuchRepository,
-    /// `NoSuchCommitException`, or 400 for a commit.
+    /// `NoSuchCommitException`.
     NoSuchCommit,
+    /// 400: one of the values asked for is not valid; for a commit id that means that there is none.
+    BadRequest,
     /// The default branch is configured, but does not exist (`NoDefaultBranchException`).
     NoDefaultBranch,
     /// No such REST resource on this server.
@@ -50,6 +52,7 @@ impl fmt::Display for Refusal {
             Self::NoSuchProject => "no such project",
             Self::NoSuchRepository => "no such repository",
             Self::NoSuchCommit => "no such commit",
+            Self::BadRequest => "a bad request",
             Self::NoDefaultBranch => "no default branch",
             Self::NoSuchRoute => "no such resource",
             Self::Other => "refused",
@@ -98,7 +101,7 @@ impl Answer {
             407 => Err(broken(Fault::Proxy(407))),
             429 => Err(broken(Fault::RateLimited { retry_after: self.retry_after })),
             status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
-            300..=399 => Err(broken(self.unexpected("a redirect"))),
+            300..=399 => Err(broken(Fault::Redirect(self.status))),
             status => match self.refusal() {
                 Some(refusal) => Err(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
@@ -142,7 +145,7 @@ impl Answer {
             "NoDefaultBranchException" => Refusal::NoDefaultBranch,
             _ if self.status == 401 && self.username.is_none() => Refusal::Anonymous,
             _ if matches!(self.status, 401 | 403) => Refusal::Forbidden,
-            _ if self.status == 400 => Refusal::NoSuchCommit,
+            _ if self.status == 400 => Refusal::BadRequest,
             _ => Refusal::Other,
         })
     }
@@ -209,7 +212,7 @@ mod tests {
         let mut page = answer(200, None, "<html>");
         page.json = false;
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
-        assert!(matches!(outcome(&answer(302, None, "")), Err(Fault::Unexpected { .. })));
+        assert_eq!(outcome(&answer(302, None, "")), Err(Fault::Redirect(302)));
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
     }
 }

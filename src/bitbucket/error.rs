@@ -66,6 +66,9 @@ pub enum Fault {
     /// A proxy on the way refused.
     #[error("was refused by a proxy with {0}")]
     Proxy(u16),
+    /// A redirect, which is never followed with credentials.
+    #[error("was answered {0}, a redirect")]
+    Redirect(u16),
     /// JSON that ends too early, or is broken otherwise.
     #[error("was answered {0} with broken JSON")]
     Broken(u16),
@@ -99,7 +102,9 @@ impl Error {
             Self::Transport { fault, .. } => match fault {
                 Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
                 // Another try within seconds would meet the same login page; the connection is tried again later.
-                Fault::TooLarge(_) | Fault::OtherAccount | Fault::Unexpected { .. } => Policy::Terminal,
+                Fault::TooLarge(_) | Fault::OtherAccount | Fault::Redirect(_) | Fault::Unexpected { .. } => {
+                    Policy::Terminal
+                }
                 _ => Policy::Retry(None),
             },
         }

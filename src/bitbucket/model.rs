@@ -1,8 +1,8 @@
 //! What Bitbucket's answers hold, as far as it is needed. Unknown fields are ignored.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::text::lenient;
+use super::text::{lenient, lenient_or_empty};
 
 /// One page of a listing. A short page may have successors; only `next_page_start` tells.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,13 +32,13 @@ pub struct Project {
     /// The key; `~slug` for a personal project.
     pub key: String,
     /// The name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_or_empty")]
     pub name: String,
     /// The description, if there is one.
     #[serde(default, deserialize_with = "lenient")]
     pub description: Option<String>,
     /// Whether anybody may read it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_false")]
     pub public: bool,
 }
 
@@ -50,16 +50,16 @@ pub struct Repository {
     /// The name in URLs.
     pub slug: String,
     /// The name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_or_empty")]
     pub name: String,
     /// The description, if there is one.
     #[serde(default, deserialize_with = "lenient")]
     pub description: Option<String>,
     /// Whether anybody may read it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_false")]
     pub public: bool,
     /// Whether it is archived (8.0 and newer).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_false")]
     pub archived: bool,
     /// The project it is in.
     pub project: Project,
@@ -70,6 +70,7 @@ pub struct Repository {
 #[serde(rename_all = "camelCase")]
 pub struct Branch {
     /// The short name.
+    #[serde(deserialize_with = "lenient_or_empty")]
     pub display_id: String,
     /// The head; may be empty where nothing was pushed.
     #[serde(default)]
@@ -132,4 +133,23 @@ pub struct Person {
     /// `NORMAL` or `SERVICE`.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
+}
+
+fn or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_not_lost_for_an_odd_name() {
+        let json = r#"{"id":1,"slug":"api","name":null,"description":"a\ud800","public":null,"archived":null,
+                       "project":{"id":2,"key":"PLAT","name":"\udc00","public":null}}"#;
+        let repository: Repository = serde_json::from_str(json).unwrap();
+        assert_eq!((repository.name.as_str(), repository.public, repository.archived), ("", false, false));
+        assert_eq!(repository.description.as_deref(), Some("a\u{FFFD}"));
+        assert_eq!(repository.project.name, "\u{FFFD}");
+    }
 }

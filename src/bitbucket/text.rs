@@ -46,6 +46,11 @@ pub(super) fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     deserializer.deserialize_option(Text)
 }
 
+/// The same, and empty for null: for names, without which a repository is still one.
+pub(super) fn lenient_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(lenient(deserializer)?.unwrap_or_default())
+}
+
 fn decode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;

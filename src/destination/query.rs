@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -30,6 +31,8 @@ fn sqlite(path: &Path, sql: &str) -> Result<Rows, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))?;
+    // Without this, VACUUM INTO and ATTACH would write files beside a database that is read-only itself.
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     let mut statement = connection.prepare(sql)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let count = columns.len();

@@ -35,6 +35,9 @@ pub enum Failure {
     /// Another process works on the same rows.
     #[error("another process stores the same repository; let only one operator use a connection's name")]
     Superseded,
+    /// The name leads elsewhere now.
+    #[error("{0}; the repository was moved or renamed, and the next run lists it under its new name")]
+    Moved(bitbucket::Error),
     /// Another repository answers under this name.
     #[error("another repository has taken this name; the next run lists the repositories again")]
     Replaced,
@@ -47,8 +50,16 @@ impl Failure {
     /// One word for it.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Bitbucket(bitbucket::Error::Transport { .. }) => "Unreachable",
+            Self::Bitbucket(bitbucket::Error::Transport { fault, .. }) => match fault {
+                Fault::Unreachable(_) | Fault::Timeout(_) => "ServerUnreachable",
+                Fault::Tls(_) => "TLSFailure",
+                Fault::RateLimited { .. } => "RateLimited",
+                Fault::Server { .. } => "ServerError",
+                Fault::Proxy(_) => "ProxyRefused",
+                _ => "UnexpectedAnswer",
+            },
             Self::Bitbucket(_) => "Refused",
+            Self::Moved(_) => "Moved",
             Self::IncompleteListing => "IncompleteListing",
             Self::Superseded => "Superseded",
             Self::Replaced => "Replaced",
@@ -69,6 +80,7 @@ impl From<bitbucket::Error> for Failure {
         match error {
             bitbucket::Error::Stopped => RunError::Stopped.into(),
             error if concerns_identity(&error) => RunError::Identity(error).into(),
+            error @ bitbucket::Error::Transport { fault: Fault::Redirect(_), .. } => Self::Moved(error),
             error => Self::Bitbucket(error),
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Walk<'a> {
     context: Context<'a>,
     repository: &'a StoredRepository,
     position: Position,
+    /// Whether Bitbucket has said in this run that the name still means this repository.
+    confirmed: bool,
     /// Rows added so far.
     pub added: u64,
     /// Rows removed so far.
@@ -43,7 +45,14 @@ enum Reached {
 
 impl<'a> Walk<'a> {
     pub const fn new(context: Context<'a>, repository: &'a StoredRepository) -> Self {
-        Self { context, repository, position: Position { head: None, walk: None }, added: 0, removed: 0 }
+        Self {
+            context,
+            repository,
+            position: Position { head: None, walk: None },
+            confirmed: false,
+            added: 0,
+            removed: 0,
+        }
     }
 
     /// Goes on with a walk that was begun, then looks at the head, and walks to it.
@@ -136,10 +145,12 @@ impl<'a> Walk<'a> {
             let (client, path) = (self.context.client, self.path());
             let page = match client.commits(path, range, start, PAGE_LIMIT).await {
                 Ok(page) => page,
-                Err(error) if error.refusal() == Some(Refusal::NoSuchCommit) => return Ok(Reached::Vanished),
+                Err(error) if matches!(error.refusal(), Some(Refusal::NoSuchCommit | Refusal::BadRequest)) => {
+                    return Ok(Reached::Vanished);
+                }
                 Err(error) => return Err(error.into()),
             };
-            let last = Last { branch: branch.clone(), confirmed: false };
+            let last = Last { branch: branch.clone(), confirmed: self.confirmed };
             let next = match page.next_page_start {
                 _ if page.is_last_page => Next::Last(last),
                 Some(next) if next > start && repairs => Next::PageUnlessClosed(next, last),
@@ -174,7 +185,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Stores a page. Where commits would be removed, the repository is first asked who it is.
-    async fn store(&self, mut page: Page) -> Result<Stored, Failure> {
+    async fn store(&mut self, mut page: Page) -> Result<Stored, Failure> {
         let Context { destination, scope, .. } = self.context;
         let id = self.repository.id;
         match destination.store(scope, id, self.position.clone(), page.clone()).await {
@@ -190,11 +201,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Makes sure that the name still leads to the same repository.
-    async fn confirm(&self) -> Result<(), Failure> {
+    async fn confirm(&mut self) -> Result<(), Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
         let found = client.repository(project, slug).await?;
-        if found.id == self.repository.source_id { Ok(()) } else { Err(Failure::Replaced) }
+        self.confirmed = found.id == self.repository.source_id;
+        if self.confirmed { Ok(()) } else { Err(Failure::Replaced) }
     }
 
     fn path(&self) -> (&'a str, &'a str) {

@@ -30,7 +30,7 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
             Reason::UnexpectedAnswer,
             "Check that no proxy or cache in front of Bitbucket gives one account the answers of another; it is tried again.",
         ),
-        Fault::Unexpected { .. } | Fault::Broken(_) | Fault::TooLarge(_) => (
+        Fault::Unexpected { .. } | Fault::Redirect(_) | Fault::Broken(_) | Fault::TooLarge(_) => (
             Reason::UnexpectedAnswer,
             "Check that no proxy or single sign-on answers in Bitbucket's place; it is tried again.",
         ),

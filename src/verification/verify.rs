@@ -117,7 +117,7 @@ async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Er
 fn no_bitbucket(error: Error, past: Past) -> Stop {
     let elsewhere = match &error {
         Error::Refused { refusal, .. } => *refusal == Refusal::NoSuchRoute,
-        Error::Transport { fault, .. } => matches!(fault, Fault::Unexpected { .. }),
+        Error::Transport { fault, .. } => matches!(fault, Fault::Unexpected { .. } | Fault::Redirect(_)),
         Error::GateClosed | Error::Stopped => false,
     };
     if elsewhere && past == Past::Unknown { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
@@ -176,6 +176,7 @@ impl Stop {
                 | Refusal::NoSuchProject
                 | Refusal::NoSuchRepository
                 | Refusal::NoSuchCommit
+                | Refusal::BadRequest
                 | Refusal::NoDefaultBranch => {
                     let message = format!("{error}. Check the version of Bitbucket; it is tried again.");
                     return Outcome::Fault { reason: Reason::UnexpectedAnswer, message, retry_after: None };

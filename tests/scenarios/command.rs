@@ -141,7 +141,10 @@ async fn query_reads_and_never_writes() {
     bitbucket_connector::destination::Destination::open(&database.parse().unwrap()).await.unwrap();
     let output = query("SELECT 1 AS a, 'x,y' AS b").await;
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "a,b\n1,\"x,y\"\n");
-    for sql in ["DELETE FROM bitbucket_connections", "CREATE TABLE x (y)", "SELEC 1"] {
+    let copy = desk.folder.path().join("copy.db");
+    let (vacuum, attach) = (format!("VACUUM INTO '{}'", copy.display()), format!("ATTACH '{}' AS x", copy.display()));
+    for sql in ["DELETE FROM bitbucket_connections", "CREATE TABLE x (y)", "SELEC 1", &vacuum, &attach] {
         assert_eq!(query(sql).await.status.code(), Some(6), "{sql}");
     }
+    assert!(!copy.exists());
 }

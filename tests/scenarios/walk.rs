@@ -118,8 +118,11 @@ async fn a_base_that_the_server_has_forgotten_is_walked_around() {
     bench.requests();
     assert_eq!(counts(&bench.synced().await), (1, 3, 128));
     bench.assert_equal("PLAT/api", &git, "main").await;
-    let pages = bench.requests().iter().filter(|seen| seen.path.ends_with("/commits")).count();
+    let requests = bench.requests();
+    let pages = requests.iter().filter(|seen| seen.path.ends_with("/commits")).count();
     assert_eq!(pages, 2, "one refused, and one until the stored commits are met");
+    let confirmed = requests.iter().filter(|seen| seen.path.ends_with("/repos/api")).count();
+    assert_eq!((confirmed, requests.len()), (1, 6), "listing, head, refused page, head, who is it, page");
 }
 
 #[tokio::test]
@@ -128,7 +131,7 @@ async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint() {
     let fault = Fault::on_path("/commits", Action::Refuse(Refusal::Internal { message: "no".to_owned() })).after(2);
     let id = bench.simulator.faults().push(fault);
     let summary = bench.run().await.unwrap();
-    assert_eq!(summary.failed[0].1, "Unreachable");
+    assert_eq!(summary.failed[0].1, "ServerError");
     assert_eq!(bench.stored("PLAT/api").await.len(), 200);
     bench.simulator.faults().remove(id);
     // A push meanwhile changes nothing: the walk goes to its own target first, and then on.

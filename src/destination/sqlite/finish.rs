@@ -33,7 +33,7 @@ pub(super) fn finish(
     let changed = added > 0 || removed > 0 || head != Some(walk.target.as_str());
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
-         SET head = ?2, default_branch = coalesce(?3, default_branch), state = 'synced', failure = NULL,
+         SET head = ?2, default_branch = coalesce(?3, default_branch), state = 'synced', failure = NULL, api_accessible = TRUE,
              walk_target = NULL, walk_since = NULL, walk_after_id = NULL, default_branch_commits_page_start = NULL,
              default_branch_commits_sync_to = (
                SELECT committed FROM bitbucket_server_repository_default_branch_commits

@@ -1,6 +1,6 @@
 //! Connections, projects and repositories: rows are written only where they differ.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -53,9 +53,8 @@ impl Sqlite {
                      ON CONFLICT (connection_id, instance_id, source_id) DO UPDATE SET
                        project_id = excluded.project_id, source_url = excluded.source_url, name = excluded.name,
                        slug = excluded.slug, description = excluded.description, public = excluded.public,
-                       archived = excluded.archived, allowlisted = excluded.allowlisted, api_accessible = TRUE
-                     WHERE (project_id, source_url, name, slug, description, public, archived, allowlisted,
-                            api_accessible)
+                       archived = excluded.archived, allowlisted = excluded.allowlisted, listed = TRUE
+                     WHERE (project_id, source_url, name, slug, description, public, archived, allowlisted, listed)
                        IS NOT (excluded.project_id, excluded.source_url, excluded.name, excluded.slug,
                                excluded.description, excluded.public, excluded.archived, excluded.allowlisted, TRUE)",
                 )?
@@ -73,7 +72,13 @@ impl Sqlite {
                     allowlisted
                 ])?;
             }
-            Ok(repositories(tx, scope)?)
+            let stored = repositories(tx, scope)?;
+            let listed: HashSet<i64> = listing.iter().map(|line| line.repository.source_id).collect();
+            for gone in stored.iter().filter(|repository| !listed.contains(&repository.source_id)) {
+                tx.prepare_cached("UPDATE bitbucket_server_repositories SET listed = FALSE WHERE id = ?1 AND listed")?
+                    .execute(params![gone.id])?;
+            }
+            Ok(stored)
         })
         .await
     }
@@ -112,10 +117,10 @@ impl Sqlite {
     pub(in crate::destination) async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
         self.transaction(move |tx| {
             tx.execute(
-                "INSERT INTO bitbucket_sync_runs (connection_id, checked_at)
-                 VALUES (?1, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
-                 ON CONFLICT (connection_id) DO UPDATE SET checked_at = excluded.checked_at",
-                params![scope.connection],
+                "INSERT INTO bitbucket_sync_runs (connection_id, instance_id, checked_at)
+                 VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+                 ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at",
+                params![scope.connection, scope.instance],
             )?;
             let commits: i64 = tx.query_row(
                 "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits
@@ -130,8 +135,9 @@ impl Sqlite {
 }
 
 fn set_state(tx: &Transaction<'_>, repository: i64, state: &str) -> rusqlite::Result<usize> {
-    let sql = "UPDATE bitbucket_server_repositories SET state = ?2, failure = NULL
-               WHERE id = ?1 AND (state <> ?2 OR failure IS NOT NULL)";
+    // Whoever gave an answer may be read.
+    let sql = "UPDATE bitbucket_server_repositories SET state = ?2, failure = NULL, api_accessible = TRUE
+               WHERE id = ?1 AND (state <> ?2 OR failure IS NOT NULL OR NOT api_accessible)";
     tx.execute(sql, params![repository, state])
 }
 

@@ -62,7 +62,12 @@ fn store(
     };
     let added = insert(tx, scope, repository, &page.commits)?;
     let last = match &page.next {
-        Next::PageUnlessClosed(_, last) if finish::closed(tx, repository, &walk)? => last,
+        // A page of new commits alone has not met the stored ones: looking each time would be quadratic.
+        Next::PageUnlessClosed(_, last)
+            if added < page.commits.len() as u64 && finish::closed(tx, repository, &walk)? =>
+        {
+            last
+        }
         Next::Page(start) | Next::PageUnlessClosed(start, _) => {
             walk.next_start = *start;
             write_checkpoint(tx, repository, &walk)?;

@@ -197,7 +197,7 @@ async fn a_walk_without_a_base_ends_where_it_meets_the_stored_commits() {
     let open = page('7', None, "7<6", Next::PageUnlessClosed(1, confirmed.clone()));
     let begun = database.stored(&head, open).await;
     assert_eq!(begun.walk.as_ref().unwrap().next_start, 1);
-    let closed = page('7', None, "6<2", Next::PageUnlessClosed(2, confirmed));
+    let closed = page('7', None, "6<2 2<1", Next::PageUnlessClosed(2, confirmed));
     assert_eq!(database.stored(&begun, closed).await, complete('7'));
     assert_eq!(database.commits().await, "1267");
 }
@@ -262,12 +262,18 @@ async fn a_mark_is_seen_and_taken_back() {
         let expected = match state {
             RepositoryState::Failed(_) => "Refused 1 new",
             RepositoryState::Inaccessible => " 0 new",
-            _ => " 0 empty",
+            _ => " 1 empty",
         };
         let sql =
             "SELECT coalesce(failure, '') || ' ' || api_accessible || ' ' || state FROM bitbucket_server_repositories";
         assert_eq!(database.column(sql).await, [expected]);
     }
+    let fresh = "SELECT checked_at IS NOT NULL FROM bitbucket_repository_freshness";
+    database.sqlite.finish_run(database.scope).await.unwrap();
+    assert_eq!(database.column(fresh).await, ["1"]);
+    // One that the listing no longer shows was not checked; nothing else is known of it.
+    database.sqlite.record(database.scope, vec![]).await.unwrap();
+    assert_eq!(database.column(fresh).await, ["0"]);
     database.sqlite.record(database.scope, vec![listing("r")]).await.unwrap();
-    assert_eq!(database.column("SELECT api_accessible FROM bitbucket_server_repositories").await, ["1"]);
+    assert_eq!(database.column(fresh).await, ["1"]);
 }

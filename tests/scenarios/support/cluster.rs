@@ -8,12 +8,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Deserialize;
-use tempfile::TempDir;
 
 /// A running control plane with the CRD installed.
 pub struct Cluster {
     pub line: Line,
-    _folder: TempDir,
     _process: Child,
 }
 
@@ -51,11 +49,25 @@ pub fn cluster() -> &'static Cluster {
     })
 }
 
+/// A folder of this process. A process cannot remove its own at its end, so the next one does.
+fn folder() -> PathBuf {
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clusters");
+    for old in std::fs::read_dir(&all).into_iter().flatten().flatten() {
+        if !Path::new("/proc").join(old.file_name()).exists() {
+            let _ = std::fs::remove_dir_all(old.path());
+        }
+    }
+    let own = all.join(std::process::id().to_string());
+    let _ = std::fs::remove_dir_all(&own);
+    std::fs::create_dir_all(&own).unwrap();
+    own
+}
+
 fn start() -> Cluster {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut process = Command::new(program())
         .args(["start", "--audit", "--dir"])
-        .arg(folder.path())
+        .arg(&folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -63,7 +75,7 @@ fn start() -> Cluster {
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let line = serde_json::from_str(&line).expect("the control plane started; its messages are above");
-    Cluster { line, _folder: folder, _process: process }
+    Cluster { line, _process: process }
 }
 
 /// The program that starts control planes: built once by whoever runs the tests, or now.

@@ -1,6 +1,6 @@
 //! What the listing says of repositories, and what their own answers say.
 
-use bitbucket_simulator::{Access, Command};
+use bitbucket_simulator::{Access, Action, Command, Fault};
 
 use super::{empty, linear};
 
@@ -28,4 +28,31 @@ async fn a_repository_that_is_refused_keeps_its_rows() {
     bench.synced().await;
     let rows = bench.query("SELECT api_accessible FROM bitbucket_server_repositories").await;
     assert_eq!(rows.rows[0][0], 1);
+}
+
+#[tokio::test]
+async fn a_repository_that_has_moved_is_asked_for_once() {
+    let (bench, _git) = linear(3).await;
+    bench.synced().await;
+    let location = "/rest/api/1.0/projects/PLAT/repos/new/branches/default".to_owned();
+    let elsewhere = Action::Redirect { status: 307, location };
+    bench.simulator.faults().push(Fault::on_path("/branches/default", elsewhere));
+    bench.requests();
+    assert_eq!(bench.run().await.unwrap().failed[0].1, "Moved");
+    assert_eq!(bench.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_repository_is_written_once() {
+    let (bench, _git) = linear(3).await;
+    bench.synced().await;
+    bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
+    bench.run().await.unwrap();
+    let database = rusqlite::Connection::open(bench.folder.path().join("commits.db")).unwrap();
+    let watch = "CREATE TABLE log (at); CREATE TRIGGER watch AFTER UPDATE ON bitbucket_server_repositories
+                 BEGIN INSERT INTO log VALUES (1); END";
+    database.execute_batch(watch).unwrap();
+    drop(database);
+    assert_eq!(bench.run().await.unwrap().inaccessible, ["PLAT/api"]);
+    assert_eq!(bench.query("SELECT * FROM log").await.rows.len(), 0);
 }

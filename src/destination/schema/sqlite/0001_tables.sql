@@ -57,6 +57,8 @@ CREATE TABLE bitbucket_server_repositories (
     walk_target TEXT,
     walk_since TEXT,
     walk_after_id INTEGER,
+    -- whether the last finished listing showed it
+    listed BOOLEAN NOT NULL DEFAULT TRUE,
     -- why the last run left it behind; NULL where it did not
     failure TEXT,
     UNIQUE (connection_id, instance_id, source_id)
@@ -102,15 +104,17 @@ CREATE INDEX bitbucket_server_commits_author ON bitbucket_server_repository_defa
 -- When a run last looked at a repository. Apart from the repositories, so that a check that finds nothing new
 -- rewrites none of them.
 CREATE TABLE bitbucket_sync_runs (
-    connection_id INTEGER PRIMARY KEY REFERENCES bitbucket_connections (id),
-    checked_at TEXT NOT NULL
+    connection_id INTEGER NOT NULL REFERENCES bitbucket_connections (id),
+    instance_id INTEGER NOT NULL REFERENCES bitbucket_server_instances (id),
+    checked_at TEXT NOT NULL,
+    PRIMARY KEY (connection_id, instance_id)
 );
 
 CREATE VIEW bitbucket_repository_freshness AS
 SELECT r.id AS repository_id, p.key || '/' || r.slug AS repository, r.state, r.head,
        r.head IS NOT NULL AND r.default_branch_commits_page_start IS NULL AS complete,
        r.commits_synced_at, r.failure,
-       CASE WHEN r.api_accessible AND r.allowlisted AND r.failure IS NULL THEN c.checked_at END AS checked_at
+       CASE WHEN r.listed AND r.api_accessible AND r.allowlisted AND r.failure IS NULL THEN c.checked_at END AS checked_at
 FROM bitbucket_server_repositories r
 JOIN bitbucket_server_projects p ON p.id = r.project_id
-LEFT JOIN bitbucket_sync_runs c ON c.connection_id = r.connection_id;
+LEFT JOIN bitbucket_sync_runs c ON c.connection_id = r.connection_id AND c.instance_id = r.instance_id;
