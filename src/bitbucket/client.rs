@@ -11,10 +11,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Answer;
 use super::error::{Error, Fault};
 use super::gate::{Account, Gates, Pass};
 use super::patience::Patience;
+use super::refusal::Refusal;
 use super::way::{InvalidWay, Way};
 use super::{BaseUrl, Credentials, headers};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::Refusal;
+use super::refusal::Refusal;
 
 /// Why a request has no usable answer. The texts name the request, never the credentials and never what
 /// the server wrote.

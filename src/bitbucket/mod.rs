@@ -12,16 +12,17 @@ mod gate;
 mod headers;
 pub mod model;
 mod patience;
+mod refusal;
 mod text;
 mod url;
 mod way;
 
-pub use self::answer::Refusal;
 pub use self::client::{Client, Options};
 pub use self::credentials::Credentials;
 pub use self::endpoints::Range;
 pub use self::error::{Error, Fault, Policy};
 pub use self::gate::{Account, Gates};
 pub use self::patience::{Patience, RETRY_WAITS};
+pub use self::refusal::Refusal;
 pub use self::url::{BaseUrl, InvalidUrl};
 pub use self::way::{Authorities, InvalidWay, Proxy, Way};

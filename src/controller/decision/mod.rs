@@ -3,8 +3,6 @@
 
 mod backoff;
 mod decide;
-#[cfg(test)]
-mod decide_tests;
 mod facts;
 mod inputs;
 mod knowledge;
@@ -13,6 +11,8 @@ mod knowledge_tests;
 mod outcome;
 mod schedule;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub use self::decide::{decide, now};
 pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};

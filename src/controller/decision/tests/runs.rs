@@ -1,0 +1,133 @@
+//! When runs are claimed, and how their ends show.
+
+use super::*;
+
+#[test]
+fn the_first_good_verdict_claims_the_first_run() {
+    let decision = decide(&fresh());
+    assert_eq!(shown(&decision), "Ready=True Verified, Verified=True Verified, Synced=Unknown Pending");
+    assert_eq!(decision.start, Some(Trigger::Initial));
+    let status = &decision.status;
+    assert_eq!(status.observed_generation, Some(1));
+    assert!(status.sync.as_ref().is_some_and(|sync| sync.completion_time.is_none()));
+    assert_eq!(status.next_schedule_time, Some(Time(at("2026-01-01T13:00:00Z"))));
+    assert_eq!((status.username.as_deref(), status.server_version.as_deref()), (Some("svc"), Some("8.19.4")));
+}
+
+#[test]
+fn a_run_ends_in_synced_incomplete_or_failed() {
+    let claimed = decide(&fresh());
+    let end = |result| decide(&Facts { run: RunState::Ended(result), ..after(&claimed, 1) });
+    let good = synced();
+    assert_eq!(shown(&good), "Ready=True Synced, Verified=True Verified, Synced=True Synced");
+    let now = Some(Time(at("2026-01-01T12:31:00Z")));
+    assert_eq!(good.status.last_successful_time, now);
+    let sync = good.status.sync.as_ref().unwrap();
+    assert_eq!((&sync.completion_time, sync.commits, sync.repositories.unwrap().total), (&now, Some(10), 2));
+
+    let failed = (0..12).map(|n| (format!("P/{n}"), "Refused", "No.".to_owned())).collect();
+    let incomplete = end(Ok(Summary { synced: 1, failed, ..Summary::default() }));
+    assert_eq!(shown(&incomplete), "Ready=True SyncIncomplete, Verified=True Verified, Synced=False SyncIncomplete");
+    assert_eq!(incomplete.status.sync.as_ref().unwrap().failures.len(), 10);
+    assert_eq!(incomplete.status.last_successful_time, None);
+
+    let inaccessible = end(Ok(Summary { inaccessible: vec!["P/x".to_owned()], ..Summary::default() }));
+    assert!(find(&inaccessible.status.conditions, SYNCED).unwrap().message.contains("P/x"));
+    assert_eq!(inaccessible.status.last_successful_time, now);
+
+    let broken = end(Err(RunError::Broken));
+    assert_eq!(shown(&broken), "Ready=True SyncFailed, Verified=True Verified, Synced=False SyncFailed");
+    assert!(broken.status.sync.as_ref().unwrap().completion_time.is_some());
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_without_a_new_claim() {
+    let claimed = decide(&fresh());
+    let stopped = RunState::Ended(Err(RunError::Stopped));
+    let suspended =
+        decide(&Facts { run: stopped, suspended: true, observation: Observation::Suspended, ..after(&claimed, 1) });
+    assert_eq!(suspended.start, None);
+    assert_eq!(shown(&suspended), "Ready=True Verified, Verified=True Verified, Synced=Unknown Suspended");
+    let resumed = decide(&after(&suspended, 2));
+    assert_eq!(resumed.start, Some(Trigger::Initial));
+    assert_eq!(resumed.status.sync, claimed.status.sync);
+}
+
+#[test]
+fn a_slot_is_claimed_once() {
+    let good = synced();
+    assert_eq!(decide(&after(&good, 29)).start, None);
+    let due = decide(&after(&good, 32));
+    assert_eq!(due.start, Some(Trigger::Schedule));
+    assert_eq!(due.status.last_schedule_time, Some(Time(at("2026-01-01T13:00:00Z"))));
+    assert_eq!(due.status.next_schedule_time, Some(Time(at("2026-01-01T14:00:00Z"))));
+    // The run ends after the next slot, which was skipped and is never made up for.
+    let run = RunState::Ended(Ok(Summary::default()));
+    let ended = decide(&Facts { run, ..after(&due, 100) });
+    assert_eq!(ended.start, None);
+    assert_eq!(decide(&after(&ended, 101)).start, None);
+    assert_eq!(decide(&after(&ended, 152)).start, Some(Trigger::Schedule));
+}
+
+#[test]
+fn a_request_is_echoed_and_starts_a_run_with_a_good_verdict() {
+    let good = synced();
+    let requested = |observation| {
+        decide(&Facts {
+            requested_at: Some("now".to_owned()),
+            wanted: Some(Trigger::Requested),
+            observation,
+            ..after(&good, 5)
+        })
+    };
+    let decision = requested(verified());
+    assert_eq!(decision.start, Some(Trigger::Requested));
+    assert_eq!(decision.status.last_handled_reconcile_at.as_deref(), Some("now"));
+    let decision = requested(refused(Reason::InvalidPermissions));
+    assert_eq!(decision.start, None);
+    assert_eq!(decision.status.last_handled_reconcile_at.as_deref(), Some("now"));
+}
+
+#[test]
+fn a_run_that_met_a_passing_fault_goes_on_when_it_has_passed() {
+    let claimed = decide(&fresh());
+    let error = crate::destination::Error::Unavailable("full".to_owned());
+    let run = RunState::Ended(Err(RunError::Destination(error)));
+    let down = DestinationState::Unavailable("Full.".to_owned());
+    let failed = decide(&Facts { run, destination: down.clone(), ..after(&claimed, 1) });
+    assert_eq!(
+        shown(&failed),
+        "Ready=False DestinationUnavailable, Verified=True Verified, Synced=False SyncFailed, Reconciling=True ProgressingWithRetry"
+    );
+    let waiting = decide(&Facts { destination: down, ..after(&failed, 40) });
+    assert_eq!(waiting.status, failed.status, "a slot that passes meanwhile is no write");
+    let resumed = decide(&after(&failed, 41));
+    assert_eq!((resumed.start, &resumed.status.sync), (Some(Trigger::Initial), &claimed.status.sync));
+}
+
+#[test]
+fn a_suspension_does_not_forget_how_the_last_run_ended() {
+    let good = synced();
+    let suspended = decide(&Facts { suspended: true, observation: Observation::Suspended, ..after(&good, 5) });
+    assert_eq!(shown(&suspended), "Ready=True Synced, Verified=True Verified, Synced=Unknown Suspended");
+    let resumed = decide(&after(&suspended, 6));
+    assert_eq!(shown(&resumed), shown(&good));
+    assert_eq!(resumed.start, None);
+}
+
+#[test]
+fn a_request_outlives_an_outage_of_the_destination() {
+    let good = synced();
+    let down = DestinationState::Unavailable("Down.".to_owned());
+    let requested = Facts {
+        requested_at: Some("now".to_owned()),
+        wanted: Some(Trigger::Requested),
+        observation: verified(),
+        destination: down,
+        ..after(&good, 5)
+    };
+    let decision = decide(&requested);
+    assert_eq!((decision.start, decision.status.last_handled_reconcile_at.as_deref()), (None, Some("now")));
+    let back = Facts { wanted: Some(Trigger::Requested), ..after(&decision, 6) };
+    assert_eq!(decide(&back).start, Some(Trigger::Requested));
+}
