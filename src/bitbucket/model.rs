@@ -128,10 +128,10 @@ pub struct Person {
     #[serde(default)]
     pub active: Option<bool>,
     /// The account's name in URLs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub slug: Option<String>,
     /// `NORMAL` or `SERVICE`.
-    #[serde(default, rename = "type")]
+    #[serde(default, deserialize_with = "lenient", rename = "type")]
     pub kind: Option<String>,
 }
 
@@ -151,5 +151,9 @@ mod tests {
         assert_eq!((repository.name.as_str(), repository.public, repository.archived), ("", false, false));
         assert_eq!(repository.description.as_deref(), Some("a\u{FFFD}"));
         assert_eq!(repository.project.name, "\u{FFFD}");
+        let branch: Branch = serde_json::from_str(r#"{"displayId":"a\ud800","latestCommit":null}"#).unwrap();
+        assert_eq!(branch.display_id, "a\u{FFFD}");
+        let person: Person = serde_json::from_str(r#"{"slug":"a\ud800","type":null}"#).unwrap();
+        assert_eq!((person.slug.as_deref(), person.kind), (Some("a\u{FFFD}"), None));
     }
 }
