@@ -1,5 +1,6 @@
 //! Why a repository is left behind, and why a run ends.
 
+use crate::api::Reason;
 use crate::bitbucket::{self, Fault, Refusal};
 use crate::destination;
 
@@ -9,8 +10,8 @@ pub enum RunError {
     /// The list of repositories could not be read.
     #[error("the repositories could not be listed: {0}")]
     Listing(bitbucket::Error),
-    /// Bitbucket no longer recognises the account.
-    #[error("Bitbucket no longer accepts the credentials: {0}")]
+    /// Bitbucket does not recognise the account, or takes it for another one.
+    #[error("the account is no longer recognised: {0}")]
     Identity(bitbucket::Error),
     /// The database failed.
     #[error("the destination failed: {0}")]
@@ -23,23 +24,30 @@ pub enum RunError {
     Stopped,
 }
 
-/// Why one repository is left behind, or why the whole run must end.
+/// Why one repository is left behind, or why the whole run must end. The texts are what users read: what was seen,
+/// and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Bitbucket could not be asked, or did not answer as it should.
-    #[error("{0}")]
+    #[error("{0}. {advice}", advice = of_answer(.0).1)]
     Bitbucket(bitbucket::Error),
     /// A commit's parent was not listed, or the listing did not begin with its own end.
-    #[error("the listing of commits was incomplete; what is stored stays, and the next run reads it again")]
+    #[error(
+        "the list of commits lacks one that belongs to it. What is stored stays, and the next run reads it again; if \
+         this lasts, check that no cache answers in Bitbucket's place."
+    )]
     IncompleteListing,
     /// Another process works on the same rows.
-    #[error("another process stores the same repository; let only one operator use a connection's name")]
+    #[error(
+        "another process has stored commits of this repository meanwhile. Let only one operator or command at a time \
+         use a connection's name in this database; the next run goes on."
+    )]
     Superseded,
     /// The name leads elsewhere now.
-    #[error("{0}; the repository was moved or renamed, and the next run lists it under its new name")]
+    #[error("{0}. The repository was moved or renamed; the next run lists it under its new name.")]
     Moved(bitbucket::Error),
     /// Another repository answers under this name.
-    #[error("another repository has taken this name; the next run lists the repositories again")]
+    #[error("another repository has taken this name. What is stored stays; the next run lists the repositories again.")]
     Replaced,
     /// The run must end.
     #[error(transparent)]
@@ -50,15 +58,7 @@ impl Failure {
     /// One word for it.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Bitbucket(bitbucket::Error::Transport { fault, .. }) => match fault {
-                Fault::Unreachable(_) | Fault::Timeout(_) => "ServerUnreachable",
-                Fault::Tls(_) => "TLSFailure",
-                Fault::RateLimited { .. } => "RateLimited",
-                Fault::Server { .. } => "ServerError",
-                Fault::Proxy(_) => "ProxyRefused",
-                _ => "UnexpectedAnswer",
-            },
-            Self::Bitbucket(_) => "Refused",
+            Self::Bitbucket(error) => of_answer(error).0,
             Self::Moved(_) => "Moved",
             Self::IncompleteListing => "IncompleteListing",
             Self::Superseded => "Superseded",
@@ -92,6 +92,42 @@ impl From<destination::Error> for Failure {
     }
 }
 
+/// One word for an answer about a repository, and what to do about it. The words for a broken way are those of the
+/// conditions.
+const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
+    let bitbucket::Error::Transport { fault, .. } = error else {
+        return ("Refused", "Ask a Bitbucket admin what the service account lacks; the next run tries again.");
+    };
+    match fault {
+        Fault::Unreachable(_) | Fault::Timeout(_) => (
+            Reason::ServerUnreachable.as_str(),
+            "The next run tries again; if this lasts, check the network and the health of Bitbucket.",
+        ),
+        Fault::Tls(_) => (
+            Reason::TlsFailure.as_str(),
+            "Check that the certificate is valid for the url's host and signed by an authority that is trusted.",
+        ),
+        Fault::RateLimited { .. } => (
+            Reason::RateLimited.as_str(),
+            "The next run tries again; if this lasts, ask a Bitbucket admin to exempt the service account from rate limiting.",
+        ),
+        Fault::Server { .. } => (
+            Reason::ServerError.as_str(),
+            "The next run tries again; if this lasts, check the health of Bitbucket and of the proxies in front of it.",
+        ),
+        Fault::Proxy(_) => (
+            Reason::ProxyRefused.as_str(),
+            "Ask who runs the proxy or the single sign-on in front of Bitbucket to let REST requests of the service account pass.",
+        ),
+        Fault::OtherAccount | Fault::Redirect(_) | Fault::Broken(_) | Fault::TooLarge(_) | Fault::Unexpected { .. } => {
+            (
+                Reason::UnexpectedAnswer.as_str(),
+                "The next run tries again; if this lasts, check that nothing answers in Bitbucket's place.",
+            )
+        }
+    }
+}
+
 /// Whether the answer is about the account and not about what was asked for.
 pub(super) const fn concerns_identity(error: &bitbucket::Error) -> bool {
     matches!(error, bitbucket::Error::GateClosed | bitbucket::Error::Transport { fault: Fault::OtherAccount, .. })
@@ -105,4 +141,54 @@ pub(super) const fn concerns_identity(error: &bitbucket::Error) -> bool {
                     | Refusal::BasicDisabled
             )
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn of(fault: Fault) -> Failure {
+        bitbucket::Error::Transport { request: "GET /x".to_owned(), fault }.into()
+    }
+
+    #[test]
+    fn every_broken_way_has_the_word_of_the_conditions() {
+        for (fault, expected) in [
+            (Fault::Unreachable("cut"), "ServerUnreachable"),
+            (Fault::Timeout(Duration::from_secs(30)), "ServerUnreachable"),
+            (Fault::Tls("untrusted"), "TLSFailure"),
+            (Fault::RateLimited { retry_after: None }, "RateLimited"),
+            (Fault::Server { status: 503, retry_after: None }, "ServerError"),
+            (Fault::Proxy(407), "ProxyRefused"),
+            (Fault::Broken(200), "UnexpectedAnswer"),
+            (Fault::TooLarge(1), "UnexpectedAnswer"),
+            (Fault::Unexpected { status: 200, what: "nothing" }, "UnexpectedAnswer"),
+            (Fault::Redirect(302), "Moved"),
+            (Fault::OtherAccount, "Stopped"),
+        ] {
+            assert_eq!(of(fault.clone()).reason(), expected, "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_message_says_what_was_seen_and_what_to_do() {
+        assert_eq!(
+            of(Fault::Server { status: 503, retry_after: None }).to_string(),
+            "GET /x was answered 503. The next run tries again; if this lasts, check the health of Bitbucket and of the \
+             proxies in front of it."
+        );
+        let (request, refusal) = ("GET /x".to_owned(), Refusal::Other);
+        assert_eq!(
+            Failure::from(bitbucket::Error::Refused { request, status: 409, refusal }).to_string(),
+            "GET /x was answered 409 (refused). Ask a Bitbucket admin what the service account lacks; the next run \
+             tries again."
+        );
+        assert_eq!(
+            of(Fault::Redirect(307)).to_string(),
+            "GET /x was answered 307, a redirect. The repository was moved or renamed; the next run lists it under its \
+             new name."
+        );
+    }
 }
