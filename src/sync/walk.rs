@@ -26,7 +26,7 @@ pub(super) struct Walk<'a> {
     context: Context<'a>,
     repository: &'a StoredRepository,
     position: Position,
-    /// Whether Bitbucket has said in this run that the name still means this repository.
+    /// Whether Bitbucket has said, since the head was last read, that the name still means this repository.
     confirmed: bool,
     /// Rows added so far.
     pub added: u64,
@@ -65,7 +65,8 @@ impl<'a> Walk<'a> {
         let mut follow = true;
         let mut name = self.repository.branch.clone();
         loop {
-            let (target, since, branch) = match plan(&self.position, name.as_deref(), self.head().await?) {
+            let head = self.head().await?;
+            let (target, since, branch) = match plan(&self.position, name.as_deref(), head) {
                 Step::Unchanged => return Ok(RepositoryState::Synced),
                 Step::Rename(branch) => {
                     self.context.destination.set_branch(self.repository.id, branch).await?;
@@ -83,7 +84,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn head(&self) -> Result<Head, Failure> {
+    async fn head(&mut self) -> Result<Head, Failure> {
+        self.confirmed = false;
         let (project, slug) = self.path();
         let client = self.context.client;
         match client.default_branch(project, slug).await {
@@ -218,6 +220,10 @@ fn store_failure(error: StoreError) -> Failure {
     match error {
         StoreError::Destination(error) => RunError::from(error).into(),
         StoreError::Superseded => Failure::Superseded,
-        StoreError::Incomplete { .. } | StoreError::Unconfirmed => Failure::IncompleteListing,
+        StoreError::Incomplete { missing } => {
+            tracing::warn!(missing, "a commit belongs to the list, but was not listed");
+            Failure::IncompleteListing
+        }
+        StoreError::Unconfirmed => Failure::IncompleteListing,
     }
 }

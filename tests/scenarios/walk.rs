@@ -5,7 +5,7 @@ mod listing;
 
 use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
-use bitbucket_simulator::{Action, Command, Fault, JsonEdit, Matches, Order, Refusal, histories};
+use bitbucket_simulator::{Action, Command, Fault, Hold, JsonEdit, Matches, Order, Refusal, histories};
 
 use crate::support::sync::{Bench, text};
 
@@ -123,6 +123,31 @@ async fn a_base_that_the_server_has_forgotten_is_walked_around() {
     assert_eq!(pages, 2, "one refused, and one until the stored commits are met");
     let confirmed = requests.iter().filter(|seen| seen.path.ends_with("/repos/api")).count();
     assert_eq!((confirmed, requests.len()), (1, 6), "listing, head, refused page, head, who is it, page");
+}
+
+#[tokio::test]
+async fn each_head_that_removes_commits_is_confirmed() {
+    let (bench, git) = linear(3).await;
+    bench.synced().await;
+    let root = git.commit(NewCommit::new("unrelated", Person::new("a", "a@example.com", 5))).unwrap();
+    git.set_branch("main", &root).unwrap();
+    git.grow("main", 150).unwrap();
+    git.prune().unwrap();
+    // The old base is refused, then come two pages. During the second the head moves back.
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/commits", Action::Hold(hold.clone())).after(2).times(1));
+    let ids = git.rev_list(&["main"]).unwrap();
+    let push = async {
+        hold.wait_for(1).await;
+        git.set_branch("main", &ids[10]).unwrap();
+        hold.release();
+    };
+    bench.requests();
+    let (summary, ()) = tokio::join!(bench.synced(), push);
+    assert_eq!(counts(&summary), (151, 13, 141));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let confirmed = bench.requests().iter().filter(|seen| seen.path.ends_with("/repos/api")).count();
+    assert_eq!(confirmed, 2);
 }
 
 #[tokio::test]
