@@ -131,6 +131,7 @@ mod tests {
             (403, Some("svc"), exception("SomethingNew"), Refusal::Forbidden),
             (404, Some("svc"), exception("commit.NoSuchCommitException"), Refusal::NoSuchCommit),
             (404, Some("svc"), exception("repository.NoDefaultBranchException"), Refusal::NoDefaultBranch),
+            (400, Some("svc"), exception("ArgumentValidationException"), Refusal::BadRequest),
             (
                 403,
                 None,

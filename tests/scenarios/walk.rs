@@ -126,6 +126,21 @@ async fn a_base_that_the_server_has_forgotten_is_walked_around() {
 }
 
 #[tokio::test]
+async fn a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for() {
+    let (bench, git) = linear(3).await;
+    bench.synced().await;
+    git.grow("main", 2).unwrap();
+    let body = r#"{"errors":[{"context":"since","message":"no","exceptionName":null}]}"#.to_owned();
+    let bad = Action::Status { status: 400, headers: vec![], body };
+    let id = bench.simulator.faults().push(Fault::on_path("/branches/default", bad.clone()));
+    assert_eq!(bench.run().await.unwrap().failed[0].1, "Refused");
+    bench.simulator.faults().remove(id);
+    bench.simulator.faults().push(Fault::on_path("/commits", bad).times(1));
+    assert_eq!(counts(&bench.synced().await), (2, 0, 5));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+#[tokio::test]
 async fn each_head_that_removes_commits_is_confirmed() {
     let (bench, git) = linear(3).await;
     bench.synced().await;

@@ -241,6 +241,9 @@ async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over() {
     assert_ne!(elsewhere.instance, database.scope.instance);
     assert_eq!(database.sqlite.record(elsewhere, vec![listing("r")]).await.unwrap().len(), 1);
     assert_eq!(database.column("SELECT count(*) FROM bitbucket_server_repositories").await, ["2"]);
+    database.sqlite.finish_run(elsewhere).await.unwrap();
+    let checked = "SELECT repository_id FROM bitbucket_repository_freshness WHERE checked_at IS NOT NULL";
+    assert_eq!(database.column(checked).await, ["2"], "a run at one server says nothing of another");
 }
 
 #[tokio::test]
