@@ -90,6 +90,8 @@ pub struct Checkpoint {
     pub next_start: u64,
     /// Rows with higher ids are this walk's.
     pub after_id: i64,
+    /// Of the walk's rows up to this id every parent is known to be stored.
+    pub closed_id: i64,
 }
 
 /// A repository with its row.

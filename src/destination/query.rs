@@ -34,6 +34,10 @@ fn sqlite(path: &Path, sql: &str) -> Result<Rows, Error> {
     // Without this, VACUUM INTO and ATTACH would write files beside a database that is read-only itself.
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     let mut statement = connection.prepare(sql)?;
+    if !statement.readonly() {
+        // Temporary tables and settings would pass, and be lost with the connection: better said than done.
+        return Err(Error::Invalid("the statement would write; only queries that read are run".to_owned()));
+    }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let count = columns.len();
     let rows = statement

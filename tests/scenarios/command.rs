@@ -143,8 +143,25 @@ async fn query_reads_and_never_writes() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "a,b\n1,\"x,y\"\n");
     let copy = desk.folder.path().join("copy.db");
     let (vacuum, attach) = (format!("VACUUM INTO '{}'", copy.display()), format!("ATTACH '{}' AS x", copy.display()));
-    for sql in ["DELETE FROM bitbucket_connections", "CREATE TABLE x (y)", "SELEC 1", &vacuum, &attach] {
+    for sql in [
+        "DELETE FROM bitbucket_connections",
+        "DELETE FROM bitbucket_connections RETURNING id",
+        "CREATE TABLE x (y)",
+        "CREATE TEMP TABLE x (y)",
+        "PRAGMA user_version = 7",
+        "PRAGMA journal_mode = DELETE",
+        "VACUUM",
+        &vacuum,
+        &attach,
+        "SELECT 1; DELETE FROM bitbucket_connections",
+        "SELEC 1",
+    ] {
         assert_eq!(query(sql).await.status.code(), Some(6), "{sql}");
     }
-    assert!(!copy.exists());
+    // These only say how this one query is run.
+    for sql in ["PRAGMA writable_schema = ON", "PRAGMA query_only = OFF", "PRAGMA user_version"] {
+        assert_eq!(query(sql).await.status.code(), Some(0), "{sql}");
+    }
+    let left: Vec<_> = std::fs::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!copy.exists(), "{left:?}");
 }

@@ -33,8 +33,9 @@ pub(super) fn finish(
     let changed = added > 0 || removed > 0 || head != Some(walk.target.as_str());
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
-         SET head = ?2, default_branch = coalesce(?3, default_branch), state = 'synced', failure = NULL, api_accessible = TRUE,
-             walk_target = NULL, walk_since = NULL, walk_after_id = NULL, default_branch_commits_page_start = NULL,
+         SET head = ?2, default_branch = coalesce(?3, default_branch), state = 'synced', failure = NULL,
+             api_accessible = TRUE, walk_target = NULL, walk_since = NULL, walk_after_id = NULL, walk_closed_id = NULL,
+             default_branch_commits_page_start = NULL,
              default_branch_commits_sync_to = (
                SELECT committed FROM bitbucket_server_repository_default_branch_commits
                WHERE repository_id = ?1 AND sha = ?2),
@@ -69,16 +70,19 @@ fn grown(tx: &Transaction<'_>, repository: i64, head: Option<&str>, walk: &Check
     Ok(sound)
 }
 
-/// Whether every parent of the walk's commits is stored.
-pub(super) fn closed(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<bool> {
+/// The walk's first row of which a parent is not stored; None, where every parent is. Begins where the last look
+/// ended, since rows stay closed: over a whole walk each row is looked at about once, however many pages there are.
+pub(super) fn first_open(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<Option<i64>> {
     tx.prepare_cached(
-        "SELECT NOT EXISTS (
-           SELECT 1 FROM bitbucket_server_repository_default_branch_commits w JOIN json_each(w.parents) p
-           WHERE w.id > ?2 AND +w.repository_id = ?1 AND NOT EXISTS (
+        "SELECT w.id FROM bitbucket_server_repository_default_branch_commits w
+         WHERE w.id > ?2 AND +w.repository_id = ?1 AND EXISTS (
+           SELECT 1 FROM json_each(w.parents) p WHERE NOT EXISTS (
              SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
-             WHERE c.repository_id = ?1 AND c.sha = p.value))",
+             WHERE c.repository_id = ?1 AND c.sha = p.value))
+         ORDER BY w.id LIMIT 1",
     )?
-    .query_row(params![repository, walk.after_id], |row| row.get(0))
+    .query_row(params![repository, walk.closed_id], |row| row.get(0))
+    .optional()
 }
 
 /// Deletes what the target does not reach. Nothing, if something that it reaches is not stored.

@@ -172,7 +172,8 @@ fn upsert_project(tx: &Transaction<'_>, scope: Scope, project: &Project) -> rusq
 fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<StoredRepository>> {
     tx.prepare_cached(
         "SELECT r.id, r.source_id, p.key, r.slug, r.default_branch, r.state, r.allowlisted, r.head, r.walk_target,
-                r.walk_since, r.default_branch_commits_page_start, r.walk_after_id, r.api_accessible, r.failure
+                r.walk_since, r.default_branch_commits_page_start, r.walk_after_id, r.walk_closed_id,
+                r.api_accessible, r.failure
          FROM bitbucket_server_repositories r JOIN bitbucket_server_projects p ON p.id = r.project_id
          WHERE r.connection_id = ?1 AND r.instance_id = ?2 ORDER BY r.id",
     )?
@@ -192,10 +193,10 @@ fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<Stor
 }
 
 fn state(row: &Row<'_>) -> rusqlite::Result<RepositoryState> {
-    if row.get::<_, Option<String>>(13)?.is_some() {
+    if row.get::<_, Option<String>>(14)?.is_some() {
         return Ok(RepositoryState::Failed("left behind by the last run"));
     }
-    if !row.get::<_, bool>(12)? {
+    if !row.get::<_, bool>(13)? {
         return Ok(RepositoryState::Inaccessible);
     }
     Ok(match row.get::<_, String>(5)?.as_str() {
@@ -206,7 +207,8 @@ fn state(row: &Row<'_>) -> rusqlite::Result<RepositoryState> {
     })
 }
 
-/// Reads head, target, since, next start and the row that the walk began after, from column `first` on.
+/// Reads head, target, since, next start, and the rows that the walk began after and is closed up to, from column
+/// `first` on.
 fn position(row: &Row<'_>, first: usize) -> rusqlite::Result<Position> {
     let target: Option<String> = row.get(first + 1)?;
     let walk = match target {
@@ -215,6 +217,7 @@ fn position(row: &Row<'_>, first: usize) -> rusqlite::Result<Position> {
             since: row.get(first + 2)?,
             next_start: row.get::<_, i64>(first + 3)?.unsigned_abs(),
             after_id: row.get(first + 4)?,
+            closed_id: row.get(first + 5)?,
         }),
         None => None,
     };
@@ -224,7 +227,7 @@ fn position(row: &Row<'_>, first: usize) -> rusqlite::Result<Position> {
 /// Where the repository stands now.
 pub(super) fn current(tx: &Transaction<'_>, repository: i64) -> rusqlite::Result<Option<Position>> {
     tx.prepare_cached(
-        "SELECT head, walk_target, walk_since, default_branch_commits_page_start, walk_after_id
+        "SELECT head, walk_target, walk_since, default_branch_commits_page_start, walk_after_id, walk_closed_id
          FROM bitbucket_server_repositories WHERE id = ?1",
     )?
     .query_row(params![repository], |row| position(row, 0))

@@ -61,19 +61,19 @@ fn store(
         }
     };
     let added = insert(tx, scope, repository, &page.commits)?;
+    let open = match &page.next {
+        Next::PageUnlessClosed(..) => finish::first_open(tx, repository, &walk)?,
+        Next::Page(_) | Next::Last(_) => None,
+    };
     let last = match &page.next {
-        // A page of new commits alone has not met the stored ones: looking each time would be quadratic.
-        Next::PageUnlessClosed(_, last)
-            if added < page.commits.len() as u64 && finish::closed(tx, repository, &walk)? =>
-        {
-            last
-        }
+        Next::Last(last) => last,
+        Next::PageUnlessClosed(_, last) if open.is_none() => last,
         Next::Page(start) | Next::PageUnlessClosed(start, _) => {
             walk.next_start = *start;
+            walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
             write_checkpoint(tx, repository, &walk)?;
             return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
         }
-        Next::Last(last) => last,
     };
     removed += finish::finish(tx, repository, head.as_deref(), &walk, last, added)?;
     let position = Position { head: Some(walk.target), walk: None };
@@ -84,16 +84,25 @@ fn begin(tx: &Transaction<'_>, page: &Page) -> rusqlite::Result<Checkpoint> {
     let after_id = tx
         .prepare_cached("SELECT coalesce(max(id), 0) FROM bitbucket_server_repository_default_branch_commits")?
         .query_row([], |row| row.get(0))?;
-    Ok(Checkpoint { target: page.target.clone(), since: page.since.clone(), next_start: 0, after_id })
+    let (target, since) = (page.target.clone(), page.since.clone());
+    Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
 }
 
 fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
-         SET walk_target = ?2, walk_since = ?3, walk_after_id = ?4, default_branch_commits_page_start = ?5
+         SET walk_target = ?2, walk_since = ?3, walk_after_id = ?4, walk_closed_id = ?5,
+             default_branch_commits_page_start = ?6
          WHERE id = ?1",
     )?
-    .execute(params![repository, walk.target, walk.since, walk.after_id, walk.next_start.cast_signed()])?;
+    .execute(params![
+        repository,
+        walk.target,
+        walk.since,
+        walk.after_id,
+        walk.closed_id,
+        walk.next_start.cast_signed()
+    ])?;
     Ok(())
 }
 

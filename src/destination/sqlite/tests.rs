@@ -1,5 +1,7 @@
 //! What a page does to the rows, down to the last case. No server.
 
+mod repair;
+
 use super::Sqlite;
 use crate::destination::{
     Author, Commit, ConnectionKey, DatabaseUrl, Last, Listing, Next, Page, Position, Project, Repository,
@@ -187,19 +189,6 @@ async fn a_walk_that_is_given_up_leaves_the_complete_set() {
     let other = database.store(&begun, page('b', Some('9'), "b<9", last(false))).await.unwrap();
     assert_eq!((other.added, other.removed, other.position), (1, 1, complete('b')));
     assert_eq!(database.commits().await, "89b");
-}
-
-#[tokio::test]
-async fn a_walk_without_a_base_ends_where_it_meets_the_stored_commits() {
-    let database = Database::open().await;
-    let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
-    let confirmed = Last { branch: None, confirmed: true };
-    let open = page('7', None, "7<6", Next::PageUnlessClosed(1, confirmed.clone()));
-    let begun = database.stored(&head, open).await;
-    assert_eq!(begun.walk.as_ref().unwrap().next_start, 1);
-    let closed = page('7', None, "6<2 2<1", Next::PageUnlessClosed(2, confirmed));
-    assert_eq!(database.stored(&begun, closed).await, complete('7'));
-    assert_eq!(database.commits().await, "1267");
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ CREATE TABLE bitbucket_server_repositories (
     walk_target TEXT,
     walk_since TEXT,
     walk_after_id INTEGER,
+    walk_closed_id INTEGER,
     -- whether the last finished listing showed it
     listed BOOLEAN NOT NULL DEFAULT TRUE,
     -- why the last run left it behind; NULL where it did not
