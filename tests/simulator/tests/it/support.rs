@@ -86,6 +86,9 @@ impl House {
 }
 
 pub fn client() -> reqwest::Client {
+    // Built together with the operator, reqwest has TLS without a provider, and makes no client before there is
+    // one. Only the first test finds none.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
