@@ -10,7 +10,7 @@ start() {
     shift
     : >"$dir/$name.out" # the reader may be faster
     if [[ $keep ]]; then
-        # A session of its own, or the end of the terminal would be its end too.
+        # Apart from the terminal, or the end of that would be its end too.
         setsid "$@" <"$dir/lifeline" >"$dir/$name.out" 2>"$dir/$name.log" 9>&- &
     else
         "$@" <"$dir/lifeline" >"$dir/$name.out" 2>"$dir/$name.log" 9>&- &

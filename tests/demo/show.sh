@@ -41,8 +41,8 @@ wait_until_settled() {
     while now=$(ready_conditions) && [[ $now != "$expected" ]]; do
         now+=$'\n'$(progress)
         if [[ $now != "$seen" ]]; then
-            grep -vxF -e "$seen" <<<"$now" | while IFS= read -r line; do
-                [[ $line == *' ' ]] || printf '  %3d s  %s\n' $((SECONDS - began)) "$line"
+            { grep -vxF -e "$seen" <<<"$now" || true; } | while IFS= read -r line; do
+                [[ -z $line || $line == *' ' ]] || printf '  %3d s  %s\n' $((SECONDS - began)) "$line"
             done
             seen=$now
             changed=$SECONDS
