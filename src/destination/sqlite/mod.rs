@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{Error, StoreError};
+use super::error::Error;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -95,10 +95,4 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         })?;
     migrate::migrate(&mut connection)?;
     Ok(connection)
-}
-
-impl From<oneshot::error::RecvError> for StoreError {
-    fn from(_: oneshot::error::RecvError) -> Self {
-        Self::Destination(stopped())
-    }
 }
