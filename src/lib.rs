@@ -10,6 +10,7 @@
 //! | [`sync`] | how stored commits become those of the head |
 //! | [`bitbucket`] | how Bitbucket is asked, and how it answers |
 //! | [`destination`] | how rows are stored |
+//! | [`trust`] | where credentials may go |
 //! | [`api`] | what users write and read |
 //! | [`runtime`] | the process |
 
@@ -20,4 +21,5 @@ pub mod controller;
 pub mod destination;
 pub mod runtime;
 pub mod sync;
+pub mod trust;
 pub mod verification;

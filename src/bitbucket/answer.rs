@@ -16,6 +16,8 @@ pub(super) struct Answer {
     pub numbered: bool,
     pub json: bool,
     pub retry_after: Option<Duration>,
+    /// Of a redirect: the port behind which the same host wants to be asked the same by https.
+    pub https: Option<u16>,
     pub body: Vec<u8>,
 }
 
@@ -49,7 +51,7 @@ impl Answer {
             407 => Err(broken(Fault::Proxy(407))),
             429 => Err(broken(Fault::RateLimited { retry_after: self.retry_after })),
             status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
-            300..=399 => Err(broken(Fault::Redirect(self.status))),
+            300..=399 => Err(broken(Fault::Redirect { status: self.status, https: self.https })),
             status => match self.refusal() {
                 Some(refusal) => Err(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
@@ -105,7 +107,15 @@ mod tests {
 
     fn answer(status: u16, username: Option<&str>, body: &str) -> Answer {
         let username = username.map(str::to_owned);
-        Answer { status, username, numbered: false, json: true, retry_after: None, body: body.as_bytes().to_vec() }
+        Answer {
+            status,
+            username,
+            numbered: false,
+            json: true,
+            retry_after: None,
+            https: None,
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     fn exception(name: &str) -> String {
@@ -161,7 +171,7 @@ mod tests {
         let mut page = answer(200, None, "<html>");
         page.json = false;
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
-        assert_eq!(outcome(&answer(302, None, "")), Err(Fault::Redirect(302)));
+        assert_eq!(outcome(&answer(302, None, "")), Err(Fault::Redirect { status: 302, https: None }));
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
     }
 }

@@ -5,19 +5,21 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt;
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::answer::Answer;
-use super::error::{Error, Fault};
-use super::gate::{Account, Gates, Pass};
+use super::clients::Clients;
+use super::error::{Error, Fault, Hop};
+use super::gate::{Account, Pass};
 use super::patience::Patience;
+use super::place::Place;
 use super::refusal::Refusal;
-use super::way::{InvalidWay, Way};
-use super::{BaseUrl, Credentials, headers};
+use super::way::Way;
+use super::{BaseUrl, Credentials, fault, headers};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
 const BODY_LIMIT: usize = 64 << 20;
@@ -29,18 +31,26 @@ pub struct Options {
     pub concurrency: usize,
     /// How often a request is tried again, and what stops it.
     pub patience: Patience,
+    /// What a person did to have a password tried once more that was judged wrong.
+    pub reopen: Option<String>,
 }
 
 /// One account at one Bitbucket. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    base: BaseUrl,
+    clients: Arc<Clients>,
+    http: Arc<reqwest::Client>,
+    given: Place,
+    /// Where the given place turned out to be; None: just there.
+    learned: Arc<OnceLock<Option<Place>>>,
+    /// What is connected to, and whether its address is refused.
+    hop: Hop,
+    denied: Option<Hop>,
     credentials: Credentials,
-    account: Arc<Account>,
     slots: Arc<Semaphore>,
     timeout: Duration,
     patience: Patience,
+    reopen: Option<String>,
     requests: Arc<AtomicU64>,
     /// The account that the first answer named.
     recognised: Arc<OnceLock<String>>,
@@ -64,39 +74,64 @@ pub(super) enum Identity {
 }
 
 impl Client {
-    /// A client for one account at one Bitbucket.
-    pub fn new(
-        gates: &Gates,
+    pub(super) fn new(
+        clients: Arc<Clients>,
+        http: Arc<reqwest::Client>,
         base: BaseUrl,
         credentials: Credentials,
         way: &Way,
         options: Options,
-    ) -> Result<Self, InvalidWay> {
-        let http = way.client()?;
-        let account = gates.account(&base, &credentials);
-        let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        let patience = options.patience;
-        Ok(Self {
+    ) -> Self {
+        // An address that is given as such is not looked up, so it is judged here.
+        let refused = |address: Option<_>| address.is_some_and(|address| !clients.addresses().allow(address));
+        let (hop, denied) = match &way.proxy {
+            Some(proxy) => (Hop::Proxy, refused(proxy.literal()).then_some(Hop::Proxy)),
+            None => (Hop::Host, None),
+        };
+        let denied = refused(base.literal()).then_some(Hop::Host).or(denied);
+        let Options { concurrency, patience, reopen } = options;
+        let given = Place::new(&clients, base, &credentials, reopen.as_deref());
+        Self {
+            clients,
             http,
-            base,
+            given,
+            learned: Arc::default(),
+            hop,
+            denied,
             credentials,
-            account,
-            slots,
+            slots: Arc::new(Semaphore::new(concurrency.max(1))),
             timeout: way.timeout,
             patience,
+            reopen,
             requests: Arc::default(),
             recognised: Arc::default(),
-        })
+        }
     }
 
     /// The Bitbucket that is asked.
-    pub const fn base(&self) -> &BaseUrl {
-        &self.base
+    pub fn base(&self) -> &BaseUrl {
+        &self.place().base
     }
 
-    /// The gate that the requests go through.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// Whether the URL was given with http, and the server wants https.
+    pub fn moved_to_https(&self) -> bool {
+        matches!(self.learned.get(), Some(Some(_)))
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        self.learned.get().and_then(Option::as_ref).unwrap_or(&self.given)
+    }
+
+    /// Whether it is known that this is the place.
+    pub(super) fn is_settled(&self) -> bool {
+        self.learned.get().is_some()
+    }
+
+    /// This is the place, unless another was learned before.
+    pub(super) fn settle(&self, elsewhere: Option<BaseUrl>) {
+        self.learned.get_or_init(|| {
+            elsewhere.map(|base| Place::new(&self.clients, base, &self.credentials, self.reopen.as_deref()))
+        });
     }
 
     /// What stops the client at its next request.
@@ -116,41 +151,56 @@ impl Client {
         segments: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
-        let mut url = self.base.rest(segments);
+        let place = match identity {
+            Identity::Account => Box::pin(self.settled()).await?,
+            Identity::Nobody => self.place(),
+        };
+        let mut url = place.base.rest(segments);
         let request = format!("GET {}", url.path());
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.patience.send(|| self.once(identity, &url, &request)).await
+        self.patience.send(|| self.once(identity, &place.account, &url, &request)).await
     }
 
-    async fn once<T: DeserializeOwned>(&self, identity: Identity, url: &Url, request: &str) -> Result<Reply<T>, Error> {
+    async fn once<T: DeserializeOwned>(
+        &self,
+        identity: Identity,
+        account: &Account,
+        url: &Url,
+        request: &str,
+    ) -> Result<Reply<T>, Error> {
+        let broken = |fault| Error::Transport { request: request.to_owned(), fault };
+        if let Some(hop) = self.denied {
+            return Err(broken(Fault::Denied(hop)));
+        }
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
         let pass = match identity {
-            Identity::Account => self.account.enter().await?,
-            Identity::Nobody => self.account.enter_as_nobody().await?,
+            Identity::Account => account.enter().await?,
+            Identity::Nobody => account.enter_as_nobody().await?,
         };
-        let mut builder = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static("application/json"));
+        let accept = HeaderValue::from_static("application/json");
+        let mut builder = self.http.get(url.clone()).header(ACCEPT, accept).timeout(self.timeout);
         if identity == Identity::Account {
             builder = self.credentials.apply(builder);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let answer =
-            self.receive(builder).await.map_err(|fault| Error::Transport { request: request.to_owned(), fault })?;
+        let answer = self.receive(builder, url).await.map_err(broken)?;
         let mut result = answer.read(request);
         if identity == Identity::Account {
             if answer.username.as_deref().is_some_and(|name| self.is_another(name)) {
-                result = Err(Error::Transport { request: request.to_owned(), fault: Fault::OtherAccount });
+                result = Err(broken(Fault::OtherAccount));
             } else {
                 result = result.map_err(|error| self.of_these_credentials(error));
-                self.judge(&pass, answer.username.is_some(), result.as_ref().err());
+                judge(account, &pass, answer.username.is_some(), result.as_ref().err());
             }
         }
         Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
     }
 
-    async fn receive(&self, builder: reqwest::RequestBuilder) -> Result<Answer, Fault> {
-        let response = builder.send().await.map_err(|error| self.fault(&error))?;
+    async fn receive(&self, builder: reqwest::RequestBuilder, url: &Url) -> Result<Answer, Fault> {
+        let fault = |error| fault::of(&error, self.hop, self.timeout);
+        let response = builder.send().await.map_err(fault)?;
         let found = response.headers();
         let mut answer = Answer {
             status: response.status().as_u16(),
@@ -158,11 +208,12 @@ impl Client {
             numbered: found.contains_key("x-arequestid"),
             json: headers::is_json(found),
             retry_after: headers::retry_after(found),
+            https: found.get(LOCATION).and_then(|to| headers::port_of_https(url, to)),
             body: Vec::new(),
         };
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| self.fault(&error))?;
+            let chunk = chunk.map_err(fault)?;
             if answer.body.len() + chunk.len() > BODY_LIMIT {
                 return Err(Fault::TooLarge(BODY_LIMIT));
             }
@@ -185,38 +236,14 @@ impl Client {
             error => error,
         }
     }
-
-    /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
-    /// through.
-    fn judge(&self, pass: &Pass, recognised: bool, error: Option<&Error>) {
-        if recognised {
-            self.account.prove(pass);
-        } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
-            self.account.close();
-        }
-    }
-
-    fn fault(&self, error: &reqwest::Error) -> Fault {
-        if caused_by_tls(error) {
-            return Fault::Tls("the certificate is not trusted for this host");
-        }
-        if error.is_timeout() {
-            Fault::Timeout(self.timeout)
-        } else if error.is_dns() {
-            Fault::Unreachable("the host name is not known")
-        } else if error.is_connect() {
-            Fault::Unreachable("the connection was refused or cut")
-        } else {
-            Fault::Unreachable("the connection was cut before the answer was complete")
-        }
-    }
 }
 
-/// Whether the TLS handshake failed. The texts of the errors are not shown: they may quote what the server sent.
-fn caused_by_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    // An `io::Error` hides what it wraps from `source`.
-    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || wrapped.is_some_and(|inner| caused_by_tls(inner))
-        || error.source().is_some_and(caused_by_tls)
+/// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
+/// through.
+fn judge(account: &Account, pass: &Pass, recognised: bool, error: Option<&Error>) {
+    if recognised {
+        account.prove(pass);
+    } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
+        account.close();
+    }
 }

@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 
 use super::client::{Client, Identity, Reply};
 use super::error::{Error, Fault};
-use super::model::{ApplicationProperties, Branch, Commit, Page, Repository};
+use super::model::{Branch, Commit, Page, Repository};
 
 /// The most that any server lets pass; it clamps silently to its own cap.
 const LISTING_LIMIT: &str = "1000";
@@ -19,11 +19,6 @@ pub struct Range<'a> {
 }
 
 impl Client {
-    /// `application-properties`, asked as nobody: shows that there is a Bitbucket before a password leaves.
-    pub async fn application_properties(&self) -> Result<ApplicationProperties, Error> {
-        require(self.get(Identity::Nobody, &["application-properties"], &[]).await?)
-    }
-
     /// `users` with one result: closed to anonymous users, so a 200 proves the identity. Tells the account's
     /// name where the server names it.
     pub async fn prove_identity(&self) -> Result<Option<String>, Error> {
@@ -75,7 +70,8 @@ impl Client {
     }
 }
 
-fn require<T>(Reply { value, request, .. }: Reply<T>) -> Result<T, Error> {
+/// What an answer holds, where nothing is no answer.
+pub(super) fn require<T>(Reply { value, request, .. }: Reply<T>) -> Result<T, Error> {
     let fault = Fault::Unexpected { status: 204, what: "nothing" };
     value.ok_or(Error::Transport { request, fault })
 }

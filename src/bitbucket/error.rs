@@ -1,5 +1,6 @@
 //! What can go wrong with a request, and what may be done about it.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::refusal::Refusal;
@@ -67,8 +68,16 @@ pub enum Fault {
     #[error("was refused by a proxy with {0}")]
     Proxy(u16),
     /// A redirect, which is never followed with credentials.
-    #[error("was answered {0}, a redirect")]
-    Redirect(u16),
+    #[error("was answered {status}, a redirect")]
+    Redirect {
+        /// The HTTP status.
+        status: u16,
+        /// The port behind which the same host wants to be asked the same by https.
+        https: Option<u16>,
+    },
+    /// Nothing was sent: the address is not one to connect to.
+    #[error("was not sent, because {0} has an address that the operator does not connect to")]
+    Denied(Hop),
     /// JSON that ends too early, or is broken otherwise.
     #[error("was answered {0} with broken JSON")]
     Broken(u16),
@@ -83,6 +92,24 @@ pub enum Fault {
         /// What came instead.
         what: &'static str,
     },
+}
+
+/// What was to be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// The host of the Bitbucket.
+    Host,
+    /// The connection's proxy.
+    Proxy,
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "the url's host",
+            Self::Proxy => "the proxy",
+        })
+    }
 }
 
 /// What the caller may do about an error.
@@ -102,9 +129,11 @@ impl Error {
             Self::Transport { fault, .. } => match fault {
                 Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
                 // Another try within seconds would meet the same login page; the connection is tried again later.
-                Fault::TooLarge(_) | Fault::OtherAccount | Fault::Redirect(_) | Fault::Unexpected { .. } => {
-                    Policy::Terminal
-                }
+                Fault::TooLarge(_)
+                | Fault::OtherAccount
+                | Fault::Redirect { .. }
+                | Fault::Denied(_)
+                | Fault::Unexpected { .. } => Policy::Terminal,
                 _ => Policy::Retry(None),
             },
         }

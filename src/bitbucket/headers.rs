@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use url::Url;
 
 /// What a server asks for beyond this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
@@ -32,6 +33,15 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// Where a redirect leads to the same on the same host, but by https: at which port. Everything else is
+/// another place.
+pub(super) fn port_of_https(from: &Url, to: &HeaderValue) -> Option<u16> {
+    let to = Url::parse(to.to_str().ok()?).ok()?;
+    let same = from.scheme() == "http" && from.host() == to.host() && from.path() == to.path();
+    let bare = to.username().is_empty() && to.password().is_none();
+    (same && bare && to.scheme() == "https").then(|| to.port_or_known_default()).flatten()
 }
 
 #[cfg(test)]
@@ -73,5 +83,25 @@ mod tests {
         let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
         let wait = asked(&date).unwrap();
         assert!(wait > Duration::from_mins(9) && wait <= Duration::from_mins(10), "{date}: {wait:?}");
+    }
+
+    #[test]
+    fn only_the_same_by_https_is_the_same() {
+        let port = |from: &str, to: &str| port_of_https(&Url::parse(from).unwrap(), &to.parse().unwrap());
+        let from = "http://git.example.com:7990/b/rest";
+        assert_eq!(port(from, "https://git.example.com:8443/b/rest"), Some(8443));
+        assert_eq!(port(from, "https://GIT.example.com/b/rest"), Some(443));
+        for elsewhere in [
+            "https://other.example.com/b/rest",
+            "https://git.example.com.evil.net/b/rest",
+            "https://git.example.com/login?next=/b/rest",
+            "https://u:p@git.example.com/b/rest",
+            "http://git.example.com/b/rest",
+            "/b/rest",
+            "//git.example.com/b/rest",
+        ] {
+            assert_eq!(port(from, elsewhere), None, "{elsewhere}");
+        }
+        assert_eq!(port("https://git.example.com/b/rest", "https://git.example.com:8443/b/rest"), None);
     }
 }

@@ -5,23 +5,28 @@
 
 mod answer;
 mod client;
+mod clients;
 mod credentials;
 mod endpoints;
 mod error;
+mod fault;
 mod gate;
 mod headers;
 pub mod model;
 mod patience;
+mod place;
 mod refusal;
+mod resolver;
 mod text;
 mod url;
 mod way;
 
 pub use self::client::{Client, Options};
+pub use self::clients::Clients;
 pub use self::credentials::Credentials;
 pub use self::endpoints::Range;
-pub use self::error::{Error, Fault, Policy};
-pub use self::gate::{Account, Gates};
+pub use self::error::{Error, Fault, Hop, Policy};
+pub use self::gate::Account;
 pub use self::patience::{Patience, RETRY_WAITS};
 pub use self::refusal::Refusal;
 pub use self::url::{BaseUrl, InvalidUrl};

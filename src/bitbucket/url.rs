@@ -1,8 +1,9 @@
 //! The base URL of a Bitbucket, and the URLs below it.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use url::Url;
+use url::{Host, Url};
 
 /// The base URL of a Bitbucket: scheme, host, port and context path, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +64,23 @@ impl BaseUrl {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// Whether what is sent can be read on the way.
+    pub fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
+    /// The same place behind https, at this port.
+    pub(super) fn behind_https(&self, port: u16) -> Option<Self> {
+        let mut url = self.0.clone();
+        url.set_scheme("https").and_then(|()| url.set_port(Some(port))).ok()?;
+        Some(Self(url))
+    }
+
+    /// Its address, if it is given as one and not as a name.
+    pub(super) fn literal(&self) -> Option<IpAddr> {
+        literal(&self.0)
+    }
+
     /// The URL of a REST resource.
     pub(super) fn rest(&self, segments: &[&str]) -> Url {
         self.below(&[&["rest", "api", "1.0"], segments].concat())
@@ -104,6 +122,15 @@ impl BaseUrl {
     }
 }
 
+/// The address in a URL that gives one instead of a name.
+pub(super) fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
@@ -139,6 +166,13 @@ mod tests {
         assert_eq!(BaseUrl::parse("ftp://git.example.com"), Err(InvalidUrl::Scheme));
         assert_eq!(BaseUrl::parse("https://u:p@git.example.com"), Err(InvalidUrl::UserInfo));
         assert_eq!(BaseUrl::parse("https://git.example.com/?a"), Err(InvalidUrl::Query));
+    }
+
+    #[test]
+    fn the_place_behind_https_is_the_same_but_for_scheme_and_port() {
+        let shown = |text: &str, port| BaseUrl::parse(text).unwrap().behind_https(port).unwrap().to_string();
+        assert_eq!(shown("http://git.example.com/bitbucket", 443), "https://git.example.com/bitbucket");
+        assert_eq!(shown("http://[::1]:7990", 8443), "https://[::1]:8443");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The way to a Bitbucket: whom to trust, through which proxy, and for how long to wait.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Certificate, redirect};
+use reqwest::Certificate;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use url::Url;
+
+use super::url::literal;
 
 /// The way to a Bitbucket.
 #[derive(Clone, Debug)]
@@ -34,7 +38,11 @@ pub enum InvalidWay {
 
 /// Certificate authorities.
 #[derive(Clone, Default)]
-pub struct Authorities(Vec<Certificate>);
+pub struct Authorities {
+    certificates: Vec<Certificate>,
+    /// Equal where the certificates are.
+    fingerprint: [u8; 32],
+}
 
 /// An HTTP proxy.
 #[derive(Clone)]
@@ -47,7 +55,9 @@ impl Authorities {
     /// Reads PEM, of which there must be at least one certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidWay> {
         match Certificate::from_pem_bundle(pem) {
-            Ok(certificates) if !certificates.is_empty() => Ok(Self(certificates)),
+            Ok(certificates) if !certificates.is_empty() => {
+                Ok(Self { certificates, fingerprint: Sha256::digest(pem).into() })
+            }
             _ => Err(InvalidWay::Pem),
         }
     }
@@ -55,7 +65,7 @@ impl Authorities {
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} certificates", self.0.len())
+        write!(f, "{} certificates", self.certificates.len())
     }
 }
 
@@ -71,9 +81,14 @@ impl Proxy {
         }
     }
 
-    /// Its address, without credentials.
-    pub fn address(&self) -> &str {
-        self.address.as_str()
+    /// Its host, as a URL writes it.
+    pub fn host(&self) -> &str {
+        self.address.host_str().unwrap_or_default()
+    }
+
+    /// Its address, if it is given as one and not as a name.
+    pub(super) fn literal(&self) -> Option<IpAddr> {
+        literal(&self.address)
     }
 }
 
@@ -89,21 +104,32 @@ impl Way {
         Self { timeout, authorities: Authorities::default(), proxy: None }
     }
 
-    pub(super) fn client(&self) -> Result<reqwest::Client, InvalidWay> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("bitbucket-connector/", env!("CARGO_PKG_VERSION")))
-            // Credentials go to one origin. Where a redirect leads is judged by who reads the answer.
-            .redirect(redirect::Policy::none())
-            .timeout(self.timeout)
-            .tls_certs_merge(self.authorities.0.iter().cloned());
+    /// Equal for ways that can share their connections.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(self.authorities.fingerprint);
         if let Some(proxy) = &self.proxy {
-            let mut route = reqwest::Proxy::all(proxy.address.as_str()).map_err(|_| InvalidWay::Proxy)?;
-            if let Some((username, password)) = &proxy.credentials {
-                route = route.basic_auth(username, password.expose_secret());
+            let (username, password) = match &proxy.credentials {
+                Some((username, password)) => (username.as_str(), password.expose_secret()),
+                None => ("", ""),
+            };
+            for part in [proxy.address.as_str(), username, password] {
+                digest.update(part.len().to_le_bytes());
+                digest.update(part);
             }
-            builder = builder.proxy(route);
         }
-        builder.build().map_err(|_| InvalidWay::NoAuthorities)
+        digest.finalize().into()
+    }
+
+    /// Takes this way for all connections.
+    pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, InvalidWay> {
+        let builder = builder.tls_certs_merge(self.authorities.certificates.iter().cloned());
+        let Some(proxy) = &self.proxy else { return Ok(builder) };
+        let mut route = reqwest::Proxy::all(proxy.address.as_str()).map_err(|_| InvalidWay::Proxy)?;
+        if let Some((username, password)) = &proxy.credentials {
+            route = route.basic_auth(username, password.expose_secret());
+        }
+        Ok(builder.proxy(route))
     }
 }
 

@@ -7,7 +7,10 @@ use secrecy::SecretString;
 
 use super::Failure;
 use crate::api::spec::{ImportFilter, ImportMode, PersonalProjects};
-use crate::bitbucket::{Authorities, BaseUrl, Client, Credentials, Gates, Options, Patience, Proxy, RETRY_WAITS, Way};
+use crate::bitbucket::{
+    Authorities, BaseUrl, Client, Clients, Credentials, Options, Patience, Proxy, RETRY_WAITS, Way,
+};
+use crate::trust::Addresses;
 
 /// A command is one connection; it makes no more requests at a time than one.
 pub(super) const CONCURRENCY: usize = 4;
@@ -82,8 +85,9 @@ impl Account {
         };
         let curl = Curl { password: credentials.is_password(), ca_file: self.ca_file, proxy: self.proxy };
         let patience = Patience { waits: RETRY_WAITS, ..Patience::default() };
-        let options = Options { concurrency: CONCURRENCY, patience };
-        let client = Client::new(&Gates::new(CONCURRENCY), url, credentials, &way, options)
+        let options = Options { concurrency: CONCURRENCY, patience, reopen: None };
+        let client = Clients::new(CONCURRENCY, Addresses::all())
+            .client(url, credentials, &way, options)
             .map_err(|error| usage("certificates", &error))?;
         Ok(Access { client, import, curl })
     }

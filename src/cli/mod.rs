@@ -5,6 +5,7 @@ mod crd;
 mod curl;
 mod query;
 mod run;
+mod trust;
 mod verify;
 
 use std::process::ExitCode;

@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::Failure;
-use crate::bitbucket::Gates;
-use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Watch};
+use super::trust::TrustArgs;
+use crate::bitbucket::Clients;
+use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Watch};
 use crate::destination::DatabaseUrl;
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
@@ -31,6 +32,8 @@ pub(super) struct Args {
     /// Requests that one Bitbucket sees at a time, whatever the number of connections
     #[arg(long, env = "BITBUCKET_CONNECTOR_MAX_REQUESTS_PER_HOST", default_value_t = 16)]
     max_requests_per_host: usize,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Address of /livez and /readyz
     #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
@@ -44,7 +47,7 @@ pub(super) struct Args {
 
 /// Runs until a signal.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let Args { database, namespace, cluster_name, max_requests_per_host, listen, log_format, log_level } = args;
+    let Args { database, namespace, cluster_name, max_requests_per_host, trust, listen, log_format, log_level } = args;
     telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
     let listener = admin::bind(listen)
@@ -61,9 +64,18 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (wake, wakes) = mpsc::unbounded_channel();
     let (ready, is_ready) = watch::channel(false);
     let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
-    let gates = Gates::new(max_requests_per_host);
-    let context =
-        Arc::new(Context::new(client, gates, Destinations::new(database), recorder, cluster, wake, stop.clone()));
+    let clients = Clients::new(max_requests_per_host, trust.addresses());
+    let context = Arc::new(Context {
+        client,
+        clients,
+        trust: trust.into(),
+        destinations: Destinations::new(database),
+        recorder,
+        cluster,
+        wake,
+        stop: stop.clone(),
+        memories: Memories::default(),
+    });
     let probes = tokio::spawn(admin::serve(listener, is_ready, stop.clone()));
     controller::run(context, Watch { namespace, wakes, ready, stop }).await;
     probes.await??;

@@ -16,8 +16,9 @@ use super::decision::{Inputs, Knowledge};
 use super::destinations::Destinations;
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
-use crate::bitbucket::{Account, Gates};
+use crate::bitbucket::{Account, Client as Bitbucket, Clients};
 use crate::sync::{Progress, RunError, Summary};
+use crate::trust::Trust;
 use crate::verification::Outcome;
 
 /// Progress is shown at most this often.
@@ -27,8 +28,10 @@ pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Context {
     /// The API server.
     pub client: Client,
-    /// Limits towards Bitbucket.
-    pub gates: Gates,
+    /// Makes the clients that ask Bitbucket.
+    pub clients: Arc<Clients>,
+    /// Where credentials may be sent.
+    pub trust: Trust,
     /// The database.
     pub destinations: Destinations,
     /// Writes events.
@@ -39,8 +42,12 @@ pub struct Context {
     pub wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
     /// Ends every task.
     pub stop: CancellationToken,
-    memories: Mutex<HashMap<ObjectRef<Guarded>, Arc<tokio::sync::Mutex<Memory>>>>,
+    /// What is remembered of the objects.
+    pub memories: Memories,
 }
+
+/// What is remembered of all objects.
+pub type Memories = Mutex<HashMap<ObjectRef<Guarded>, Arc<tokio::sync::Mutex<Memory>>>>;
 
 /// What is remembered of one object. Lost with the process.
 #[derive(Debug, Default)]
@@ -55,8 +62,10 @@ pub struct Memory {
     pub asking: Option<Asking>,
     /// The sync run under way, or ended and not yet told.
     pub run: Option<Underway>,
-    /// Keeps the gate, and with it what is known of the password, between verifications.
-    pub account: Option<Arc<Account>>,
+    /// Keeps the connections and the gate, and with it what is known of the password, between verifications.
+    pub bitbucket: Option<Bitbucket>,
+    /// The gate that was closed for a password of which the status says that it is wrong.
+    pub closed: Option<Arc<Account>>,
 }
 
 /// A verification.
@@ -84,19 +93,6 @@ pub struct Underway {
 }
 
 impl Context {
-    /// A context without memories.
-    pub fn new(
-        client: Client,
-        gates: Gates,
-        destinations: Destinations,
-        recorder: Recorder,
-        cluster: String,
-        wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { client, gates, destinations, recorder, cluster, wake, stop, memories: Mutex::default() }
-    }
-
     /// What is remembered of an object; nothing, if it is another one of the same name.
     pub async fn memory(&self, object: &ObjectRef<Guarded>, uid: &str) -> OwnedMutexGuard<Memory> {
         let memory = {

@@ -12,6 +12,7 @@ use crate::api::spec::LocalReference;
 use crate::api::status::RefusedSecret;
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Credentials, Way};
+use crate::trust::{Hosts, Trust};
 
 /// What the object refers to.
 #[derive(Debug)]
@@ -41,6 +42,9 @@ pub async fn dereference(
         Ok(url) => url,
         Err(error) => return Ok(Err((Reason::InvalidUrl, format!("spec.url: {error}.")))),
     };
+    if let Err(message) = allowed(&context.trust.hosts, &url) {
+        return Ok(Err((Reason::InvalidUrl, message)));
+    }
     let read = async |field, reference| get(context, object, field, reference).await;
     let credentials = match read("secretRef", &spec.secret_ref).await? {
         Ok(secret) => secret,
@@ -58,8 +62,19 @@ pub async fn dereference(
         }
     }
     let [certificates, proxy] = &others;
-    Ok(understand(object, url, &credentials, certificates.as_ref(), proxy.as_ref())
+    Ok(understand(&context.trust, object, url, &credentials, certificates.as_ref(), proxy.as_ref())
         .map_err(|message| (Reason::InvalidSecret, message)))
+}
+
+/// Whether credentials may be sent there. The error is the sentence for the user.
+fn allowed(hosts: &Hosts, url: &BaseUrl) -> Result<(), String> {
+    if !hosts.allow(url.host()) {
+        Err("spec.url: its host is none of those that the operator connects to (--allowed-hosts). Correct the url, or ask who installed the operator to allow this host.".to_owned())
+    } else if hosts.are_named() && url.is_plain() {
+        Err("spec.url: the operator sends no credentials by plain http (--allowed-hosts is set). Write the url with https://.".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 async fn get(
@@ -76,6 +91,7 @@ async fn get(
 }
 
 fn understand(
+    trust: &Trust,
     object: &BitbucketConnection,
     url: BaseUrl,
     credentials: &Secret,
@@ -86,11 +102,11 @@ fn understand(
     if let Some(certificates) = certificates {
         way.authorities = secret::authorities(certificates)?;
     }
-    way.proxy = proxy.map(secret::proxy).transpose()?;
+    way.proxy = proxy.map(|proxy| secret::proxy(proxy, &trust.hosts)).transpose()?;
     let uid = credentials.uid().unwrap_or_default();
     let resource_version = credentials.resource_version().unwrap_or_default();
     let used = RefusedSecret { uid: uid.clone(), resource_version, url: url.to_string() };
-    let credentials = secret::credentials(credentials, &url)?;
+    let credentials = secret::credentials(credentials, &url, trust.require_secret_url)?;
     let import = object.spec.import.clone();
     let inputs = Inputs::new(url.clone(), uid, &credentials, digest([certificates, proxy]), import);
     Ok(Dereferenced { url, credentials, way, secret: used, inputs })

@@ -22,12 +22,10 @@ impl Pass<'_> {
     /// Asks Bitbucket whether the credentials are good.
     pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced) {
         let stop = self.context.stop.child_token();
-        let client = self.client(known, Patience { stop: stop.clone(), waits: &[] });
+        let patience = Patience { stop: stop.clone(), waits: &[] };
+        let client = self.client(known, patience, self.requested_at.clone());
         if let Ok(client) = &client {
-            if let Some(request) = &self.requested_at {
-                client.account().reopen(request);
-            }
-            memory.account = Some(Arc::clone(client.account()));
+            memory.bitbucket = Some(client.clone());
         }
         let filter = Filter::from(&self.object.spec.import);
         let good = find(&self.old.conditions, VERIFIED).is_some_and(|verified| verified.status == "True");
@@ -55,15 +53,15 @@ impl Pass<'_> {
 
     /// Closes the gate for a password that the status says was judged wrong: others may use the same one.
     pub(super) fn close_gate(&self, memory: &mut Memory, known: &Dereferenced) {
-        let account = self.context.gates.account(&known.url, &known.credentials);
+        let account = self.context.clients.account(&known.url, &known.credentials);
         account.close();
-        memory.account = Some(account);
+        memory.closed = Some(account);
     }
 
     /// Starts a run that was claimed.
     pub(super) fn sync(&self, memory: &mut Memory, trigger: Trigger, known: Dereferenced, destination: Destination) {
         let stop = self.context.stop.child_token();
-        let client = match self.client(&known, Patience { stop: stop.clone(), waits: RETRY_WAITS }) {
+        let client = match self.client(&known, Patience { stop: stop.clone(), waits: RETRY_WAITS }, None) {
             Ok(client) => client,
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
@@ -102,9 +100,9 @@ impl Pass<'_> {
     }
 
     /// A client for the connection's account, with the connection's limits.
-    fn client(&self, known: &Dereferenced, patience: Patience) -> Result<Client, InvalidWay> {
-        let options = Options { concurrency: self.concurrency(), patience };
-        Client::new(&self.context.gates, known.url.clone(), known.credentials.clone(), &known.way, options)
+    fn client(&self, known: &Dereferenced, patience: Patience, reopen: Option<String>) -> Result<Client, InvalidWay> {
+        let options = Options { concurrency: self.concurrency(), patience, reopen };
+        self.context.clients.client(known.url.clone(), known.credentials.clone(), &known.way, options)
     }
 
     /// Requests, and so repositories, at a time.

@@ -19,7 +19,7 @@ mod watch;
 
 use kube::core::DeserializeGuard;
 
-pub use self::context::Context;
+pub use self::context::{Context, Memories};
 pub use self::destinations::Destinations;
 pub use self::error::within;
 pub use self::status::FIELD_MANAGER;

@@ -6,24 +6,30 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::bitbucket::{Authorities, BaseUrl, Credentials, Proxy};
+use crate::trust::Hosts;
 
 /// A password or token is not longer than this.
 const LONGEST_VALUE: usize = 4096;
 
 /// Understands a Secret. The error is the sentence for the user.
-pub fn credentials(secret: &Secret, url: &BaseUrl) -> Result<Credentials, String> {
+/// `bound` is whether the Secret must say which server it is for.
+pub fn credentials(secret: &Secret, url: &BaseUrl, bound: bool) -> Result<Credentials, String> {
     let kind = secret.type_.as_deref().unwrap_or("Opaque");
     if !matches!(kind, "Opaque" | "kubernetes.io/basic-auth") {
         return Err("The Secret's type is neither Opaque nor kubernetes.io/basic-auth. Reference a Secret that is meant for Bitbucket.".to_owned());
     }
     let empty = BTreeMap::new();
     let data = secret.data.as_ref().unwrap_or(&empty);
-    if let Some(bound) = value(data, "url")? {
-        let same = BaseUrl::parse(&bound).is_ok_and(|bound| bound.origin() == url.origin());
-        if !same {
+    match value(data, "url")? {
+        Some(server) if BaseUrl::parse(&server).is_ok_and(|server| server.origin() == url.origin()) => {}
+        Some(_) => {
             return Err("The Secret's key url binds it to another server than spec.url names. Correct one of the two."
                 .to_owned());
         }
+        None if bound => {
+            return Err("The Secret does not say which server it is for, as the operator demands (--require-secret-url). Put the base URL of that Bitbucket into its key url.".to_owned());
+        }
+        None => {}
     }
     if let Some(token) = value(data, "token")? {
         return Ok(Credentials::Token(token.into()));
@@ -50,7 +56,7 @@ pub fn authorities(secret: &Secret) -> Result<Authorities, String> {
 }
 
 /// Understands the Secret of `spec.proxySecretRef`. The error is the sentence for the user.
-pub fn proxy(secret: &Secret) -> Result<Proxy, String> {
+pub fn proxy(secret: &Secret, hosts: &Hosts) -> Result<Proxy, String> {
     let empty = BTreeMap::new();
     let data = secret.data.as_ref().unwrap_or(&empty);
     let Some(address) = value(data, "address")? else {
@@ -60,11 +66,16 @@ pub fn proxy(secret: &Secret) -> Result<Proxy, String> {
         (Some(username), Some(password)) => Some((username, password.into())),
         _ => None,
     };
-    Proxy::new(&address, credentials).map_err(|error| {
+    let proxy = Proxy::new(&address, credentials).map_err(|error| {
         format!(
             "The key address of spec.proxySecretRef's Secret {error}, with user name and password in keys of their own."
         )
-    })
+    })?;
+    if hosts.allow(proxy.host()) {
+        Ok(proxy)
+    } else {
+        Err("The proxy of spec.proxySecretRef's Secret is none of the hosts that the operator connects to (--allowed-hosts). Correct its key address, or ask who installed the operator to allow this host.".to_owned())
+    }
 }
 
 /// The text under a key; None if it is missing or empty.
@@ -86,11 +97,14 @@ mod tests {
 
     use super::*;
 
-    fn read(kind: &str, data: &[(&str, &str)]) -> Result<Credentials, String> {
+    fn secret(kind: &str, data: &[(&str, &str)]) -> Secret {
         let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
         let data = data.iter().map(|(key, value)| ((*key).to_owned(), bytes(value))).collect();
-        let secret = Secret { type_: Some(kind.to_owned()), data: Some(data), ..Secret::default() };
-        credentials(&secret, &BaseUrl::parse("https://git.example.com/bitbucket").unwrap())
+        Secret { type_: Some(kind.to_owned()), data: Some(data), ..Secret::default() }
+    }
+
+    fn read(kind: &str, data: &[(&str, &str)]) -> Result<Credentials, String> {
+        credentials(&secret(kind, data), &BaseUrl::parse("https://git.example.com/bitbucket").unwrap(), false)
     }
 
     #[test]
@@ -119,5 +133,22 @@ mod tests {
             assert!(read(kind, &data).unwrap_err().contains(expected), "{expected}");
         }
         assert!(read("Opaque", &[("token", "t"), ("url", "https://GIT.example.com/x")]).is_ok());
+    }
+
+    #[test]
+    fn a_secret_may_have_to_name_its_server() {
+        let url = BaseUrl::parse("https://git.example.com").unwrap();
+        let free = secret("Opaque", &[("token", "t")]);
+        assert!(credentials(&free, &url, true).unwrap_err().contains("--require-secret-url"));
+        let bound = secret("Opaque", &[("token", "t"), ("url", "https://git.example.com")]);
+        assert!(credentials(&bound, &url, true).is_ok());
+    }
+
+    #[test]
+    fn a_proxy_must_be_an_allowed_host() {
+        let hosts = Hosts::new(vec!["proxy.example.com".parse().unwrap()]);
+        let at = |address| proxy(&secret("Opaque", &[("address", address)]), &hosts);
+        assert!(at("http://proxy.example.com:3128").is_ok());
+        assert!(at("http://other.example.com:3128").unwrap_err().contains("--allowed-hosts"));
     }
 }

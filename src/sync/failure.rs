@@ -80,7 +80,7 @@ impl From<bitbucket::Error> for Failure {
         match error {
             bitbucket::Error::Stopped => RunError::Stopped.into(),
             error if concerns_identity(&error) => RunError::Identity(error).into(),
-            error @ bitbucket::Error::Transport { fault: Fault::Redirect(_), .. } => Self::Moved(error),
+            error @ bitbucket::Error::Transport { fault: Fault::Redirect { .. }, .. } => Self::Moved(error),
             error => Self::Bitbucket(error),
         }
     }
@@ -103,6 +103,10 @@ const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
             Reason::ServerUnreachable.as_str(),
             "The next run tries again; if this lasts, check the network and the health of Bitbucket.",
         ),
+        Fault::Denied(_) => (
+            Reason::ServerUnreachable.as_str(),
+            "Correct the host or what its name resolves to, or ask who installed the operator to allow the address.",
+        ),
         Fault::Tls(_) => (
             Reason::TlsFailure.as_str(),
             "Check that the certificate is valid for the url's host and signed by an authority that is trusted.",
@@ -119,12 +123,14 @@ const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
             Reason::ProxyRefused.as_str(),
             "Ask who runs the proxy or the single sign-on in front of Bitbucket to let REST requests of the service account pass.",
         ),
-        Fault::OtherAccount | Fault::Redirect(_) | Fault::Broken(_) | Fault::TooLarge(_) | Fault::Unexpected { .. } => {
-            (
-                Reason::UnexpectedAnswer.as_str(),
-                "The next run tries again; if this lasts, check that nothing answers in Bitbucket's place.",
-            )
-        }
+        Fault::OtherAccount
+        | Fault::Redirect { .. }
+        | Fault::Broken(_)
+        | Fault::TooLarge(_)
+        | Fault::Unexpected { .. } => (
+            Reason::UnexpectedAnswer.as_str(),
+            "The next run tries again; if this lasts, check that nothing answers in Bitbucket's place.",
+        ),
     }
 }
 
@@ -165,7 +171,7 @@ mod tests {
             (Fault::Broken(200), "UnexpectedAnswer"),
             (Fault::TooLarge(1), "UnexpectedAnswer"),
             (Fault::Unexpected { status: 200, what: "nothing" }, "UnexpectedAnswer"),
-            (Fault::Redirect(302), "Moved"),
+            (Fault::Redirect { status: 302, https: None }, "Moved"),
             (Fault::OtherAccount, "Stopped"),
         ] {
             assert_eq!(of(fault.clone()).reason(), expected, "{fault}");
@@ -186,7 +192,7 @@ mod tests {
              tries again."
         );
         assert_eq!(
-            of(Fault::Redirect(307)).to_string(),
+            of(Fault::Redirect { status: 307, https: None }).to_string(),
             "GET /x was answered 307, a redirect. The repository was moved or renamed; the next run lists it under its \
              new name."
         );

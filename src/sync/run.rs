@@ -53,8 +53,9 @@ pub struct Summary {
 impl Run {
     /// Runs to the end, or to the first fault that concerns all repositories.
     pub async fn run(&self) -> Result<Summary, RunError> {
-        let base = self.client.base();
         let listed = discover(&self.client).await?;
+        // Only now it is known where a plain http URL leads to.
+        let base = self.client.base();
         let listing = listed
             .iter()
             .map(|repository| convert::listing(base, repository, self.filter.selects(repository)))

@@ -26,11 +26,15 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
             Reason::ProxyRefused,
             "The answer does not come from Bitbucket: ask who runs the proxy or the single sign-on in front of it to let REST requests of the service account pass.",
         ),
+        Fault::Denied(_) => (
+            Reason::ServerUnreachable,
+            "Loopback, link-local and metadata addresses are refused, and those of --denied-cidrs: correct the host or what its name resolves to, or ask who installed the operator.",
+        ),
         Fault::OtherAccount => (
             Reason::UnexpectedAnswer,
             "Check that no proxy or cache in front of Bitbucket gives one account the answers of another; it is tried again.",
         ),
-        Fault::Unexpected { .. } | Fault::Redirect(_) | Fault::Broken(_) | Fault::TooLarge(_) => (
+        Fault::Unexpected { .. } | Fault::Redirect { .. } | Fault::Broken(_) | Fault::TooLarge(_) => (
             Reason::UnexpectedAnswer,
             "Check that no proxy or single sign-on answers in Bitbucket's place; it is tried again.",
         ),
@@ -66,6 +70,9 @@ pub(super) fn of_identity(error: &Error) -> (String, bool) {
 
 /// There is no Bitbucket at the URL.
 pub(super) fn no_bitbucket(error: &Error) -> String {
+    if let Error::Transport { request, fault: fault @ Fault::Denied(_) } = error {
+        return of_fault(request, fault).1;
+    }
     format!(
         "{error}. There is no Bitbucket at this url: check its host, port and context path, such as https://bitbucket.example.com/bitbucket."
     )
@@ -94,10 +101,12 @@ pub(super) fn nothing_selected() -> String {
 }
 
 /// Everything is well.
-pub(super) fn verified(readable: bool) -> String {
-    if readable {
-        "The credentials are valid and commits can be read.".to_owned()
+pub(super) fn verified(readable: bool, moved_to_https: bool) -> String {
+    let seen = if readable {
+        "The credentials are valid and commits can be read."
     } else {
-        "The credentials are valid; all selected repositories are empty, so no commit could be read yet.".to_owned()
-    }
+        "The credentials are valid; all selected repositories are empty, so no commit could be read yet."
+    };
+    let advice = if moved_to_https { " The server redirects to https, which is used: write the url so." } else { "" };
+    format!("{seen}{advice}")
 }

@@ -5,7 +5,7 @@ use super::message;
 use super::verdict::{Identity, Negative, Outcome, Verdict};
 use crate::api::Reason;
 use crate::bitbucket::model::Repository;
-use crate::bitbucket::{Client, Error, Fault, InvalidWay, Refusal};
+use crate::bitbucket::{Client, Error, Fault, Hop, InvalidWay, Refusal};
 use crate::sync::Filter;
 
 /// So many repositories that are not empty are tried before commits count as refused.
@@ -66,7 +66,7 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
         for repository in page.values.iter().filter(|repository| filter.selects(repository)) {
             selected = true;
             match commits(client, repository).await? {
-                Commits::Readable => return Ok(message::verified(true)),
+                Commits::Readable => return Ok(message::verified(true, client.moved_to_https())),
                 Commits::None => {}
                 Commits::Refused(error) => {
                     refused = refused.or(Some(error));
@@ -85,7 +85,7 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
     }
     match refused {
         Some(error) => Err(Stop::NoCommits(error)),
-        None if selected => Ok(message::verified(false)),
+        None if selected => Ok(message::verified(false, client.moved_to_https())),
         None if visible => Err(Stop::NoResources(message::nothing_selected())),
         None => Err(Stop::NoResources(message::nothing_visible())),
     }
@@ -117,7 +117,9 @@ async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Er
 fn no_bitbucket(error: Error, past: Past) -> Stop {
     let elsewhere = match &error {
         Error::Refused { refusal, .. } => *refusal == Refusal::NoSuchRoute,
-        Error::Transport { fault, .. } => matches!(fault, Fault::Unexpected { .. } | Fault::Redirect(_)),
+        Error::Transport { fault, .. } => {
+            matches!(fault, Fault::Unexpected { .. } | Fault::Redirect { .. } | Fault::Denied(Hop::Host))
+        }
         Error::GateClosed | Error::Stopped => false,
     };
     if elsewhere && past == Past::Unknown { Stop::NoBitbucket(error) } else { Stop::Answer(error) }

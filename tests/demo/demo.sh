@@ -86,7 +86,8 @@ start_operator() {
     kubectl --kubeconfig "$config" config unset users >/dev/null
     kubectl --kubeconfig "$config" config set-credentials operator --token "$token" >/dev/null
     kubectl --kubeconfig "$config" config set-context --current --user operator >/dev/null
-    start operator env KUBECONFIG="$config" "$BITBUCKET_CONNECTOR" run --database "sqlite://$database" \
+    # The simulated Bitbucket is on this machine.
+    start operator env KUBECONFIG="$config" "$BITBUCKET_CONNECTOR" run --allow-loopback --database "sqlite://$database" \
         --listen 127.0.0.1:0 --log-level info,bitbucket_connector=debug
 }
 

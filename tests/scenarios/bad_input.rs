@@ -57,8 +57,8 @@ async fn a_database_that_cannot_be_written_is_named_and_tried_again() {
     assert!(condition(&object, STALLED).is_none());
     std::fs::create_dir(&folder).unwrap();
     stage.until_ready("a", "True", "Synced").await;
-    // The tries were of the database, not of Bitbucket.
-    assert_eq!(simulator.requests_to("/application-properties").len(), 1);
+    // The tries were of the database, not of Bitbucket, which was asked once to verify and once by the run.
+    assert_eq!(simulator.requests_to("/application-properties").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

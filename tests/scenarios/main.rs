@@ -12,6 +12,7 @@ mod idle;
 mod kill;
 mod robust;
 mod support;
+mod trust;
 mod verdicts;
 mod walk;
 mod ways;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bitbucket_connector::api::conditions::{self, READY, STALLED, VERIFIED};
 use bitbucket_connector::api::spec::{ImportFilter, ImportMode};
 use bitbucket_connector::api::status::{BitbucketConnectionStatus, RefusedSecret};
-use bitbucket_connector::bitbucket::{BaseUrl, Client, Credentials, Gates, Options, Patience, Way};
+use bitbucket_connector::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
 use bitbucket_connector::controller::decision::{
     DestinationState, Facts, Inputs, Knowledge, Observation, RunState, Schedule, decide,
 };
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::Filter;
+use bitbucket_connector::trust::Addresses;
 use bitbucket_connector::verification::{Past, verify};
 use bitbucket_simulator::{
     Access, Action, Fault, Matches, MissingDefault, NewUser, Refusal, ServerState, Simulator, UnknownToken, histories,
@@ -76,9 +77,10 @@ async fn bitbucket() -> (Simulator, TempDir) {
 /// it is tried again.
 async fn told(simulator: &Simulator, case: &Case) -> (String, bool, String, Again) {
     let base = BaseUrl::parse(&format!("{}{}", simulator.url(), case.path)).unwrap();
-    let options = Options { concurrency: 4, patience: Patience::default() };
+    let options = Options { concurrency: 4, patience: Patience::default(), reopen: None };
     let way = Way::new(Duration::from_secs(1));
-    let client = Client::new(&Gates::new(16), base.clone(), case.credentials.clone(), &way, options).unwrap();
+    let client =
+        Clients::new(16, Addresses::all()).client(base.clone(), case.credentials.clone(), &way, options).unwrap();
     let outcome =
         crate::support::within("a verdict", verify(&client, &Filter::from(&case.filter), Past::Unknown)).await;
 

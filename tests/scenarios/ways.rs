@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bitbucket_connector::bitbucket::{
-    Authorities, BaseUrl, Client, Credentials, Error, Fault, Gates, Options, Patience, Proxy, Way,
+    Authorities, BaseUrl, Clients, Credentials, Error, Fault, Options, Patience, Proxy, Way,
 };
 use bitbucket_connector::runtime::tls;
+use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Simulator, histories};
 use tempfile::TempDir;
 
@@ -23,8 +24,9 @@ async fn bitbucket() -> (Simulator, TempDir) {
 
 async fn ask(url: &str, way: &Way) -> Result<Option<String>, Error> {
     let credentials = Credentials::Basic { username: "reader".to_owned(), password: "secret".into() };
-    let options = Options { concurrency: 4, patience: Patience::default() };
-    let client = Client::new(&Gates::new(16), BaseUrl::parse(url).unwrap(), credentials, way, options).unwrap();
+    let options = Options { concurrency: 4, patience: Patience::default(), reopen: None };
+    let client =
+        Clients::new(16, Addresses::all()).client(BaseUrl::parse(url).unwrap(), credentials, way, options).unwrap();
     crate::support::within("an answer", client.prove_identity()).await
 }
 

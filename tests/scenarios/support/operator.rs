@@ -1,6 +1,6 @@
 //! The operator as a process of its own, and the objects that it looks after.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use bitbucket_connector::api::BitbucketConnection;
@@ -24,6 +24,8 @@ pub struct Stage {
     // Before the folder, which holds its log: fields are dropped in this order.
     operator: Option<Operator>,
     pub folder: TempDir,
+    /// Variables of the operators that are started from now on.
+    pub variables: Vec<(&'static str, String)>,
     database: PathBuf,
 }
 
@@ -51,7 +53,9 @@ impl Stage {
         let objects = Api::namespaced(Client::try_from(config).unwrap(), &namespace);
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("commits.db");
-        Self { cluster, namespace, objects, folder, database, operator: None }
+        // The simulators are here.
+        let variables = vec![("BITBUCKET_CONNECTOR_ALLOW_LOOPBACK", "true".to_owned())];
+        Self { cluster, namespace, objects, folder, database, variables, operator: None }
     }
 
     /// Lets the operator use another database.
@@ -61,7 +65,7 @@ impl Stage {
 
     /// Starts an operator on the same database.
     pub fn start_operator(&mut self) {
-        self.operator = Some(Operator::start(self.cluster, &self.namespace, &self.database, self.folder.path()));
+        self.operator = Some(Operator::start(self));
     }
 
     /// kill -9.
@@ -130,15 +134,16 @@ impl Stage {
 }
 
 impl Operator {
-    fn start(cluster: &Cluster, namespace: &str, database: &Path, folder: &Path) -> Self {
-        let log = folder.join("operator.log");
+    fn start(stage: &Stage) -> Self {
+        let log = stage.folder.path().join("operator.log");
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
             .args(["run", "--listen", "127.0.0.1:0", "--log-level", "info,bitbucket_connector=debug"])
-            .args(["--namespace", namespace])
+            .args(["--namespace", &stage.namespace])
             .arg("--database")
-            .arg(format!("sqlite://{}", database.display()))
-            .env("KUBECONFIG", &cluster.line.kubeconfig)
+            .arg(format!("sqlite://{}", stage.database.display()))
+            .env("KUBECONFIG", &stage.cluster.line.kubeconfig)
+            .envs(stage.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)

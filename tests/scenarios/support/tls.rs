@@ -62,6 +62,32 @@ impl Authority {
     }
 }
 
+/// A plain HTTP server that redirects every request to the same path behind https at `port` of localhost, and
+/// tells the head of each request.
+pub async fn redirect(port: u16) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut head = String::new();
+                while stream.read_line(&mut head).await.is_ok_and(|length| length > 2) {}
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let _ = tell.send(head);
+                let answer = format!(
+                    "HTTP/1.1 301 Moved Permanently\r\nLocation: https://localhost:{port}{path}\r\n\
+                     Content-Length: 0\r\nConnection: close\r\n\r\n"
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    (address, told)
+}
+
 /// An HTTP proxy that passes everything on to `behind`, whatever it is asked for, and tells the header
 /// `Proxy-Authorization` of each connection's first request.
 pub async fn proxy(behind: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<Option<String>>) {
