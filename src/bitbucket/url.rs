@@ -6,8 +6,12 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 /// The base URL of a Bitbucket: scheme, host, port and context path, without a slash at its end.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BaseUrl(Url);
+#[derive(Clone, Debug)]
+pub struct BaseUrl {
+    url: Url,
+    /// Whether more than the base was given.
+    trimmed: bool,
+}
 
 /// What is wrong with a base URL. Never repeats the URL: there may be a password in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,41 +48,45 @@ impl BaseUrl {
             return Err(InvalidUrl::Syntax);
         }
         let path = url.path().trim_end_matches('/');
-        let path = ["/rest/api/1.0", "/rest/api/latest", "/rest/api", "/rest"]
+        let base = ["/rest/api/1.0", "/rest/api/latest", "/rest/api", "/rest"]
             .into_iter()
-            .find_map(|suffix| path.strip_suffix(suffix))
-            .unwrap_or(path)
-            .trim_end_matches('/')
-            .to_owned();
+            .find_map(|suffix| path.strip_suffix(suffix));
+        let path = base.unwrap_or(path).trim_end_matches('/').to_owned();
+        let trimmed = base.is_some();
         url.set_path(&path);
-        Ok(Self(url))
+        Ok(Self { url, trimmed })
     }
 
     /// Scheme, host and port: what credentials are bound to.
     pub fn origin(&self) -> String {
-        self.0.origin().ascii_serialization()
+        self.url.origin().ascii_serialization()
     }
 
     /// The host, without the port.
     pub fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// Whether the path of the REST API was given too, and dropped.
+    pub const fn is_trimmed(&self) -> bool {
+        self.trimmed
     }
 
     /// Whether what is sent can be read on the way.
     pub fn is_plain(&self) -> bool {
-        self.0.scheme() == "http"
+        self.url.scheme() == "http"
     }
 
     /// The same place behind https, at this port.
     pub(super) fn behind_https(&self, port: u16) -> Option<Self> {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         url.set_scheme("https").and_then(|()| url.set_port(Some(port))).ok()?;
-        Some(Self(url))
+        Some(Self { url, ..self.clone() })
     }
 
     /// Its address, if it is given as one and not as a name.
     pub(super) fn literal(&self) -> Option<IpAddr> {
-        literal(&self.0)
+        literal(&self.url)
     }
 
     /// The URL of a REST resource.
@@ -113,7 +121,7 @@ impl BaseUrl {
 
     /// A URL below the base; each segment is percent-encoded, so that no name can leave its place.
     fn below(&self, segments: &[&str]) -> Url {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         // Only URLs that cannot be a base have no segments, and `parse` lets none of them pass.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -131,9 +139,18 @@ pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
+// However it was written, it is the same Bitbucket.
+impl PartialEq for BaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+}
+
+impl Eq for BaseUrl {}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        f.write_str(self.url.as_str().trim_end_matches('/'))
     }
 }
 
@@ -154,7 +171,10 @@ mod tests {
             "https://git.example.com/bitbucket/rest/api/1.0/",
             "https://git.example.com/bitbucket/rest/api/latest",
         ] {
-            assert_eq!(shown(text), "https://git.example.com/bitbucket");
+            let url = BaseUrl::parse(text).unwrap();
+            assert_eq!(url.to_string(), "https://git.example.com/bitbucket");
+            assert_eq!(url.is_trimmed(), text.contains("rest"));
+            assert_eq!(url, BaseUrl::parse("https://git.example.com/bitbucket").unwrap());
         }
         assert_eq!(shown("http://[::1]:7990"), "http://[::1]:7990");
     }

@@ -2,7 +2,7 @@
 //! nothing that the server wrote.
 
 use crate::api::Reason;
-use crate::bitbucket::{Error, Fault, Refusal};
+use crate::bitbucket::{Client, Error, Fault, Refusal};
 
 /// The reason and the message for a broken way.
 pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
@@ -101,12 +101,18 @@ pub(super) fn nothing_selected() -> String {
 }
 
 /// Everything is well.
-pub(super) fn verified(readable: bool, moved_to_https: bool) -> String {
+pub(super) fn verified(readable: bool, client: &Client) -> String {
     let seen = if readable {
         "The credentials are valid and commits can be read."
     } else {
         "The credentials are valid; all selected repositories are empty, so no commit could be read yet."
     };
-    let advice = if moved_to_https { " The server redirects to https, which is used: write the url so." } else { "" };
-    format!("{seen}{advice}")
+    let trimmed = if client.base().is_trimmed() {
+        " The path of the REST API is dropped from the url: write only the base."
+    } else {
+        ""
+    };
+    let moved =
+        if client.moved_to_https() { " The server redirects to https, which is used: write the url so." } else { "" };
+    format!("{seen}{trimmed}{moved}")
 }

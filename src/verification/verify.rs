@@ -66,7 +66,7 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
         for repository in page.values.iter().filter(|repository| filter.selects(repository)) {
             selected = true;
             match commits(client, repository).await? {
-                Commits::Readable => return Ok(message::verified(true, client.moved_to_https())),
+                Commits::Readable => return Ok(message::verified(true, client)),
                 Commits::None => {}
                 Commits::Refused(error) => {
                     refused = refused.or(Some(error));
@@ -85,7 +85,7 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
     }
     match refused {
         Some(error) => Err(Stop::NoCommits(error)),
-        None if selected => Ok(message::verified(false, client.moved_to_https())),
+        None if selected => Ok(message::verified(false, client)),
         None if visible => Err(Stop::NoResources(message::nothing_selected())),
         None => Err(Stop::NoResources(message::nothing_visible())),
     }

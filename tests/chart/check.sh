@@ -69,6 +69,7 @@ imagePullSecrets: [{name: registry}]
 crds: {install: false}
 persistence: {existingClaim: mine}
 serviceAccount: {create: false, name: mine}
+trust: {allowedHosts: [git.example.com, "*.corp.example.com"], deniedCIDRs: [10.96.0.0/12, 192.0.2.7], requireSecretURL: true}
 logLevel: debug
 logFormat: text
 extraEnv: [{name: HTTPS_PROXY, value: "http://proxy.example.com:3128"}]
@@ -80,7 +81,8 @@ tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
 END
 passes "server-side dry run with every value set" without_warning install --dry-run=server --values "$dir/values.yaml"
-for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big image.digest=latest; do
+for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big image.digest=latest \
+    trust.allowedHosts={https://a} trust.deniedCIDRs={a.example.com}; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done
 

@@ -138,11 +138,11 @@ async fn where_http_leads_to_https_no_password_leaves_before_that_is_known() {
     let (plain, mut told) = redirect(front.port()).await;
     stage.apply(&secret("s", "reader", "secret"));
     stage.apply(&keys("ca", &[("ca.crt", &authority.pem())]));
-    let url = format!("http://localhost:{}", plain.port());
+    let url = format!("http://LOCALHOST:{}/rest/api/1.0/", plain.port());
     stage.apply(&connection("a", &url, "s", ", certSecretRef: {name: ca}"));
     let object = stage.until_ready("a", "True", "Synced").await;
-    let verified = condition(&object, "Verified").unwrap();
-    assert!(verified.message.contains("write the url so"), "{}", verified.message);
+    let verified = &condition(&object, "Verified").unwrap().message;
+    assert!(verified.contains("write the url so") && verified.contains("write only the base"), "{verified}");
     let rows = stage.query("SELECT normalized_instance_url FROM bitbucket_server_instances").await;
     assert_eq!(rows.rows, [[serde_json::json!(format!("https://localhost:{}", front.port()))]]);
     let mut heads = 0;
