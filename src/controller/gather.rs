@@ -130,7 +130,9 @@ impl Pass<'_> {
             // The run's own answers prove the credentials.
             RunState::Underway(_) => return same.then_some(Observation::Kept),
             // A run's answers count as a verification's: nothing is asked twice.
-            RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error))) if same => {
+            RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error) | RunError::Outage(error)))
+                if same =>
+            {
                 memory.asking = None;
                 return Some(Observation::Asked { outcome: outcome_of(error.clone()), secret: known.secret.clone() });
             }

@@ -11,7 +11,7 @@ mod url;
 
 pub use self::error::{Error, StoreError};
 pub use self::model::{
-    Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository,
+    Absent, Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository,
     RepositoryState, Scope, Stored, StoredRepository,
 };
 pub use self::query::{Rows, query};
@@ -40,10 +40,23 @@ impl Destination {
         }
     }
 
-    /// Writes what a finished listing shows, rows that differ only, and gives all repositories of the scope.
-    pub async fn record(&self, scope: Scope, listing: Vec<Listing>) -> Result<Vec<StoredRepository>, Error> {
+    /// All repositories of the scope.
+    pub async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.record(scope, listing).await,
+            Self::Sqlite(sqlite) => sqlite.repositories(scope).await,
+        }
+    }
+
+    /// Writes what a finished listing shows and what it does not, rows that differ only, and gives all repositories
+    /// of the scope.
+    pub async fn record(
+        &self,
+        scope: Scope,
+        listing: Vec<Listing>,
+        absent: Vec<Absent>,
+    ) -> Result<Vec<StoredRepository>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.record(scope, listing, absent).await,
         }
     }
 

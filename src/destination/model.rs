@@ -69,6 +69,17 @@ pub struct Listing {
     pub allowlisted: bool,
 }
 
+/// A known repository that a finished listing does not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The row's id.
+    pub id: i64,
+    /// Whether the import filter selects it.
+    pub allowlisted: bool,
+    /// Whether it is as good as gone for this account.
+    pub inaccessible: bool,
+}
+
 /// Where a repository stands: the head of the complete set, and the walk under way. Compared with the stored
 /// one before anything is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +122,10 @@ pub struct StoredRepository {
     pub state: RepositoryState,
     /// Whether the import filter selects it.
     pub allowlisted: bool,
+    /// Whether the last finished listing showed it.
+    pub listed: bool,
+    /// Whether the account may read it, as far as Bitbucket has said.
+    pub accessible: bool,
     /// Where it stands.
     pub position: Position,
 }

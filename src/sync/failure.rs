@@ -1,7 +1,7 @@
 //! Why a repository is left behind, and why a run ends.
 
 use crate::api::Reason;
-use crate::bitbucket::{self, Fault, Refusal};
+use crate::bitbucket::{self, Fault, Policy, Refusal};
 use crate::destination;
 
 /// Why a run ended before all repositories were looked at. What was stored stays, and the next run goes on.
@@ -10,6 +10,9 @@ pub enum RunError {
     /// The list of repositories could not be read.
     #[error("the repositories could not be listed: {0}")]
     Listing(bitbucket::Error),
+    /// Bitbucket no longer answers, whatever it is asked for.
+    #[error("Bitbucket no longer answers: {0}")]
+    Outage(bitbucket::Error),
     /// Bitbucket does not recognise the account, or takes it for another one.
     #[error("the account is no longer recognised: {0}")]
     Identity(bitbucket::Error),
@@ -65,6 +68,28 @@ impl Failure {
             Self::Replaced => "Replaced",
             Self::Run(_) => "Stopped",
         }
+    }
+
+    /// Whether the way to Bitbucket was broken, which may have passed by now.
+    pub fn is_on_the_way(&self) -> bool {
+        let Self::Bitbucket(error) = self else { return false };
+        matches!(error.policy(), Policy::Retry(_))
+    }
+
+    /// Whether the name does not lead to the repository any more: a new listing tells where it is.
+    pub fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Moved(_) | Self::Replaced => true,
+            Self::Bitbucket(error) => {
+                matches!(error.refusal(), Some(Refusal::NoSuchRepository | Refusal::NoSuchProject))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the same run may fare better with it a little later.
+    pub fn is_worth_another_try(&self) -> bool {
+        self.is_on_the_way() || self.is_elsewhere()
     }
 
     /// Whether Bitbucket itself says that this account may not read the repository, or that it is gone.

@@ -27,8 +27,13 @@ impl From<&ImportFilter> for Filter {
 impl Filter {
     /// Whether the repository is imported.
     pub fn selects(&self, repository: &Repository) -> bool {
-        let project = repository.project.key.to_lowercase();
-        let path = format!("{project}/{}", repository.slug.to_lowercase());
+        self.selects_path(&repository.project.key, &repository.slug)
+    }
+
+    /// Whether the repository of these names is imported.
+    pub(super) fn selects_path(&self, project: &str, slug: &str) -> bool {
+        let project = project.to_lowercase();
+        let path = format!("{project}/{}", slug.to_lowercase());
         let listed = self.projects.iter().any(|pattern| matches(pattern, &project))
             || self.repositories.iter().any(|pattern| matches(pattern, &path));
         let personal = project.starts_with('~');

@@ -1,13 +1,16 @@
 //! One sync run: every repository of a connection, once. Joins `bitbucket` and `destination`, and needs no
 //! cluster.
 
+mod census;
 mod convert;
 mod discover;
 mod failure;
 mod filter;
+mod outage;
 mod plan;
 mod progress;
 mod run;
+mod visit;
 mod walk;
 
 pub use self::discover::discover;

@@ -1,18 +1,21 @@
-//! A whole run: list, record, then bring each repository to its head, several at a time.
+//! A whole run: list, then bring each repository to its head, several at a time, and give those that failed another
+//! chance before it ends.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::info;
 
-use super::convert;
-use super::discover::discover;
+use super::census::{Census, census};
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
+use super::outage::Outage;
 use super::progress::Progress;
-use super::walk::{Context, Walk};
+use super::visit::{Visited, note, visit};
+use super::walk::Context;
 use crate::bitbucket::Client;
-use crate::destination::{ConnectionKey, Destination, RepositoryState, StoredRepository};
+use crate::destination::{ConnectionKey, Destination, RepositoryState, Scope, StoredRepository};
 
 /// What a run needs.
 #[derive(Clone, Debug)]
@@ -50,51 +53,6 @@ pub struct Summary {
     pub commits: u64,
 }
 
-impl Run {
-    /// Runs to the end, or to the first fault that concerns all repositories.
-    pub async fn run(&self) -> Result<Summary, RunError> {
-        let listed = discover(&self.client).await?;
-        // Only now it is known where a plain http URL leads to.
-        let base = self.client.base();
-        let listing = listed
-            .iter()
-            .map(|repository| convert::listing(base, repository, self.filter.selects(repository)))
-            .collect();
-        let scope = self.destination.scope(self.key.clone(), base.to_string()).await?;
-        let stored = self.destination.record(scope, listing).await?;
-        let seen: std::collections::HashSet<i64> = listed.iter().map(|repository| repository.id).collect();
-        let selected: Vec<StoredRepository> = stored
-            .into_iter()
-            .filter(|repository| repository.allowlisted && seen.contains(&repository.source_id))
-            .collect();
-        self.progress.begin(selected.len());
-        info!(repositories = selected.len(), listed = seen.len(), "repositories listed");
-
-        let context = Context { client: &self.client, destination: &self.destination, scope, progress: &self.progress };
-        let mut summary = Summary::default();
-        let mut walks = futures::stream::iter(selected)
-            .map(|repository| walk(context, repository))
-            .buffer_unordered(self.concurrency.max(1));
-        while let Some(result) = walks.next().await {
-            let Walked { path, state, added, removed } = result?;
-            self.progress.repository_done();
-            summary.added += added;
-            summary.removed += removed;
-            match state {
-                Ok(RepositoryState::Empty | RepositoryState::NoDefaultBranch) => summary.empty += 1,
-                Ok(RepositoryState::Inaccessible) => summary.inaccessible.push(path),
-                Ok(_) => summary.synced += 1,
-                Err((reason, message)) => summary.failed.push((path, reason, message)),
-            }
-        }
-        drop(walks);
-        summary.inaccessible.sort_unstable();
-        summary.failed.sort_unstable();
-        summary.commits = self.destination.finish_run(scope).await?;
-        Ok(summary)
-    }
-}
-
 impl Summary {
     /// Repositories of the run.
     pub fn total(&self) -> u64 {
@@ -102,37 +60,88 @@ impl Summary {
     }
 }
 
-struct Walked {
-    path: String,
-    state: Result<RepositoryState, (&'static str, String)>,
-    added: u64,
-    removed: u64,
+impl Run {
+    /// Runs to the end, or to the first fault that concerns all repositories.
+    pub async fn run(&self) -> Result<Summary, RunError> {
+        let Census { scope, selected, mut gone, mut unclear } = self.census().await?;
+        self.progress.begin(selected.len());
+        let mut visited = BTreeMap::new();
+        self.visit_all(scope, selected, &mut visited).await?;
+
+        let again = |visited: &Visited| visited.outcome.as_ref().is_err_and(Failure::is_worth_another_try);
+        if visited.values().any(again) {
+            // Some have moved meanwhile, and others may have been made.
+            let relisted = visited.values().any(|one| one.outcome.as_ref().is_err_and(Failure::is_elsewhere));
+            let repositories = if relisted {
+                let census = self.census().await?;
+                let there: HashSet<i64> = census.selected.iter().map(|known| known.source_id).collect();
+                visited.retain(|id, one| !again(one) || there.contains(id));
+                gone.extend(census.gone);
+                unclear = census.unclear;
+                census.selected
+            } else {
+                self.destination.repositories(scope).await?
+            };
+            let chosen = |known: &StoredRepository| visited.get(&known.source_id).map_or(relisted, again);
+            let chosen: Vec<_> = repositories.into_iter().filter(chosen).collect();
+            info!(repositories = chosen.len(), "another try");
+            self.visit_all(scope, chosen, &mut visited).await?;
+        }
+        for (repository, failure) in unclear {
+            visited.insert(repository.source_id, Visited::failed(repository, failure));
+        }
+        let mut summary = Summary { inaccessible: gone, ..Summary::default() };
+        for one in visited.values() {
+            note(&self.destination, one).await?;
+            summary.add(one);
+        }
+        summary.inaccessible.sort_unstable();
+        summary.failed.sort_unstable();
+        summary.commits = self.destination.finish_run(scope).await?;
+        Ok(summary)
+    }
+
+    async fn census(&self) -> Result<Census, RunError> {
+        census(&self.client, &self.destination, &self.key, &self.filter, self.concurrency).await
+    }
+
+    /// Visits the repositories, several at a time. What an earlier visit has stored counts too.
+    async fn visit_all(
+        &self,
+        scope: Scope,
+        repositories: Vec<StoredRepository>,
+        visited: &mut BTreeMap<i64, Visited>,
+    ) -> Result<(), RunError> {
+        let context = Context { client: &self.client, destination: &self.destination, scope, progress: &self.progress };
+        let mut outage = Outage::new(self.concurrency);
+        let mut visits = futures::stream::iter(repositories)
+            .map(|repository| visit(context, repository))
+            .buffer_unordered(self.concurrency.max(1));
+        while let Some(one) = visits.next().await {
+            let mut one = one?;
+            outage.look_at(&one.outcome, &self.client).await?;
+            match visited.get(&one.repository.source_id) {
+                Some(before) => {
+                    one.added += before.added;
+                    one.removed += before.removed;
+                }
+                None => self.progress.repository_done(),
+            }
+            visited.insert(one.repository.source_id, one);
+        }
+        Ok(())
+    }
 }
 
-/// Walks one repository and notes what became of it. Only what concerns all repositories is an error.
-async fn walk(context: Context<'_>, repository: StoredRepository) -> Result<Walked, RunError> {
-    let path = format!("{}/{}", repository.project, repository.slug);
-    let mut walk = Walk::new(context, &repository);
-    let result = walk.run().instrument(info_span!("repository", path)).await;
-    let (added, removed) = (walk.added, walk.removed);
-    let state = match result {
-        Ok(state) => Ok(state),
-        Err(Failure::Run(error)) => return Err(error),
-        Err(failure) if failure.inaccessible() => Ok(RepositoryState::Inaccessible),
-        Err(failure) => {
-            warn!(repository = path, reason = failure.reason(), "left behind: {failure}");
-            Err((failure.reason(), failure.to_string()))
+impl Summary {
+    fn add(&mut self, one: &Visited) {
+        self.added += one.added;
+        self.removed += one.removed;
+        match &one.outcome {
+            Ok(RepositoryState::Empty | RepositoryState::NoDefaultBranch) => self.empty += 1,
+            Ok(_) => self.synced += 1,
+            Err(failure) if failure.inaccessible() => self.inaccessible.push(one.path()),
+            Err(failure) => self.failed.push((one.path(), failure.reason(), failure.to_string())),
         }
-    };
-    let noted = match &state {
-        Ok(state) => state.clone(),
-        Err((reason, _)) => RepositoryState::Failed(reason),
-    };
-    if added > 0 || removed > 0 {
-        info!(repository = path, added, removed, "commits stored");
-    } else if noted == repository.state {
-        return Ok(Walked { path, state, added, removed });
     }
-    context.destination.mark(repository.id, noted).await?;
-    Ok(Walked { path, state, added, removed })
 }

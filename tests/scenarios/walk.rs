@@ -1,5 +1,6 @@
 //! After every run the stored commits are `git rev-list` of the default branch.
 
+mod census;
 mod identity;
 mod listing;
 

@@ -15,7 +15,8 @@ pub(super) fn complete(result: &Result<Summary, RunError>, now: Timestamp, statu
     let Some(sync) = &mut status.sync else { return };
     match result {
         Err(RunError::Stopped | RunError::Destination(_)) => {}
-        Err(RunError::Listing(error) | RunError::Identity(error)) if error.refusal().is_none() => {}
+        Err(RunError::Listing(error) | RunError::Outage(error) | RunError::Identity(error))
+            if error.refusal().is_none() => {}
         Err(_) => sync.completion_time = Some(Time(now)),
         Ok(summary) => {
             sync.completion_time = Some(Time(now));

@@ -1,22 +1,26 @@
 //! Connections, projects and repositories: rows are written only where they differ.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::Sqlite;
 use crate::destination::{
-    Checkpoint, ConnectionKey, Error, Listing, Position, Project, RepositoryState, Scope, StoredRepository,
+    Absent, Checkpoint, ConnectionKey, Error, Listing, Position, Project, RepositoryState, Scope, StoredRepository,
 };
 
 impl Sqlite {
     pub(in crate::destination) async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
         self.transaction(move |tx| {
-            let connection = tx.query_row(
+            tx.execute(
                 "INSERT INTO bitbucket_connections (cluster, namespace, name, uid, url) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (cluster, namespace, name) DO UPDATE SET uid = excluded.uid, url = excluded.url
-                 RETURNING id",
+                 WHERE (uid, url) IS NOT (excluded.uid, excluded.url)",
                 params![key.cluster, key.namespace, key.name, key.uid, url],
+            )?;
+            let connection = tx.query_row(
+                "SELECT id FROM bitbucket_connections WHERE (cluster, namespace, name) = (?1, ?2, ?3)",
+                params![key.cluster, key.namespace, key.name],
                 |row| row.get(0),
             )?;
             tx.execute(
@@ -33,10 +37,15 @@ impl Sqlite {
         .await
     }
 
+    pub(in crate::destination) async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
+        self.transaction(move |tx| Ok(repositories(tx, scope)?)).await
+    }
+
     pub(in crate::destination) async fn record(
         &self,
         scope: Scope,
         listing: Vec<Listing>,
+        absent: Vec<Absent>,
     ) -> Result<Vec<StoredRepository>, Error> {
         self.transaction(move |tx| {
             let mut projects = HashMap::new();
@@ -72,13 +81,16 @@ impl Sqlite {
                     allowlisted
                 ])?;
             }
-            let stored = repositories(tx, scope)?;
-            let listed: HashSet<i64> = listing.iter().map(|line| line.repository.source_id).collect();
-            for gone in stored.iter().filter(|repository| !listed.contains(&repository.source_id)) {
-                tx.prepare_cached("UPDATE bitbucket_server_repositories SET listed = FALSE WHERE id = ?1 AND listed")?
-                    .execute(params![gone.id])?;
+            for Absent { id, allowlisted, inaccessible } in absent {
+                tx.prepare_cached(
+                    "UPDATE bitbucket_server_repositories
+                     SET listed = FALSE, allowlisted = ?2, api_accessible = api_accessible AND NOT ?3,
+                         failure = CASE WHEN ?3 THEN NULL ELSE failure END
+                     WHERE id = ?1 AND (listed OR allowlisted <> ?2 OR (?3 AND (api_accessible OR failure IS NOT NULL)))",
+                )?
+                .execute(params![id, allowlisted, inaccessible])?;
             }
-            Ok(stored)
+            Ok(repositories(tx, scope)?)
         })
         .await
     }
@@ -173,7 +185,7 @@ fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<Stor
     tx.prepare_cached(
         "SELECT r.id, r.source_id, p.key, r.slug, r.default_branch, r.state, r.allowlisted, r.head, r.walk_target,
                 r.walk_since, r.default_branch_commits_page_start, r.walk_after_id, r.walk_closed_id,
-                r.api_accessible, r.failure
+                r.api_accessible, r.failure, r.listed
          FROM bitbucket_server_repositories r JOIN bitbucket_server_projects p ON p.id = r.project_id
          WHERE r.connection_id = ?1 AND r.instance_id = ?2 ORDER BY r.id",
     )?
@@ -186,6 +198,8 @@ fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<Stor
             branch: row.get(4)?,
             state: state(row)?,
             allowlisted: row.get(6)?,
+            listed: row.get(15)?,
+            accessible: row.get(13)?,
             position: position(row, 7)?,
         })
     })?

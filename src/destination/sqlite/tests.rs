@@ -4,7 +4,7 @@ mod repair;
 
 use super::Sqlite;
 use crate::destination::{
-    Author, Commit, ConnectionKey, DatabaseUrl, Last, Listing, Next, Page, Position, Project, Repository,
+    Absent, Author, Commit, ConnectionKey, DatabaseUrl, Last, Listing, Next, Page, Position, Project, Repository,
     RepositoryState, Scope, StoreError, Stored, StoredRepository, query,
 };
 
@@ -52,7 +52,7 @@ impl Database {
         let path = folder.path().join("commits.db");
         let sqlite = Sqlite::open(&path).await.unwrap();
         let scope = sqlite.scope(key("1"), "https://git.example.com".to_owned()).await.unwrap();
-        sqlite.record(scope, vec![listing("r")]).await.unwrap();
+        sqlite.record(scope, vec![listing("r")], vec![]).await.unwrap();
         Self { sqlite, scope, url: DatabaseUrl::Sqlite(path), _folder: folder }
     }
 
@@ -77,7 +77,7 @@ impl Database {
     }
 
     async fn repository(&self) -> StoredRepository {
-        self.sqlite.record(self.scope, vec![]).await.unwrap().remove(0)
+        self.sqlite.repositories(self.scope).await.unwrap().remove(0)
     }
 }
 
@@ -233,13 +233,13 @@ async fn authors_are_people_and_not_spellings() {
 #[tokio::test]
 async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over() {
     let database = Database::open().await;
-    let renamed = database.sqlite.record(database.scope, vec![listing("renamed")]).await.unwrap();
+    let renamed = database.sqlite.record(database.scope, vec![listing("renamed")], vec![]).await.unwrap();
     assert_eq!((renamed.len(), renamed[0].id, renamed[0].slug.as_str()), (1, REPOSITORY, "renamed"));
     let again = database.sqlite.scope(key("2"), "https://git.example.com".to_owned()).await.unwrap();
     assert_eq!(again, database.scope);
     let elsewhere = database.sqlite.scope(key("2"), "https://other.example.com".to_owned()).await.unwrap();
     assert_ne!(elsewhere.instance, database.scope.instance);
-    assert_eq!(database.sqlite.record(elsewhere, vec![listing("r")]).await.unwrap().len(), 1);
+    assert_eq!(database.sqlite.record(elsewhere, vec![listing("r")], vec![]).await.unwrap().len(), 1);
     assert_eq!(database.column("SELECT count(*) FROM bitbucket_server_repositories").await, ["2"]);
     database.sqlite.finish_run(elsewhere).await.unwrap();
     let checked = "SELECT repository_id FROM bitbucket_repository_freshness WHERE checked_at IS NOT NULL";
@@ -264,8 +264,9 @@ async fn a_mark_is_seen_and_taken_back() {
     database.sqlite.finish_run(database.scope).await.unwrap();
     assert_eq!(database.column(fresh).await, ["1"]);
     // One that the listing no longer shows was not checked; nothing else is known of it.
-    database.sqlite.record(database.scope, vec![]).await.unwrap();
+    let absent = Absent { id: REPOSITORY, allowlisted: true, inaccessible: false };
+    database.sqlite.record(database.scope, vec![], vec![absent]).await.unwrap();
     assert_eq!(database.column(fresh).await, ["0"]);
-    database.sqlite.record(database.scope, vec![listing("r")]).await.unwrap();
+    database.sqlite.record(database.scope, vec![listing("r")], vec![]).await.unwrap();
     assert_eq!(database.column(fresh).await, ["1"]);
 }

@@ -31,7 +31,7 @@ async fn a_repository_that_is_refused_keeps_its_rows() {
 }
 
 #[tokio::test]
-async fn a_repository_that_has_moved_is_asked_for_once() {
+async fn a_repository_that_is_never_where_it_is_listed_is_left_behind() {
     let (bench, _git) = linear(3).await;
     bench.synced().await;
     let location = "/rest/api/1.0/projects/PLAT/repos/new/branches/default".to_owned();
@@ -39,7 +39,7 @@ async fn a_repository_that_has_moved_is_asked_for_once() {
     bench.simulator.faults().push(Fault::on_path("/branches/default", elsewhere));
     bench.requests();
     assert_eq!(bench.run().await.unwrap().failed[0].1, "Moved");
-    assert_eq!(bench.requests().len(), 2);
+    assert_eq!(bench.requests().len(), 4, "listing and head, and both once more");
 }
 
 #[tokio::test]
