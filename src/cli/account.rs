@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::api::spec::{ImportFilter, ImportMode, PersonalProjects};
@@ -12,7 +13,7 @@ use crate::bitbucket::{
 };
 use crate::trust::Addresses;
 
-/// A command is one connection; it makes no more requests at a time than one.
+/// Requests at a time, as a connection has them where it does not say otherwise.
 pub(super) const CONCURRENCY: usize = 4;
 
 #[derive(Debug, clap::Args)]
@@ -63,7 +64,8 @@ pub(super) struct Curl {
 
 impl Account {
     /// Reads the files; whatever is wrong is a usage error, and nothing has been sent.
-    pub fn access(self) -> Result<Access, Failure> {
+    /// `stop` ends what is under way.
+    pub fn access(self, concurrency: usize, stop: CancellationToken) -> Result<Access, Failure> {
         let usage = |what: &str, error: &dyn std::fmt::Display| Failure::Usage(format!("{what}: {error}"));
         let url = BaseUrl::parse(&self.url).map_err(|error| usage("--url", &error))?;
         let credentials = self.credentials()?;
@@ -84,9 +86,9 @@ impl Account {
             personal_projects: PersonalProjects::Exclude,
         };
         let curl = Curl { password: credentials.is_password(), ca_file: self.ca_file, proxy: self.proxy };
-        let patience = Patience { waits: RETRY_WAITS, ..Patience::default() };
-        let options = Options { concurrency: CONCURRENCY, patience, reopen: None };
-        let client = Clients::new(CONCURRENCY, Addresses::all())
+        let patience = Patience { waits: RETRY_WAITS, stop };
+        let options = Options { concurrency, patience, reopen: None };
+        let client = Clients::new(concurrency, Addresses::all())
             .client(url, credentials, &way, options)
             .map_err(|error| usage("certificates", &error))?;
         Ok(Access { client, import, curl })

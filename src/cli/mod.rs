@@ -3,14 +3,18 @@
 mod account;
 mod crd;
 mod curl;
+mod progress;
 mod query;
 mod run;
+mod sync;
 mod trust;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::api::Reason;
 
 /// Copies the commits of Bitbucket Data Center default branches into SQL tables.
 #[derive(Debug, Parser)]
@@ -26,6 +30,8 @@ enum Command {
     Run(run::Args),
     /// Verify credentials as the operator does, without a cluster
     Verify(verify::Args),
+    /// Make one sync run, without a cluster
+    Sync(sync::Args),
     /// Query a database, read-only
     Query(query::Args),
     /// Print the CustomResourceDefinition
@@ -38,6 +44,17 @@ const OTHER: u8 = 6;
 const USAGE: u8 = 2;
 /// Exit code after SIGINT or SIGTERM.
 const INTERRUPTED: u8 = 130;
+
+/// The exit code that stands for a verdict.
+fn exit_code(reason: Reason) -> ExitCode {
+    ExitCode::from(match reason {
+        Reason::Verified => 0,
+        Reason::InvalidCredentials => 3,
+        Reason::InvalidPermissions => 4,
+        Reason::NoResources => 5,
+        _ => OTHER,
+    })
+}
 
 /// Why a command ends without a result.
 #[derive(Debug)]
@@ -71,6 +88,7 @@ impl Cli {
         let result = match self.command {
             Command::Run(args) => run::run(args).await,
             Command::Verify(args) => verify::run(args).await,
+            Command::Sync(args) => sync::run(args).await,
             Command::Query(args) => query::run(args).await,
             Command::Crd => crd::run(),
         };

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::account::{Access, Account};
-use super::{Failure, OTHER};
+use super::account::{Access, Account, CONCURRENCY};
+use super::{Failure, exit_code};
 use crate::api::Reason;
 use crate::runtime::shutdown;
 use crate::sync::{Filter, discover};
@@ -47,7 +48,7 @@ struct Report {
 /// Verifies, prints, and says by its exit code what came of it.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { account, output } = args;
-    let Access { client, import, curl } = account.access()?;
+    let Access { client, import, curl } = account.access(CONCURRENCY, CancellationToken::new())?;
     let filter = Filter::from(&import);
     let (outcome, selected) = shutdown::unless_interrupted(async {
         let outcome = verify(&client, &filter, Past::Unknown).await;
@@ -74,13 +75,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         curl: curl.lines(client.base(), example),
     };
     print(output, &report)?;
-    Ok(ExitCode::from(match reason {
-        Reason::Verified => 0,
-        Reason::InvalidCredentials => 3,
-        Reason::InvalidPermissions => 4,
-        Reason::NoResources => 5,
-        _ => OTHER,
-    }))
+    Ok(exit_code(reason))
 }
 
 fn print(output: Output, report: &Report) -> Result<(), Failure> {

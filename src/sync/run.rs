@@ -58,6 +58,11 @@ impl Summary {
     pub fn total(&self) -> u64 {
         self.synced + self.empty + self.inaccessible.len() as u64 + self.failed.len() as u64
     }
+
+    /// Whether the account was seen to have something to import: then nobody needs to ask for that.
+    pub const fn proves_access(&self) -> bool {
+        self.synced + self.empty > 0
+    }
 }
 
 impl Run {

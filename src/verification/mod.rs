@@ -5,4 +5,4 @@ mod verdict;
 mod verify;
 
 pub use self::verdict::{Identity, Negative, Outcome, Verdict};
-pub use self::verify::{Past, no_way, outcome_of, verify};
+pub use self::verify::{Past, is_bitbucket, no_way, outcome_of, verify};

@@ -30,6 +30,14 @@ pub async fn verify(client: &Client, filter: &Filter, past: Past) -> Outcome {
     }
 }
 
+/// Asks, as nobody, whether there is a Bitbucket.
+pub async fn is_bitbucket(client: &Client) -> Result<(), Outcome> {
+    match client.application_properties().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(no_bitbucket(error, Past::Unknown).outcome(Identity::default())),
+    }
+}
+
 /// Why a verification ends early.
 enum Stop {
     /// By what the server, or the way to it, answered.

@@ -6,6 +6,7 @@
 mod bad_input;
 mod client;
 mod command;
+mod command_sync;
 mod connection;
 mod crd;
 mod idle;

@@ -1,0 +1,147 @@
+//! `sync` as a person or a script calls it.
+
+use std::process::Stdio;
+
+use bitbucket_simulator::{Access, Action, Fault, Hold, Matches, NewUser, Simulator, histories};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::support::within;
+
+struct Desk {
+    simulator: Simulator,
+    folder: TempDir,
+}
+
+impl Desk {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.git");
+        histories::linear(&path, 250).unwrap();
+        let mut builder = Simulator::builder().user("reader", "secret").token("reader", "tok");
+        for (name, access) in [("lister", Access::Listing), ("stranger", Access::Nothing)] {
+            builder = builder.add_user(NewUser::reader(name, "secret").access(access)).token(name, name);
+        }
+        let simulator = builder.repository("PLAT/api", path).empty_repository("PLAT/empty").start().await.unwrap();
+        Self { simulator, folder }
+    }
+
+    fn database(&self) -> String {
+        format!("sqlite://{}", self.folder.path().join("commits.db").display())
+    }
+
+    fn spawn(&self, token: &str, more: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+            .args(["sync", "--output", "json"])
+            .args(more)
+            .env_clear()
+            .env("BITBUCKET_URL", self.simulator.url())
+            .env("BITBUCKET_CONNECTOR_DATABASE", self.database())
+            .env("BITBUCKET_TOKEN", token)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// The exit code, what is printed on standard output, and on standard error.
+    async fn sync(&self, token: &str, more: &[&str]) -> (i32, Value, String) {
+        let output = within("the command's end", self.spawn(token, more).wait_with_output()).await.unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default(), errors)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_stores_the_commits_and_counts_what_it_did() {
+    let desk = Desk::start().await;
+    let (code, mut report, errors) = desk.sync("tok", &[]).await;
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(report["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
+    report["seconds"] = Value::Null;
+    // application-properties, the listing, two heads, three pages, and the head once more.
+    assert_eq!(report["requests"], desk.simulator.requests().len());
+    assert_eq!(
+        report,
+        json!({
+            "repositories": {"total": 2, "synced": 1, "empty": 1, "inaccessible": 0, "failed": 0},
+            "commitsAdded": 250, "commitsRemoved": 0, "commits": 250, "requests": 8, "seconds": null
+        })
+    );
+    let query = ["query", "--database", &desk.database(), "--output", "csv"];
+    let sql = "SELECT cluster, namespace, name, uid FROM bitbucket_connections";
+    let output = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector")).args(query).arg(sql).output().await.unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "cluster,namespace,name,uid\n,,127.0.0.1,\n");
+    let (code, report, _) = desk.sync("tok", &[]).await;
+    assert_eq!((code, &report["commitsAdded"], &report["requests"]), (0, &json!(0), &json!(4)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_says_by_its_exit_code_what_is_wrong() {
+    let desk = Desk::start().await;
+    let elsewhere = format!("{}/nowhere", desk.simulator.url());
+    let missing = format!("sqlite://{}", desk.folder.path().join("missing/commits.db").display());
+    for (token, more, expected, says) in [
+        ("gone", &[][..], 3, "invalid_credentials: "),
+        ("lister", &["--repository", "PLAT/api"], 4, "invalid_permissions: "),
+        ("stranger", &[], 5, "no_resources: "),
+        ("tok", &["--project", "OTHER"], 5, "spec.import selects none"),
+        ("tok", &["--url", &elsewhere], 6, "InvalidURL: "),
+        ("tok", &["--database", &missing], 6, "missing/commits.db"),
+        ("tok", &["--url", "ftp://git.example.com"], 2, "https://"),
+        ("tok", &["--concurrency", "17"], 2, "1..=16"),
+        ("tok", &["--database", "mysql://x"], 2, "sqlite://"),
+    ] {
+        let (code, _, errors) = desk.sync(token, more).await;
+        assert_eq!(code, expected, "{more:?}: {errors}");
+        assert!(errors.contains(says), "{more:?}: {errors}");
+    }
+    let broken = Action::EditJson(vec![bitbucket_simulator::JsonEdit::Remove("/values/7".to_owned())]);
+    desk.simulator.faults().push(Fault::on_path("/commits", broken));
+    let (code, report, errors) = desk.sync("tok", &[]).await;
+    assert_eq!((code, &report["repositories"]["failed"]), (7, &json!(1)));
+    assert!(errors.contains("left behind: PLAT/api: IncompleteListing: "), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_sync_goes_on_where_it_stopped() {
+    let desk = Desk::start().await;
+    let hold = Hold::new();
+    let third = Matches::QueryContains("start=200".to_owned());
+    desk.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
+    let child = desk.spawn("tok", &[]);
+    within("the third page", hold.wait_for(1)).await;
+    let id = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = within("the command's end", child.wait_with_output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    hold.release();
+    desk.simulator.clear_requests();
+    let (code, report, _) = desk.sync("tok", &[]).await;
+    assert_eq!((code, &report["commits"]), (0, &json!(250)));
+    let pages = desk.simulator.requests_to("/commits");
+    let starts: Vec<_> = pages.iter().map(|seen| seen.parameter("start").unwrap().to_owned()).collect();
+    assert_eq!(starts, ["200"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_how_far_it_is() {
+    let desk = Desk::start().await;
+    desk.simulator.configure(|settings| settings.latency_ms = 300);
+    let (url, database) = (desk.simulator.url(), desk.database());
+    let command = format!("{} sync --url {url} --database {database}", env!("CARGO_BIN_EXE_bitbucket-connector"));
+    // script(1) gives it a terminal.
+    let script = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("BITBUCKET_TOKEN", "tok")
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output();
+    let output = within("the command's end", script).await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("/2 repositories, ") && text.contains(" commits (") && text.contains(" left"), "{text:?}");
+    assert!(text.contains("2 repositories: 1 synced, 1 empty, 0 inaccessible, 0 left behind"), "{text:?}");
+}
