@@ -28,6 +28,7 @@ packages() {
     have cc || printf '%s\n' gcc libc6-dev
     have curl || have_rust || printf '%s\n' curl ca-certificates
     have shellcheck || echo shellcheck
+    have script || echo bsdutils
     have_go || echo golang-go
 }
 
