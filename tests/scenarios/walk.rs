@@ -67,12 +67,11 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it() {
 async fn an_unchanged_repository_costs_one_request_and_no_write() {
     let (bench, _git) = linear(250).await;
     bench.synced().await;
-    // Three pages, the head before them and after them, and the listing.
-    assert_eq!(bench.requests().len(), 6);
+    assert_eq!(bench.trace(), "list head page@0 page@100 page@200 head");
+    bench.watch_writes().await;
     assert_eq!(counts(&bench.synced().await), (0, 0, 250));
-    let paths: Vec<String> = bench.requests().into_iter().map(|seen| seen.path).collect();
-    assert_eq!(paths.len(), 2, "{paths:?}");
-    assert!(paths[1].ends_with("/branches/default"), "{paths:?}");
+    assert_eq!(bench.trace(), "list head");
+    assert_eq!(bench.written().await, ["UPDATE bitbucket_sync_runs"], "when it was last looked at");
 }
 
 #[tokio::test]
@@ -82,7 +81,7 @@ async fn a_push_is_one_incremental_walk() {
     bench.requests();
     git.grow("main", 5).unwrap();
     assert_eq!(counts(&bench.synced().await), (5, 0, 35));
-    assert_eq!(bench.requests().len(), 3, "listing, head, one page");
+    assert_eq!(bench.trace(), "list head page@0");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
@@ -91,20 +90,24 @@ async fn rewritten_history_leaves_no_ghosts() {
     let (bench, git) = linear(30).await;
     bench.synced().await;
     let ids = git.rev_list(&["main"]).unwrap();
+    bench.requests();
 
     // The head moves back, to the side, and to a history that shares nothing.
     git.set_branch("main", &ids[10]).unwrap();
     assert_eq!(counts(&bench.synced().await), (0, 10, 20));
+    assert_eq!(bench.trace(), "list head page@0 who");
     bench.assert_equal("PLAT/api", &git, "main").await;
 
     let side = git.commit(NewCommit::at("side", 77).parent(&ids[20])).unwrap();
     git.set_branch("main", &side).unwrap();
     assert_eq!(counts(&bench.synced().await), (1, 10, 11));
+    assert_eq!(bench.trace(), "list head page@0 who");
     bench.assert_equal("PLAT/api", &git, "main").await;
 
     let root = git.commit(NewCommit::new("unrelated", Person::new("a", "a@example.com", 5))).unwrap();
     git.set_branch("main", &root).unwrap();
     assert_eq!(counts(&bench.synced().await), (1, 11, 1));
+    assert_eq!(bench.trace(), "list head page@0 who");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
@@ -119,11 +122,7 @@ async fn a_base_that_the_server_has_forgotten_is_walked_around() {
     bench.requests();
     assert_eq!(counts(&bench.synced().await), (1, 3, 128));
     bench.assert_equal("PLAT/api", &git, "main").await;
-    let requests = bench.requests();
-    let pages = requests.iter().filter(|seen| seen.path.ends_with("/commits")).count();
-    assert_eq!(pages, 2, "one refused, and one until the stored commits are met");
-    let confirmed = requests.iter().filter(|seen| seen.path.ends_with("/repos/api")).count();
-    assert_eq!((confirmed, requests.len()), (1, 6), "listing, head, refused page, head, who is it, page");
+    assert_eq!(bench.trace(), "list head page@0 head who page@0", "one is refused, one meets the stored commits");
 }
 
 #[tokio::test]
@@ -137,7 +136,9 @@ async fn a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for() {
     assert_eq!(bench.run().await.unwrap().failed[0].1, "Refused");
     bench.simulator.faults().remove(id);
     bench.simulator.faults().push(Fault::on_path("/commits", bad).times(1));
+    bench.requests();
     assert_eq!(counts(&bench.synced().await), (2, 0, 5));
+    assert_eq!(bench.trace(), "list head page@0 head who page@0");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
@@ -162,8 +163,7 @@ async fn each_head_that_removes_commits_is_confirmed() {
     let (summary, ()) = tokio::join!(bench.synced(), push);
     assert_eq!(counts(&summary), (151, 13, 141));
     bench.assert_equal("PLAT/api", &git, "main").await;
-    let confirmed = bench.requests().iter().filter(|seen| seen.path.ends_with("/repos/api")).count();
-    assert_eq!(confirmed, 2);
+    assert_eq!(bench.trace(), "list head page@0 head who page@0 page@100 head page@0 who");
 }
 
 #[tokio::test]
@@ -180,10 +180,7 @@ async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint() {
     bench.requests();
     assert_eq!(counts(&bench.synced().await), (253, 0, 453));
     bench.assert_equal("PLAT/api", &git, "main").await;
-    let requests = bench.requests();
-    let pages = requests.iter().filter(|seen| seen.path.ends_with("/commits"));
-    let starts: Vec<&str> = pages.filter_map(|seen| seen.parameter("start")).collect();
-    assert_eq!(starts, ["200", "300", "400", "0"]);
+    assert_eq!(bench.trace(), "list page@200 page@300 page@400 head page@0");
 }
 
 #[tokio::test]
@@ -194,8 +191,10 @@ async fn empty_repositories_and_missing_branches_are_no_failures() {
     assert_eq!((summary.synced, summary.empty), (1, 1));
     // The branch goes: the rows stay.
     bench.simulator.set_default_branch("PLAT/api", "gone").unwrap();
+    bench.requests();
     let summary = bench.synced().await;
     assert_eq!((summary.synced, summary.empty, summary.commits), (0, 2, 3));
+    assert_eq!(bench.trace(), "list head head");
     bench.assert_equal("PLAT/api", &git, "main").await;
     let rows = bench.query("SELECT slug, state FROM bitbucket_server_repositories ORDER BY slug").await;
     assert_eq!(serde_json::json!(rows.rows), serde_json::json!([["api", "no_default_branch"], ["empty", "empty"]]));
@@ -213,8 +212,10 @@ async fn a_wrong_listing_changes_nothing() {
     // The page lacks a commit: its child's parent is nowhere.
     let cut = Action::EditJson(vec![JsonEdit::Remove("/values/1".to_owned())]);
     let id = bench.simulator.faults().push(Fault::on_path("/commits", cut));
+    bench.requests();
     let summary = bench.run().await.unwrap();
     assert_eq!(summary.failed[0].1, "IncompleteListing");
+    assert_eq!(bench.trace(), "list head page@0 who page@0", "it might be a rewrite; then once more");
     bench.simulator.faults().remove(id);
     assert_eq!(counts(&bench.synced().await).2, 32);
     bench.assert_equal("PLAT/api", &git, "main").await;
@@ -231,7 +232,9 @@ async fn another_repository_under_the_same_name_removes_nothing() {
     let other = Action::EditJson(vec![JsonEdit::Set("/id".to_owned(), serde_json::json!(4711))]);
     let fault = Fault::new(other).matches(Matches::PathEndsWith("/repos/api".to_owned()));
     let id = bench.simulator.faults().push(fault);
+    bench.requests();
     assert_eq!(bench.run().await.unwrap().failed[0].1, "Replaced");
+    assert_eq!(bench.trace(), "list head page@0 who list head page@0 who", "listed again in the same run");
     assert_eq!(bench.stored("PLAT/api").await, before);
     bench.simulator.faults().remove(id);
     assert_eq!(counts(&bench.synced().await), (0, 10, 20));
@@ -247,7 +250,7 @@ async fn a_listing_that_does_not_begin_with_its_end_is_not_believed() {
     let id = bench.simulator.faults().push(Fault::on_path("/commits", cut).times(1));
     bench.requests();
     assert_eq!(counts(&bench.synced().await), (2, 0, 32));
-    assert_eq!(bench.requests().len(), 4, "listing, head, the page twice, and nobody asks who this is");
+    assert_eq!(bench.trace(), "list head page@0 page@0", "nobody asks who this is");
     assert_eq!(bench.simulator.faults().hits(id), 1, "read again in the same run");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
@@ -259,8 +262,10 @@ async fn a_branch_that_is_renamed_is_one_small_write() {
     git.set_branch("trunk", &git.rev_list(&["main"]).unwrap()[0]).unwrap();
     bench.simulator.set_default_branch("PLAT/api", "trunk").unwrap();
     bench.requests();
+    bench.watch_writes().await;
     assert_eq!(counts(&bench.synced().await), (0, 0, 3));
-    assert_eq!(bench.requests().len(), 2);
+    assert_eq!(bench.trace(), "list head");
+    assert_eq!(bench.written().await, ["UPDATE bitbucket_server_repositories", "UPDATE bitbucket_sync_runs"]);
     let rows = bench.query("SELECT default_branch FROM bitbucket_server_repositories").await;
     assert_eq!(text(&rows.rows[0][0]), "trunk");
 }

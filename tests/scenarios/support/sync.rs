@@ -110,6 +110,40 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Requests since the last call, in short: `list`, `head`, `page@START`, `who` for a repository itself, `users`.
+    pub fn trace(&self) -> String {
+        let short = |seen: Seen| match seen.path.rsplit('/').next().unwrap() {
+            "repos" => "list".to_owned(),
+            "default" => "head".to_owned(),
+            "commits" => format!("page@{}", seen.parameter("start").unwrap()),
+            "users" => "users".to_owned(),
+            _ => "who".to_owned(),
+        };
+        self.requests().into_iter().map(short).collect::<Vec<_>>().join(" ")
+    }
+
+    /// From now on every row that is written is counted.
+    pub async fn watch_writes(&self) {
+        let tables = self.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'bitbucket%'").await;
+        let database = rusqlite::Connection::open(self.folder.path().join("commits.db")).unwrap();
+        database.execute_batch("CREATE TABLE written (name)").unwrap();
+        for table in tables.rows.iter().map(|row| text(&row[0])) {
+            for event in ["INSERT", "UPDATE", "DELETE"] {
+                let body = format!("BEGIN INSERT INTO written VALUES ('{event} {table}'); END");
+                database
+                    .execute_batch(&format!("CREATE TRIGGER {event}_{table} AFTER {event} ON {table} {body}"))
+                    .unwrap();
+            }
+        }
+    }
+
+    /// The rows written since the watch began, by event and table.
+    pub async fn written(&self) -> Vec<String> {
+        self.query("SELECT name FROM written ORDER BY 1").await.rows.iter().map(|row| text(&row[0])).collect()
+    }
+}
+
 /// Where repositories are made.
 pub struct Folder(PathBuf);
 
