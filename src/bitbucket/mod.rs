@@ -4,17 +4,27 @@
 //! by its kind what may be done about it.
 
 mod answer;
+#[cfg(test)]
+mod answer_properties;
 mod client;
 mod credentials;
 mod endpoints;
 mod error;
 mod gate;
 mod headers;
+#[cfg(test)]
+mod headers_properties;
 pub mod model;
+#[cfg(test)]
+mod model_properties;
+#[cfg(test)]
+mod noise;
 mod patience;
 mod refusal;
 mod text;
 mod url;
+#[cfg(test)]
+mod url_properties;
 mod way;
 
 pub use self::client::{Client, Options};

@@ -5,6 +5,8 @@ mod convert;
 mod discover;
 mod failure;
 mod filter;
+#[cfg(test)]
+mod filter_properties;
 mod plan;
 mod progress;
 mod run;
