@@ -25,6 +25,12 @@ pub(super) struct Answer {
 #[serde(default)]
 struct Envelope {
     errors: Vec<Entry>,
+}
+
+/// What says something without the envelope. Read apart from it: what is odd here must not hide what is said there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Bare {
     message: Option<String>,
     #[serde(rename = "status-code")]
     status_code: Option<u16>,
@@ -53,9 +59,9 @@ impl Answer {
             status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
             300..=399 => Err(broken(Fault::Redirect { status: self.status, https: self.https })),
             status => match self.refusal() {
-                Some(refusal) => Err(Error::Refused { request: request.to_owned(), status, refusal }),
+                Some(refusal) if status >= 400 => Err(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
-                None => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
+                _ => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
             },
         }
     }
@@ -68,14 +74,12 @@ impl Answer {
     fn refusal(&self) -> Option<Refusal> {
         let envelope: Envelope = serde_json::from_slice(&self.body).unwrap_or_default();
         let Some(entry) = envelope.errors.first() else {
+            let bare: Bare = serde_json::from_slice(&self.body).unwrap_or_default();
             return match self.status {
-                403 if envelope
-                    .message
-                    .is_some_and(|text| text.starts_with("Basic Authentication has been disabled")) =>
-                {
+                403 if bare.message.is_some_and(|text| text.starts_with("Basic Authentication has been disabled")) => {
                     Some(Refusal::BasicDisabled)
                 }
-                404 if envelope.status_code == Some(404) => Some(Refusal::NoSuchRoute),
+                404 if bare.status_code == Some(404) => Some(Refusal::NoSuchRoute),
                 401 | 403 if self.username.is_some() => Some(Refusal::Forbidden),
                 // Older releases say nothing more to an account without a licence.
                 401 if self.numbered && self.body.is_empty() => Some(Refusal::NotLicensed),
@@ -160,6 +164,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_odd_beside_an_exception_does_not_hide_it() {
+        let body = exception("auth.IncorrectPasswordAuthenticationException").replacen('{', r#"{"message":7,"#, 1);
+        assert_eq!(outcome(&answer(401, None, &body)), Ok(Refusal::WrongPassword));
+    }
+
+    #[test]
     fn a_proxys_word_is_not_bitbuckets() {
         assert_eq!(outcome(&answer(401, None, "<html>")), Err(Fault::Proxy(401)));
         assert_eq!(outcome(&answer(403, None, "{}")), Err(Fault::Proxy(403)));
@@ -172,6 +182,8 @@ mod tests {
         page.json = false;
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
         assert_eq!(outcome(&answer(302, None, "")), Err(Fault::Redirect { status: 302, https: None }));
+        let wrong = exception("auth.IncorrectPasswordAuthenticationException");
+        assert!(matches!(outcome(&answer(202, None, &wrong)), Err(Fault::Unexpected { .. })), "no refusal");
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
     }
 }

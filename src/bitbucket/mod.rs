@@ -4,6 +4,8 @@
 //! by its kind what may be done about it.
 
 mod answer;
+#[cfg(test)]
+mod answer_properties;
 mod client;
 mod clients;
 mod credentials;
@@ -12,13 +14,21 @@ mod error;
 mod fault;
 mod gate;
 mod headers;
+#[cfg(test)]
+mod headers_properties;
 pub mod model;
+#[cfg(test)]
+mod model_properties;
+#[cfg(test)]
+mod noise;
 mod patience;
 mod place;
 mod refusal;
 mod resolver;
 mod text;
 mod url;
+#[cfg(test)]
+mod url_properties;
 mod way;
 
 pub use self::client::{Client, Options};

@@ -44,15 +44,17 @@ impl BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidUrl::Query);
         }
-        if url.host_str().is_none_or(str::is_empty) {
+        if !has_host(&url) {
             return Err(InvalidUrl::Syntax);
         }
-        let path = url.path().trim_end_matches('/');
-        let base = ["/rest/api/1.0", "/rest/api/latest", "/rest/api", "/rest"]
-            .into_iter()
-            .find_map(|suffix| path.strip_suffix(suffix));
-        let path = base.unwrap_or(path).trim_end_matches('/').to_owned();
-        let trimmed = base.is_some();
+        let pasted = ["/rest/api/1.0", "/rest/api/latest", "/rest/api", "/rest"];
+        let whole = url.path().trim_end_matches('/');
+        let mut path = whole;
+        // However often it was pasted: the URL as it is shown must be understood as the same one.
+        while let Some(base) = pasted.into_iter().find_map(|suffix| path.strip_suffix(suffix)) {
+            path = base.trim_end_matches('/');
+        }
+        let (trimmed, path) = (path != whole, path.to_owned());
         url.set_path(&path);
         Ok(Self { url, trimmed })
     }
@@ -124,7 +126,7 @@ impl BaseUrl {
         let mut url = self.url.clone();
         // Only URLs that cannot be a base have no segments, and `parse` lets none of them pass.
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
+            path.pop_if_empty().extend(segments.iter().map(|name| segment(name)));
         }
         url
     }
@@ -148,6 +150,18 @@ impl PartialEq for BaseUrl {
 
 impl Eq for BaseUrl {}
 
+/// Whether the URL has a host that can be asked. One with these letters is a URL by the letter, but no request can name
+/// it: as a Bitbucket it could never be reached, and as a proxy it would be passed by.
+pub(super) fn has_host(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| !host.is_empty() && !host.contains(['"', '`', '{', '}']))
+}
+
+/// A name as one segment. What a URL cannot hold as a name is replaced, as no name in Bitbucket has any of it: dots and
+/// nothing mean another place, and tabs and line ends would be left out, so that they could make dots of what is none.
+fn segment(name: &str) -> String {
+    if matches!(name, "" | "." | "..") { "\u{FFFD}".to_owned() } else { name.replace(['\t', '\n', '\r'], "\u{FFFD}") }
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_str().trim_end_matches('/'))
@@ -170,6 +184,7 @@ mod tests {
             "https://git.example.com/bitbucket//",
             "https://git.example.com/bitbucket/rest/api/1.0/",
             "https://git.example.com/bitbucket/rest/api/latest",
+            "https://git.example.com/bitbucket/rest/api/rest/api/1.0",
         ] {
             let url = BaseUrl::parse(text).unwrap();
             assert_eq!(url.to_string(), "https://git.example.com/bitbucket");
@@ -183,6 +198,8 @@ mod tests {
     fn what_is_no_base_url_is_refused_by_name() {
         assert_eq!(BaseUrl::parse("git.example.com"), Err(InvalidUrl::Syntax));
         assert_eq!(BaseUrl::parse("https://"), Err(InvalidUrl::Syntax));
+        assert_eq!(BaseUrl::parse("https://{{ .Values.host }}"), Err(InvalidUrl::Syntax));
+        assert_eq!(BaseUrl::parse("https://{host}"), Err(InvalidUrl::Syntax));
         assert_eq!(BaseUrl::parse("ftp://git.example.com"), Err(InvalidUrl::Scheme));
         assert_eq!(BaseUrl::parse("https://u:p@git.example.com"), Err(InvalidUrl::UserInfo));
         assert_eq!(BaseUrl::parse("https://git.example.com/?a"), Err(InvalidUrl::Query));
@@ -200,6 +217,10 @@ mod tests {
         let base = BaseUrl::parse("https://git.example.com/bitbucket").unwrap();
         let url = base.rest(&["projects", "../..", "repos", "a/b?c"]);
         assert_eq!(url.as_str(), "https://git.example.com/bitbucket/rest/api/1.0/projects/..%2F../repos/a%2Fb%3Fc");
+        for odd in ["", ".", "..", ".\n.", "\t..", "%2e\r%2e"] {
+            let url = base.rest(&["projects", odd, "repos", "x"]);
+            assert_eq!(url.path_segments().unwrap().count(), 8, "{url}");
+        }
         assert_eq!(base.browse("~jdoe", "x"), "https://git.example.com/bitbucket/users/jdoe/repos/x/browse");
     }
 }

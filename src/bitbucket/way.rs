@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Certificate;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::url::literal;
+use super::url::{has_host, literal};
 
 /// The way to a Bitbucket.
 #[derive(Clone, Debug)]
@@ -25,8 +28,8 @@ pub struct Way {
 /// What is wrong with the way, before anything is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWay {
-    /// The certificates are not PEM, or there are none.
-    #[error("holds no certificate in PEM form")]
+    /// The certificates are not PEM, or there are none, or one is none.
+    #[error("holds no certificate in PEM form, or one that is damaged")]
     Pem,
     /// The proxy's address is no URL of a proxy.
     #[error("is not a proxy's address: write it like http://proxy.example.com:3128")]
@@ -54,8 +57,11 @@ pub struct Proxy {
 impl Authorities {
     /// Reads PEM, of which there must be at least one certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidWay> {
+        // PEM may hold anything; a client would find out only later, and the fault would seem to be this machine's.
+        let mut store = RootCertStore::empty();
+        let usable = CertificateDer::pem_slice_iter(pem).all(|found| found.is_ok_and(|der| store.add(der).is_ok()));
         match Certificate::from_pem_bundle(pem) {
-            Ok(certificates) if !certificates.is_empty() => {
+            Ok(certificates) if usable && !certificates.is_empty() => {
                 Ok(Self { certificates, fingerprint: Sha256::digest(pem).into() })
             }
             _ => Err(InvalidWay::Pem),
@@ -73,12 +79,18 @@ impl Proxy {
     /// A proxy at an http or https URL. User name and password come beside it, never in it.
     pub fn new(address: &str, credentials: Option<(String, SecretString)>) -> Result<Self, InvalidWay> {
         let address = Url::parse(address.trim()).map_err(|_| InvalidWay::Proxy)?;
-        let plain = address.username().is_empty() && address.password().is_none() && address.has_host();
+        let plain = address.username().is_empty() && address.password().is_none() && has_host(&address);
         if plain && matches!(address.scheme(), "http" | "https") {
             Ok(Self { address, credentials })
         } else {
             Err(InvalidWay::Proxy)
         }
+    }
+
+    /// Its address, without credentials.
+    #[cfg(test)]
+    pub fn address(&self) -> &str {
+        self.address.as_str()
     }
 
     /// Its host, as a URL writes it.
@@ -140,7 +152,7 @@ mod tests {
     #[test]
     fn a_proxys_address_is_a_url_without_secrets() {
         assert!(Proxy::new("http://proxy.example.com:3128", None).is_ok());
-        for bad in ["proxy:3128", "socks5://proxy", "http://u:p@proxy", "", "http://"] {
+        for bad in ["proxy:3128", "socks5://proxy", "http://u:p@proxy", "", "http://", "http://{proxy}:3128"] {
             assert_eq!(Proxy::new(bad, None).err(), Some(InvalidWay::Proxy), "{bad}");
         }
         let proxy = Proxy::new("http://proxy", Some(("u".to_owned(), "hunter2".into()))).unwrap();
@@ -151,5 +163,10 @@ mod tests {
     fn what_is_no_certificate_is_refused() {
         assert_eq!(Authorities::from_pem(b"").err(), Some(InvalidWay::Pem));
         assert_eq!(Authorities::from_pem(b"-----BEGIN PRIVATE KEY-----\n").err(), Some(InvalidWay::Pem));
+        let junk = "-----BEGIN CERTIFICATE-----\nanVuaw==\n-----END CERTIFICATE-----\n";
+        let good = rcgen::generate_simple_self_signed(vec!["git.example.com".to_owned()]).unwrap().cert.pem();
+        assert!(Authorities::from_pem(good.as_bytes()).is_ok());
+        assert_eq!(Authorities::from_pem(junk.as_bytes()).err(), Some(InvalidWay::Pem));
+        assert_eq!(Authorities::from_pem((good + junk).as_bytes()).err(), Some(InvalidWay::Pem));
     }
 }

@@ -13,6 +13,8 @@ mod launch;
 mod pass;
 mod reconcile;
 mod secret;
+#[cfg(test)]
+mod secret_properties;
 mod status;
 mod tasks;
 mod watch;

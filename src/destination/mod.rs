@@ -8,6 +8,8 @@ mod model;
 mod query;
 mod sqlite;
 mod url;
+#[cfg(test)]
+mod url_properties;
 
 pub use self::error::{Error, StoreError};
 pub use self::model::{

@@ -6,6 +6,8 @@ mod convert;
 mod discover;
 mod failure;
 mod filter;
+#[cfg(test)]
+mod filter_properties;
 mod outage;
 mod plan;
 mod progress;

@@ -10,6 +10,8 @@ mod knowledge;
 mod knowledge_tests;
 mod outcome;
 mod schedule;
+#[cfg(test)]
+mod schedule_properties;
 mod slots;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,15 @@ use sha2::{Digest, Sha256};
 /// A thousand connections with the same schedule start within this time and not all at once.
 const SPREAD: Duration = Duration::from_mins(1);
 
+/// The first value of each field, its last, and the names that stand for them.
+const FIELDS: [(u16, u16, &[&str]); 5] = [
+    (0, 59, &[]),
+    (0, 23, &[]),
+    (1, 31, &[]),
+    (1, 12, &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]),
+    (0, 6, &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]),
+];
+
 /// A schedule that has at least one moment.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -32,14 +41,10 @@ impl Schedule {
         if upper.contains('=') {
             return Err(invalid("names a time zone, which belongs into spec.timeZone"));
         }
-        // Extensions of the parser that no CronJob has.
-        if upper.contains(['#', '?'])
-            || upper.split([' ', ',']).any(|part| part == "L" || part.ends_with(['L', 'W']) && part != "JUL")
-        {
-            return Err(invalid("uses L, W, # or ?, which a CronJob's grammar does not have"));
-        }
+        let odd = "cannot be understood, or uses what a CronJob's grammar does not have, such as L, W and #";
+        let fields = cronjob(&upper).ok_or_else(|| invalid(odd))?;
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(&upper).map_err(|_| invalid("cannot be understood"))?;
+        let cron = parser.parse(&fields).map_err(|_| invalid(odd))?;
         let zone = TimeZone::get(zone).map_err(|_| {
             "spec.timeZone is not a time zone of the IANA database. Write a name such as Europe/Berlin or Etc/UTC."
                 .to_owned()
@@ -84,6 +89,50 @@ impl Schedule {
     }
 }
 
+/// A CronJob's schedule in the parser's words; None, if a CronJob has no such schedule. The parser knows letters and
+/// signs that no CronJob has, refuses some that it has, and takes a star with a step of one for days named one by one.
+fn cronjob(text: &str) -> Option<String> {
+    if text.starts_with('@') {
+        return Some(if text == "@MIDNIGHT" { "@DAILY" } else { text }.to_owned());
+    }
+    let written: Vec<&str> = text.split_whitespace().collect();
+    if written.len() != FIELDS.len() {
+        return None;
+    }
+    let mut fields = Vec::new();
+    for (text, (low, high, names)) in written.into_iter().zip(FIELDS) {
+        let parts = text.split(',').map(|part| range(part, low, high, names)).collect::<Option<Vec<_>>>()?;
+        // Nobody needs a star in a list, and in a list of days the parser takes it for something else.
+        if parts.len() > 1 && parts.iter().any(|part| part == "*") {
+            return None;
+        }
+        fields.push(parts.join(","));
+    }
+    Some(fields.join(" "))
+}
+
+/// One part of a field, of which `low`, `high` and `names` are the values.
+fn range(text: &str, low: u16, high: u16, names: &[&str]) -> Option<String> {
+    let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let value = |text: &str| match names.iter().zip(low..).find(|(name, _)| **name == text) {
+        Some((_, value)) => Some(value),
+        None => number(text),
+    };
+    let (range, step) = text.split_once('/').map_or((text, None), |(range, step)| (range, Some(step)));
+    let range = match range.split_once('-') {
+        _ if matches!(range, "*" | "?") => "*".to_owned(),
+        // A week may end with its Sunday.
+        Some((first, "SUN")) if value(first)? > 0 => format!("{}-7", value(first)?),
+        Some((first, last)) => format!("{}-{}", value(first)?, value(last)?),
+        None if step.is_some() => format!("{}-{high}", value(range)?),
+        None => value(range)?.to_string(),
+    };
+    match step.map(number) {
+        None | Some(Some(1)) => Some(range),
+        Some(step) => Some(format!("{range}/{}", step?)),
+    }
+}
+
 /// A number that is the same for the same text in every process.
 pub fn stable_hash(text: &str) -> u64 {
     let digest = Sha256::digest(text);
@@ -110,7 +159,15 @@ mod tests {
 
     #[test]
     fn the_grammar_is_a_cronjobs() {
-        for good in ["0 * * * *", "*/5 0-6 1,15 jan-mar mon", "@hourly", "0 0 * JUL *", "0 0 * * 7"] {
+        for good in [
+            "0 * * * *",
+            "*/5 0-6 1,15 jan-mar mon",
+            "@hourly",
+            "@midnight",
+            "0 0 * JUL *",
+            "0 0 * * 7",
+            "5/15 * ? * mon-sun",
+        ] {
             assert!(Schedule::parse(good, "Etc/UTC", "uid").is_ok(), "{good}");
         }
         for bad in [
@@ -127,10 +184,27 @@ mod tests {
             "60 * * * *",
             "@every 5m",
             "hourly",
+            "0\t0\tL\t*\t*",
+            "0 0 1 * +mon",
+            "0 0 * * 1mon",
+            "sun 0 * * *",
+            "0 0 1,* * mon",
         ] {
             assert!(Schedule::parse(bad, "Etc/UTC", "uid").is_err(), "{bad}");
         }
         assert!(Schedule::parse("0 * * * *", "Mars/Olympus", "uid").unwrap_err().contains("spec.timeZone"));
+    }
+
+    #[test]
+    fn a_star_for_the_days_leaves_them_to_the_other_field() {
+        let thursday = at("2026-01-01T12:00:00Z");
+        for (cron, next) in [
+            ("0 0 * * mon", "2026-01-05T00:00:00Z"),
+            ("0 0 */1 * mon", "2026-01-05T00:00:00Z"),
+            ("0 0 3/1 * mon", "2026-01-03T00:00:00Z"),
+        ] {
+            assert_eq!(schedule(cron, "Etc/UTC").next_after(thursday), Some(at(next)), "{cron}");
+        }
     }
 
     #[test]
