@@ -101,11 +101,11 @@ fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
             status.refused_secret = None;
             State::new(Truth::False, *reason, message)
         }
-        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. } => {
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. } } => {
             // A verdict is never lost to a fault; one that was never reached, or of other inputs, is unknown.
             kept.filter(|state| state.truth != Truth::Unknown).unwrap_or_else(|| unknown(*reason, message))
         }
-        Observation::Asked { outcome: Outcome::Verdict(verdict), .. } => {
+        Observation::Asked { outcome: Outcome::Verdict(verdict) } => {
             let (state, identity) = match verdict {
                 Verdict::Verified { identity, message } => {
                     (State::new(Truth::True, Reason::Verified, message), identity)
@@ -151,7 +151,7 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
         DestinationState::Open | DestinationState::NotAsked => {}
     }
     match &facts.observation {
-        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. }
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. } }
             if facts.transport == Transport::FaultyTooLong =>
         {
             State::new(Truth::False, *reason, message)
@@ -171,13 +171,13 @@ fn awaits_verdict(facts: &Facts) -> bool {
         return conditions::state(&facts.old.conditions, RECONCILING).is_some()
             && facts.old.observed_generation != Some(facts.generation);
     }
-    let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. }, .. });
+    let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. } });
     fault && facts.inputs_changed && facts.old.observed_generation != Some(facts.generation)
 }
 
 fn retry_message(facts: &Facts, ready: &State) -> String {
     match &facts.observation {
-        Observation::Asked { outcome: Outcome::Fault { message, .. }, .. } => message.clone(),
+        Observation::Asked { outcome: Outcome::Fault { message, .. } } => message.clone(),
         Observation::Kept => conditions::state(&facts.old.conditions, RECONCILING)
             .map_or_else(|| ready.message.clone(), |kept| kept.message),
         _ => ready.message.clone(),

@@ -64,6 +64,11 @@ impl Knowledge {
         Self { uid: uid.to_owned(), ..Self::default() }
     }
 
+    /// The object's uid.
+    pub(super) fn uid(&self) -> &str {
+        &self.uid
+    }
+
     /// Whether Bitbucket is to be asked now. `refused` is whether the status says that this Secret was judged
     /// wrong, `requested` whether a person asks for it.
     pub fn ask(&self, inputs: &Inputs, refused: bool, requested: bool, now: Instant) -> bool {

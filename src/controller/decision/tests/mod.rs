@@ -26,7 +26,7 @@ fn secret() -> RefusedSecret {
 }
 
 fn asked(outcome: Outcome) -> Observation {
-    Observation::Asked { outcome, secret: secret() }
+    Observation::Asked { outcome }
 }
 
 fn verified() -> Observation {
