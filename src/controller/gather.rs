@@ -34,7 +34,7 @@ impl Pass<'_> {
             now: self.now,
             clock: now(),
         };
-        let mut learned = match (observe(&memory.knowledge, seen), found) {
+        let mut learned = match (observe(&mut memory.knowledge, seen), found) {
             (Step::Decide(learned), _) => *learned,
             (Step::Ask, Ok(known)) => {
                 self.ask(memory, known);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::decide::verified;
 use super::facts::{DestinationState, Facts, Observation, RunState};
 use super::knowledge::Knowledge;
 use super::observe::Seen;
 use super::schedule::Schedule;
-use crate::api::conditions::{VERIFIED, find};
+use crate::api::conditions::Truth;
 use crate::api::status::Trigger;
 use crate::sync::RunError;
 use crate::verification::{Outcome, Verdict};
@@ -50,7 +51,7 @@ impl Learned {
         if requested_at.is_some() && !refuses {
             knowledge.want_run();
         }
-        let outdated = seen.inputs().is_some_and(|inputs| knowledge.run_outdated(inputs, seen.observed()));
+        let outdated = seen.inputs().is_some_and(|inputs| knowledge.run_outdated(inputs));
         let wanted = knowledge.run_wanted().then_some(Trigger::Requested);
         let wrong = seen.found.ok().filter(|found| knowledge.refuses(found.inputs));
         let spec = seen.spec;
@@ -73,6 +74,11 @@ impl Learned {
             destination: DestinationState::NotAsked,
             run: seen.run,
         };
+        if facts.suspended && verified(&facts).truth == Truth::Unknown {
+            knowledge.forget();
+        } else {
+            knowledge.decided_at(spec.into());
+        }
         Self { facts, knowledge, close_gate: false, interval, now }
     }
 
@@ -83,16 +89,13 @@ impl Learned {
 
     /// Whether to look at the database: not where nothing could be stored, nor while it is left alone.
     pub fn needs_destination(&mut self) -> bool {
-        let verified = match &self.facts.observation {
-            Observation::Asked { outcome: Outcome::Verdict(verdict) } => matches!(verdict, Verdict::Verified { .. }),
-            Observation::Suspended | Observation::Unusable(..) => false,
-            _ => find(&self.facts.old.conditions, VERIFIED).is_some_and(|condition| condition.status == "True"),
-        };
-        if verified && let Some(fault) = self.knowledge.destination(self.now) {
-            self.facts.destination = fault;
+        let fault = self.knowledge.destination(self.now);
+        if self.facts.suspended || verified(&self.facts).truth != Truth::True {
             return false;
         }
-        verified
+        let looks = fault.is_none();
+        self.facts.destination = fault.unwrap_or(DestinationState::NotAsked);
+        looks
     }
 
     /// The database was looked at.

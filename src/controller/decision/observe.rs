@@ -11,8 +11,10 @@ use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use super::learned::Learned;
 use crate::api::Reason;
+use crate::api::conditions::{self, Truth, VERIFIED};
 use crate::api::spec::BitbucketConnectionSpec;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
+use crate::bitbucket::Error;
 use crate::sync::RunError;
 use crate::verification::{Outcome, outcome_of};
 
@@ -77,6 +79,12 @@ struct News {
     close_gate: bool,
 }
 
+impl From<Observation> for News {
+    fn from(observation: Observation) -> Self {
+        Self { observation, requested_at: None, close_gate: false }
+    }
+}
+
 impl<'a> Seen<'a> {
     /// How often the credentials are verified again.
     pub(super) fn interval(&self) -> Duration {
@@ -92,6 +100,25 @@ impl<'a> Seen<'a> {
     pub(super) fn inputs(&self) -> Option<&'a Inputs> {
         self.found.ok().map(|found| found.inputs)
     }
+
+    /// Whether the verdict in the status is one about credentials that could be used.
+    fn answered(&self) -> bool {
+        let verified = conditions::state(&self.old.conditions, VERIFIED);
+        !verified.is_some_and(|state| matches!(state.reason, Reason::SecretNotFound | Reason::InvalidSecret))
+    }
+
+    /// Whether the status says of this Secret that its password was judged wrong.
+    fn refused(&self, found: &Found<'_>) -> bool {
+        self.old.refused_secret.as_ref() == Some(found.secret)
+    }
+
+    /// Whether the verdict in the status is of something else.
+    fn changed(&self, knowledge: &Knowledge) -> bool {
+        match self.found {
+            Ok(found) => knowledge.changed(found.inputs, self.observed()),
+            Err(_) => knowledge.moved(&self.spec.into(), self.observed()),
+        }
+    }
 }
 
 /// What tasks may work with: a task of other inputs is stopped, and so is every task of a connection that is
@@ -100,26 +127,27 @@ pub fn workable<'a>(spec: &BitbucketConnectionSpec, inputs: Option<&'a Inputs>) 
     inputs.filter(|_| !spec.suspend)
 }
 
-/// Looks at what there is to see.
-pub fn observe(knowledge: &Knowledge, seen: Seen<'_>) -> Step {
+/// Looks at what there is to see. What `knowledge` takes the status for at first sight is kept at once; all else
+/// that is learned takes its place only when the status is written.
+pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
+    knowledge.meet(seen.inputs(), seen.observed(), seen.answered());
+    if let Some(found) = seen.found.ok().filter(|found| seen.refused(found)) {
+        knowledge.remember_refusal(found.inputs);
+    }
     let mut knowledge = knowledge.clone();
-    let news = |observation| News { observation, requested_at: None, close_gate: false };
     let news = match seen.found {
-        _ if seen.spec.suspend => news(Observation::Suspended),
+        _ if seen.spec.suspend => Observation::Suspended.into(),
         Err((reason, message)) => {
-            knowledge.unusable();
+            knowledge.forget();
             let requested_at = seen.requested_at.cloned();
-            News { requested_at, ..news(Observation::Unusable(reason, message.to_owned())) }
+            News { requested_at, ..Observation::Unusable(reason, message.to_owned()).into() }
         }
         Ok(found) => match credentials(&mut knowledge, &seen, found) {
             Ok(news) => news,
             Err(step) => return step,
         },
     };
-    let inputs_changed = seen.inputs().is_some_and(|inputs| knowledge.changed(inputs, seen.observed()));
-    if let (Observation::Asked { outcome }, Some(inputs)) = (&news.observation, seen.inputs()) {
-        knowledge.answered(inputs, outcome, seen.interval(), seen.now);
-    }
+    let inputs_changed = seen.changed(&knowledge);
     let mut learned = Learned::new(knowledge, seen, news.observation, news.requested_at, inputs_changed);
     learned.close_gate = news.close_gate;
     Step::Decide(Box::new(learned))
@@ -127,30 +155,44 @@ pub fn observe(knowledge: &Knowledge, seen: Seen<'_>) -> Step {
 
 /// What is learned of the credentials, or what must be done first.
 fn credentials(knowledge: &mut Knowledge, seen: &Seen<'_>, found: Found<'_>) -> Result<News, Step> {
-    let news = |observation| News { observation, requested_at: None, close_gate: false };
-    let same = knowledge.run_inputs() == Some(found.inputs);
+    let inputs = found.inputs;
+    let same = knowledge.run_inputs() == Some(inputs);
+    let mut answered = |outcome: Outcome, requested_at: Option<&String>| {
+        knowledge.answered(inputs, &outcome, seen.interval(), seen.now);
+        News { requested_at: requested_at.cloned(), ..Observation::Asked { outcome }.into() }
+    };
     match &seen.run {
         // The run's own answers prove the credentials.
-        RunState::Underway(_) if same => return Ok(news(Observation::Kept)),
+        RunState::Underway(_) if same => return Ok(Observation::Kept.into()),
         RunState::Underway(_) => return Err(Step::Wait),
         // A run's answers count as a verification's: nothing is asked twice.
         RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error))) if same => {
-            return Ok(news(Observation::Asked { outcome: outcome_of(error.clone()) }));
+            return Ok(answered(outcome_of(error.clone()), None));
         }
         _ => {}
     }
     if let Some(Asking { outcome, requested_at }) = &seen.asking {
-        let Some(outcome) = outcome.clone() else { return Err(Step::Wait) };
-        return Ok(News { requested_at: requested_at.cloned(), ..news(Observation::Asked { outcome }) });
+        return outcome.clone().map(|outcome| answered(outcome, *requested_at)).ok_or(Step::Wait);
     }
-    let refused = seen.old.refused_secret.as_ref() == Some(found.secret);
-    if knowledge.ask(found.inputs, refused, seen.requested_at.is_some(), seen.now) {
+    if knowledge.ask(inputs, seen.requested_at.is_some(), seen.now) {
         return Err(Step::Ask);
     }
-    let close_gate = refused && !knowledge.refuses(found.inputs);
-    if refused || knowledge.refuses(found.inputs) {
-        // It holds whatever else has changed.
-        knowledge.refusal_holds(found.inputs);
+    if !knowledge.refuses(inputs) {
+        // A fault stands until the next try.
+        let observation = knowledge.fault().map_or(Observation::Kept, |outcome| Observation::Asked { outcome });
+        return Ok(observation.into());
     }
-    Ok(News { close_gate, ..news(Observation::Kept) })
+    let close_gate = knowledge.only_remembers();
+    // It holds whatever else has changed, and is said again where the status says something else by now.
+    let said = conditions::state(&seen.old.conditions, VERIFIED)
+        .is_some_and(|verified| verified.truth == Truth::False && verified.reason == Reason::InvalidCredentials);
+    let observation = if said {
+        knowledge.refusal_holds(inputs);
+        Observation::Kept
+    } else {
+        let outcome = outcome_of(Error::GateClosed);
+        knowledge.answered(inputs, &outcome, seen.interval(), seen.now);
+        Observation::Asked { outcome }
+    };
+    Ok(News { close_gate, ..observation.into() })
 }

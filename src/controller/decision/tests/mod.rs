@@ -1,5 +1,6 @@
 //! The rules of the conditions and of runs, one row a case. No cluster.
 
+mod property;
 mod runs;
 mod verdicts;
 
