@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::decision::DestinationState;
-use crate::destination::{DatabaseUrl, Destination, Error};
+use crate::destination::{DatabaseUrl, Destination};
 
 /// Many connections ask at the same moment; one try answers them all.
 const FAULT_HOLDS: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ impl Destinations {
             }
             Err(error) => {
                 warn!(%error, "the destination cannot be opened");
-                let state = state(&error);
+                let state = DestinationState::from(&error);
                 *handle = Handle::Failed(state.clone(), Instant::now());
                 Err(state)
             }
@@ -57,17 +57,5 @@ impl Destinations {
     /// Lets go of a database that has failed: who asks next opens it anew, which proves that it can be written.
     pub async fn close(&self) {
         *self.handle.lock().await = Handle::Closed;
-    }
-}
-
-/// What a user is told about a fault of the database.
-pub fn state(error: &Error) -> DestinationState {
-    match error {
-        Error::Invalid(text) => DestinationState::Invalid(format!(
-            "The destination cannot be used: {text}. Correct the operator's database setting."
-        )),
-        Error::Unavailable(text) => DestinationState::Unavailable(format!(
-            "The destination is not available: {text}. Check that its volume is mounted, writable and not full; it is tried again."
-        )),
     }
 }

@@ -1,7 +1,6 @@
 //! One reconcile: dereference, gather, decide, write; then remember, and start the run that was claimed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -10,10 +9,9 @@ use tokio::time::Instant;
 use tracing::{Instrument, info_span, warn};
 
 use super::context::{Context, Memory};
-use super::decision::{Facts, Observation, RunState, decide};
+use super::decision::{Learned, Observation, RunState, Waiting, decide, wait};
 use super::dereference::dereference;
 use super::error::Error;
-use super::gather::Gathered;
 use super::pass::Pass;
 use super::{Guarded, events, status};
 use crate::api::REQUESTED_AT;
@@ -44,11 +42,11 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
 impl Pass<'_> {
     async fn run(self, memory: &mut Memory) -> Result<Action, Error> {
         let found = dereference(self.context, self.object).await?;
-        let Some(gathered) = self.gather(memory, &found).await else {
+        let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));
         };
-        let Gathered { facts, knowledge, destination } = gathered;
+        let Learned { facts, knowledge, .. } = learned;
         let decision = decide(&facts);
         if !status::write(self.context, self.object, &self.old, &decision.status).await? {
             self.context.forget(&self.reference);
@@ -67,25 +65,12 @@ impl Pass<'_> {
         if let (Some(trigger), Ok(known), Some(destination)) = (decision.start, found, destination) {
             self.sync(memory, trigger, known, destination);
         }
-        Ok(Action::requeue(self.next(memory, &facts)))
-    }
-
-    /// When to look again, if nothing wakes this object before: the next verification, slot, or progress.
-    fn next(&self, memory: &Memory, facts: &Facts) -> Duration {
-        let interval: Duration = self.object.spec.verify_interval.into();
-        if facts.suspended {
-            return interval;
-        }
-        let run = memory.run.as_ref();
-        if self.requested_at.is_some() && facts.requested_at.is_none() && run.is_none() {
-            // It came while another verification was under way.
-            return Duration::ZERO;
-        }
-        let known = memory.knowledge.next(run.is_some(), self.now);
-        let shown = run.map(|run| run.show_at.saturating_duration_since(self.now));
-        let slot = facts.schedule.as_ref().ok().and_then(|schedule| schedule.wait(facts.now));
-        let next = [known, shown, slot].into_iter().flatten().fold(interval, Duration::min);
-        // A little late rather than a little early: what is due must be due when the object wakes.
-        next + Duration::from_millis(20)
+        let waiting = Waiting {
+            interval: self.object.spec.verify_interval.into(),
+            requested: self.requested_at.is_some(),
+            show_at: memory.run.as_ref().map(|run| run.show_at),
+            now: self.now,
+        };
+        Ok(Action::requeue(wait(&facts, &memory.knowledge, waiting)))
     }
 }

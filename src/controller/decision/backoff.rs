@@ -18,6 +18,11 @@ pub fn jittered(interval: Duration, uid: &str) -> Duration {
     interval.mul_f64(1.0 - fraction(uid) / 10.0)
 }
 
+/// What the server wants, and up to a tenth more: never less.
+pub fn at_least(wanted: Duration, uid: &str) -> Duration {
+    wanted.mul_f64(1.0 + fraction(uid) / 10.0)
+}
+
 /// A number from 0 to 1 that is the same for the same text.
 #[allow(clippy::cast_precision_loss, reason = "a fraction needs no 64 bits")]
 fn fraction(text: &str) -> f64 {
@@ -36,5 +41,7 @@ mod tests {
         assert!((450.0..=900.0).contains(&seconds(u32::MAX)));
         assert_ne!(wait(4, "a"), wait(4, "b"));
         assert!(jittered(Duration::from_mins(10), "a") >= Duration::from_mins(9));
+        assert!(at_least(Duration::from_mins(10), "a") >= Duration::from_mins(10));
+        assert!(at_least(Duration::from_mins(10), "a") <= Duration::from_mins(11));
     }
 }

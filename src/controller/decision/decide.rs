@@ -10,13 +10,7 @@ use super::slots;
 use crate::api::Reason;
 use crate::api::conditions::{self, READY, RECONCILING, STALLED, SYNCED, State, Truth, VERIFIED};
 use crate::api::status::{BitbucketConnectionStatus, Progress, Trigger};
-use crate::verification::{Outcome, Verdict};
-
-/// Whether the last try met a fault and the next one has not been made: nothing is known beyond what was said
-/// after the last one.
-fn between_tries(facts: &Facts) -> bool {
-    facts.observation == Observation::Kept && facts.transport != Transport::Working
-}
+use crate::verification::{Negative, Outcome, Verdict};
 
 /// What is written and done.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +24,8 @@ pub struct Decision {
 /// The decision.
 pub fn decide(facts: &Facts) -> Decision {
     let mut status = facts.old.clone();
-    let verified = verified(facts, &mut status);
+    let verified = verified(facts);
+    note_verdict(facts, &mut status);
     if let Some(refused) = &facts.refused {
         status.refused_secret = Some(refused.clone());
     }
@@ -63,7 +58,7 @@ pub fn decide(facts: &Facts) -> Decision {
         set(STALLED, &State::new(Truth::True, ready.reason, ready.message.clone()));
     }
     if retrying {
-        set(RECONCILING, &State::new(Truth::True, Reason::ProgressingWithRetry, retry_message(facts, &ready)));
+        set(RECONCILING, &State::new(Truth::True, Reason::ProgressingWithRetry, ready.message.clone()));
     }
     if !stalled {
         conditions::remove(&mut status.conditions, STALLED);
@@ -79,53 +74,48 @@ pub fn decide(facts: &Facts) -> Decision {
     Decision { status, start }
 }
 
-/// The verdict, and what goes with it into the status.
-fn verified(facts: &Facts, status: &mut BitbucketConnectionStatus) -> State {
+/// The verdict.
+pub(super) fn verified(facts: &Facts) -> State {
     let unknown = |reason, message: &str| State::new(Truth::Unknown, reason, message);
-    let kept = if facts.inputs_changed && !between_tries(facts) {
-        None
-    } else {
-        conditions::state(&status.conditions, VERIFIED)
-    };
+    let kept = conditions::state(&facts.old.conditions, VERIFIED).filter(|_| !facts.inputs_changed);
+    let verdict = kept.clone().filter(|state| state.truth != Truth::Unknown);
     match &facts.observation {
         Observation::Kept => {
             kept.unwrap_or_else(|| unknown(Reason::Pending, "The credentials have not been verified yet."))
         }
-        Observation::Suspended => kept.unwrap_or_else(|| {
+        Observation::Suspended => verdict.unwrap_or_else(|| {
             unknown(
                 Reason::Suspended,
                 "Nothing is asked while spec.suspend is true. Set it to false to verify and sync.",
             )
         }),
-        Observation::Unusable(reason, message) => {
-            status.refused_secret = None;
-            State::new(Truth::False, *reason, message)
+        Observation::Unusable(reason, message) => State::new(Truth::False, *reason, message),
+        // A verdict is never lost to a fault; one that was never reached, or of other inputs, is unknown.
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. } } => {
+            verdict.unwrap_or_else(|| unknown(*reason, message))
         }
-        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. } => {
-            // A verdict is never lost to a fault; one that was never reached, or of other inputs, is unknown.
-            kept.filter(|state| state.truth != Truth::Unknown).unwrap_or_else(|| unknown(*reason, message))
+        Observation::Asked { outcome: Outcome::Verdict(Verdict::Verified { message, .. }) } => {
+            State::new(Truth::True, Reason::Verified, message)
         }
-        Observation::Asked { outcome: Outcome::Verdict(verdict), .. } => {
-            let (state, identity) = match verdict {
-                Verdict::Verified { identity, message } => {
-                    (State::new(Truth::True, Reason::Verified, message), identity)
-                }
-                Verdict::Refused(negative) => {
-                    (State::new(Truth::False, negative.reason, &negative.message), &negative.identity)
-                }
-            };
-            // Set again, where this verdict is that the password is wrong.
-            status.refused_secret = None;
-            if let Some(username) = &identity.username {
-                status.username = Some(clean(username));
-            }
-            if let Some(version) = &identity.server_version {
-                status.server_version = Some(clean(version));
-            }
-            status.last_verified_time = Some(Time(facts.now));
-            state
+        Observation::Asked { outcome: Outcome::Verdict(Verdict::Refused(negative)) } => {
+            State::new(Truth::False, negative.reason, &negative.message)
         }
     }
+}
+
+/// What goes with a verdict into the status.
+fn note_verdict(facts: &Facts, status: &mut BitbucketConnectionStatus) {
+    let Observation::Asked { outcome: Outcome::Verdict(verdict) } = &facts.observation else { return };
+    let (Verdict::Verified { identity, .. } | Verdict::Refused(Negative { identity, .. })) = verdict;
+    // Set again, where this verdict is that the password is wrong.
+    status.refused_secret = None;
+    if let Some(username) = &identity.username {
+        status.username = Some(clean(username));
+    }
+    if let Some(version) = &identity.server_version {
+        status.server_version = Some(clean(version));
+    }
+    status.last_verified_time = Some(Time(facts.now));
 }
 
 /// Ready takes the first that applies.
@@ -151,13 +141,10 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
         DestinationState::Open | DestinationState::NotAsked => {}
     }
     match &facts.observation {
-        Observation::Asked { outcome: Outcome::Fault { reason, message, .. }, .. }
+        Observation::Asked { outcome: Outcome::Fault { reason, message, .. } }
             if facts.transport == Transport::FaultyTooLong =>
         {
             State::new(Truth::False, *reason, message)
-        }
-        Observation::Kept if facts.transport != Transport::Working => {
-            conditions::state(&status.conditions, READY).unwrap_or_else(|| verified.clone())
         }
         _ if verified.truth == Truth::Unknown => verified.clone(),
         _ if synced.reason == Reason::Pending => verified.clone(),
@@ -167,21 +154,8 @@ fn ready(facts: &Facts, verified: &State, synced: &State, status: &BitbucketConn
 
 /// Whether a new generation's url or reference still has no verdict, because the way to it was broken.
 fn awaits_verdict(facts: &Facts) -> bool {
-    if between_tries(facts) {
-        return conditions::state(&facts.old.conditions, RECONCILING).is_some()
-            && facts.old.observed_generation != Some(facts.generation);
-    }
-    let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. }, .. });
+    let fault = matches!(&facts.observation, Observation::Asked { outcome: Outcome::Fault { .. } });
     fault && facts.inputs_changed && facts.old.observed_generation != Some(facts.generation)
-}
-
-fn retry_message(facts: &Facts, ready: &State) -> String {
-    match &facts.observation {
-        Observation::Asked { outcome: Outcome::Fault { message, .. }, .. } => message.clone(),
-        Observation::Kept => conditions::state(&facts.old.conditions, RECONCILING)
-            .map_or_else(|| ready.message.clone(), |kept| kept.message),
-        _ => ready.message.clone(),
-    }
 }
 
 const fn passes_by_itself(reason: Reason) -> bool {

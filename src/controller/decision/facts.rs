@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::schedule::Schedule;
 use crate::api::Reason;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, Trigger};
+use crate::destination::Error;
 use crate::sync::{RunError, Summary};
 use crate::verification::Outcome;
 
@@ -56,8 +57,6 @@ pub enum Observation {
     Asked {
         /// What came of it.
         outcome: Outcome,
-        /// The Secret that was used, and where.
-        secret: RefusedSecret,
     },
 }
 
@@ -83,6 +82,19 @@ pub enum DestinationState {
     Invalid(String),
     /// It is tried again.
     Unavailable(String),
+}
+
+impl From<&Error> for DestinationState {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Invalid(text) => Self::Invalid(format!(
+                "The destination cannot be used: {text}. Correct the operator's database setting."
+            )),
+            Error::Unavailable(text) => Self::Unavailable(format!(
+                "The destination is not available: {text}. Check that its volume is mounted, writable and not full; it is tried again."
+            )),
+        }
+    }
 }
 
 /// What the sync run does.

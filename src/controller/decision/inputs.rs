@@ -1,6 +1,6 @@
 //! What a verdict and a run are made of.
 
-use crate::api::spec::ImportFilter;
+use crate::api::spec::{BitbucketConnectionSpec, ImportFilter, LocalReference};
 use crate::bitbucket::{BaseUrl, Credentials};
 
 /// What a verdict and a run depend on: where one of these changes, both are made anew.
@@ -25,10 +25,29 @@ impl Inputs {
         Self { url, secret_uid, fingerprint: credentials.fingerprint(), way, import }
     }
 
+    /// Whether the same credentials go the same way to the same place: a verdict about them is one for both.
+    pub fn same_access(&self, other: &Self) -> bool {
+        self.same_credentials(other) && self.way == other.way
+    }
+
     /// Whether the same credentials of the same Secret go to the same place.
     pub fn same_credentials(&self, other: &Self) -> bool {
         let key = |inputs: &Self| (inputs.url.clone(), inputs.secret_uid.clone(), inputs.fingerprint);
         key(self) == key(other)
+    }
+}
+
+/// The url and the references as the spec names them, whether or not they can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    url: String,
+    references: [Option<LocalReference>; 3],
+}
+
+impl From<&BitbucketConnectionSpec> for Place {
+    fn from(spec: &BitbucketConnectionSpec) -> Self {
+        let references = [Some(spec.secret_ref.clone()), spec.cert_secret_ref.clone(), spec.proxy_secret_ref.clone()];
+        Self { url: spec.url.clone(), references }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::backoff;
 use super::facts::{DestinationState, Transport};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Place};
 use crate::api::Reason;
 use crate::sync::{RunError, Summary};
 use crate::verification::{Outcome, Verdict};
@@ -21,8 +21,10 @@ const IDENTITY_INTERVAL: Duration = Duration::from_hours(1);
 pub struct Knowledge {
     uid: String,
     standing: Standing,
+    /// Where the verdict in the status is of, whether or not the credentials could be used.
+    place: Option<Place>,
     asked: Option<Asked>,
-    faults: Faults,
+    faults: Option<Faults>,
     run_inputs: Option<Inputs>,
     run_wanted: bool,
     destination: Option<(DestinationState, Instant)>,
@@ -35,9 +37,9 @@ enum Standing {
     /// Not known: this process has only just begun with the object.
     #[default]
     New,
-    /// There was none: the credentials could not be used.
+    /// There is none, or one of credentials that could not be used.
     Lost,
-    /// These.
+    /// These. The import filter does not count: the verdict is one about credentials.
     Of(Box<Inputs>),
 }
 
@@ -47,15 +49,33 @@ struct Asked {
     inputs: Inputs,
     /// When to ask with them again; None: never by itself.
     again: Option<Instant>,
-    /// Whether the password was judged wrong.
-    refused: bool,
+    refusal: Refusal,
+}
+
+/// Whether the password was judged wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    No,
+    /// In this process.
+    Judged,
+    /// Before, as the status says.
+    Remembered,
 }
 
 /// Transport faults in a row.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Faults {
-    since: Option<Instant>,
+    since: Instant,
     count: u32,
+    /// What is said of the last one, until the next try.
+    reason: Reason,
+    message: String,
+}
+
+impl Asked {
+    const fn refused(&self) -> bool {
+        matches!(self.refusal, Refusal::Judged | Refusal::Remembered)
+    }
 }
 
 impl Knowledge {
@@ -64,64 +84,102 @@ impl Knowledge {
         Self { uid: uid.to_owned(), ..Self::default() }
     }
 
-    /// Whether Bitbucket is to be asked now. `refused` is whether the status says that this Secret was judged
-    /// wrong, `requested` whether a person asks for it.
-    pub fn ask(&self, inputs: &Inputs, refused: bool, requested: bool, now: Instant) -> bool {
+    /// The object's uid.
+    pub(super) fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// Meets the inputs, or finds none. A process that has only just begun takes the status for one of these
+    /// inputs, where `observed`, the present generation, and `answered`, an answer to usable credentials, are what
+    /// it speaks of. From then on it sees what changes.
+    pub fn meet(&mut self, inputs: Option<&Inputs>, observed: bool, answered: bool) {
+        if matches!(self.standing, Standing::New) {
+            let standing = inputs.filter(|_| observed && answered).map(|inputs| Box::new(inputs.clone()));
+            self.standing = standing.map_or(Standing::Lost, Standing::Of);
+        }
+        if self.run_inputs.is_none() && observed {
+            // The last process made its run of this spec.
+            self.run_inputs = inputs.cloned();
+        }
+    }
+
+    /// The status says that this password was judged wrong, which counts where this process has not asked yet.
+    pub fn remember_refusal(&mut self, inputs: &Inputs) {
+        let remembered = || Asked { inputs: inputs.clone(), again: None, refusal: Refusal::Remembered };
+        self.asked.get_or_insert_with(remembered);
+    }
+
+    /// Whether the refusal is one that only the status tells of, so that nobody has closed the gate yet.
+    pub fn only_remembers(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.refusal == Refusal::Remembered)
+    }
+
+    /// Whether Bitbucket is to be asked now. `requested` is whether a person asks for it.
+    pub fn ask(&self, inputs: &Inputs, requested: bool, now: Instant) -> bool {
         requested
             || match &self.asked {
                 Some(asked) if asked.inputs == *inputs => asked.again.is_some_and(|again| now >= again),
                 // A wrong password is not made right by another filter.
-                Some(asked) => !(asked.refused && asked.inputs.same_credentials(inputs)),
-                // After a restart a Secret that was refused before is not sent again.
-                None => !refused,
+                Some(asked) => !(asked.refused() && asked.inputs.same_credentials(inputs)),
+                None => true,
             }
     }
 
     /// Whether these credentials were judged wrong, so that the refusal holds for this Secret as it is now.
     pub fn refuses(&self, inputs: &Inputs) -> bool {
-        self.asked.as_ref().is_some_and(|asked| asked.refused && asked.inputs.same_credentials(inputs))
+        self.asked.as_ref().is_some_and(|asked| asked.refused() && asked.inputs.same_credentials(inputs))
     }
 
     /// These credentials are still those that were judged wrong.
     pub fn refusal_holds(&mut self, inputs: &Inputs) {
-        self.asked = Some(Asked { inputs: inputs.clone(), again: None, refused: true });
+        self.asked = Some(Asked { inputs: inputs.clone(), again: None, refusal: Refusal::Judged });
         self.standing = Standing::Of(Box::new(inputs.clone()));
     }
 
     /// Bitbucket was asked.
     pub fn answered(&mut self, inputs: &Inputs, outcome: &Outcome, interval: Duration, now: Instant) {
-        let mut refused = false;
+        let mut refusal = Refusal::No;
         let again = match outcome {
-            Outcome::Fault { retry_after, .. } => {
-                self.faults.since.get_or_insert(now);
-                self.faults.count = self.faults.count.saturating_add(1);
-                let wait = backoff::wait(self.faults.count, &self.uid);
-                Some(retry_after.map_or(wait, |wanted| wanted.max(wait)))
+            Outcome::Fault { reason, message, retry_after } => {
+                let (since, count) = self.faults.as_ref().map_or((now, 0), |faults| (faults.since, faults.count));
+                let (count, message) = (count.saturating_add(1), message.clone());
+                self.faults = Some(Faults { since, count, reason: *reason, message });
+                if self.changed(inputs, true) {
+                    self.standing = Standing::Lost;
+                }
+                let wait = backoff::jittered(backoff::wait(count, &self.uid), &self.uid);
+                Some(retry_after.map_or(wait, |wanted| wait.max(backoff::at_least(wanted, &self.uid))))
             }
             Outcome::Verdict(verdict) => {
                 self.standing = Standing::Of(Box::new(inputs.clone()));
-                self.faults = Faults::default();
+                self.faults = None;
                 match verdict {
                     Verdict::Refused(negative) if negative.wrong_password => {
-                        refused = true;
+                        refusal = Refusal::Judged;
                         None
                     }
                     Verdict::Refused(negative) if negative.reason == Reason::InvalidCredentials => {
-                        Some(interval.max(IDENTITY_INTERVAL))
+                        Some(backoff::jittered(interval.max(IDENTITY_INTERVAL), &self.uid))
                     }
-                    _ => Some(interval),
+                    _ => Some(backoff::jittered(interval, &self.uid)),
                 }
             }
         };
-        let again = again.map(|wait| now + backoff::jittered(wait, &self.uid));
-        self.asked = Some(Asked { inputs: inputs.clone(), again, refused });
+        self.asked = Some(Asked { inputs: inputs.clone(), again: again.map(|wait| now + wait), refusal });
     }
 
-    /// The credentials cannot be used: nothing is left of what was known of them.
-    pub fn unusable(&mut self) {
+    /// There is no verdict any more, so that the next one is asked for at once. A refusal stays: what made the
+    /// verdict go need not have made the password right.
+    pub fn forget(&mut self) {
         self.standing = Standing::Lost;
-        self.asked = None;
-        self.faults = Faults::default();
+        self.asked.take_if(|asked| !asked.refused());
+        self.faults = None;
+    }
+
+    /// The fault that the last try met, if it met one: it stands until the next.
+    pub fn fault(&self) -> Option<Outcome> {
+        let Faults { reason, message, .. } = self.faults.as_ref()?;
+        Some(Outcome::Fault { reason: *reason, message: message.clone(), retry_after: None })
     }
 
     /// A run of these inputs begins.
@@ -133,9 +191,11 @@ impl Knowledge {
     /// The run has ended. A good one has proven the credentials: they need no other proof for an interval.
     pub fn run_ended(&mut self, result: &Result<Summary, RunError>, interval: Duration, now: Instant) {
         match result {
-            Ok(_) => {
+            Ok(summary) => {
                 self.destination_faults = 0;
-                let again = Some(now + backoff::jittered(interval, &self.uid));
+                // One that could import nothing proves nothing: why that is, a verification tells at once.
+                let wait = if summary.proves_access() { interval } else { Duration::ZERO };
+                let again = Some(now + backoff::jittered(wait, &self.uid));
                 match &mut self.asked {
                     Some(asked) if Some(&asked.inputs) == self.run_inputs.as_ref() => asked.again = again,
                     _ => {}
@@ -172,22 +232,28 @@ impl Knowledge {
         self.destination.as_ref().map(|(state, _)| state.clone())
     }
 
-    /// Whether the verdict in the status was made of other inputs. `observed` is whether the status speaks of
-    /// the present generation, which is all that tells in a new process.
+    /// Whether the verdict in the status was made of other credentials, or of another way. `observed` is whether
+    /// the status speaks of the present generation, which is all that tells in a new process.
     pub fn changed(&self, inputs: &Inputs, observed: bool) -> bool {
         match &self.standing {
-            Standing::Of(of) => **of != *inputs,
+            Standing::Of(of) => !of.same_access(inputs),
             Standing::Lost => true,
             Standing::New => !observed,
         }
     }
 
+    /// The same where there are no inputs: what the spec names is all that can be compared.
+    pub fn moved(&self, place: &Place, observed: bool) -> bool {
+        self.place.as_ref().map_or(!observed, |of| of != place)
+    }
+
+    /// What is decided now is of this place.
+    pub fn decided_at(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
     /// Whether the last run was made of other inputs.
-    pub fn run_outdated(&mut self, inputs: &Inputs, observed: bool) -> bool {
-        if self.run_inputs.is_none() && observed {
-            // The last process made its run of this spec.
-            self.run_inputs = Some(inputs.clone());
-        }
+    pub fn run_outdated(&self, inputs: &Inputs) -> bool {
         self.run_inputs.as_ref() != Some(inputs)
     }
 
@@ -198,9 +264,9 @@ impl Knowledge {
 
     /// The way to Bitbucket, as far as the last tries tell.
     pub fn transport(&self, interval: Duration, now: Instant) -> Transport {
-        match self.faults.since {
+        match &self.faults {
             None => Transport::Working,
-            Some(since) if now.duration_since(since) > interval * 2 => Transport::FaultyTooLong,
+            Some(faults) if now.duration_since(faults.since) > interval * 2 => Transport::FaultyTooLong,
             Some(_) => Transport::Faulty,
         }
     }

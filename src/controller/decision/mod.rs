@@ -8,6 +8,8 @@ mod inputs;
 mod knowledge;
 #[cfg(test)]
 mod knowledge_tests;
+mod learned;
+mod observe;
 mod outcome;
 mod schedule;
 #[cfg(test)]
@@ -15,9 +17,13 @@ mod schedule_properties;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use self::decide::{decide, now};
 pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};
 pub use self::inputs::Inputs;
 pub use self::knowledge::Knowledge;
+pub use self::learned::Learned;
+pub use self::observe::{Asking, Found, Seen, Step, observe, workable};
 pub use self::schedule::{Schedule, stable_hash};
+pub use self::wait::{Waiting, wait};

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::status::{BitbucketConnectionStatus, RepositoryCounts, RepositoryFailure};
 use crate::sync::{RunError, Summary};
+use crate::verification::{Outcome, outcome_of};
 
 /// The status names so many failures; the log and the database name all.
 const FAILURES_SHOWN: usize = 10;
@@ -16,7 +17,7 @@ pub(super) fn complete(result: &Result<Summary, RunError>, now: Timestamp, statu
     match result {
         Err(RunError::Stopped | RunError::Destination(_)) => {}
         Err(RunError::Listing(error) | RunError::Outage(error) | RunError::Identity(error))
-            if error.refusal().is_none() => {}
+            if matches!(outcome_of(error.clone()), Outcome::Fault { .. }) => {}
         Err(_) => sync.completion_time = Some(Time(now)),
         Ok(summary) => {
             sync.completion_time = Some(Time(now));

@@ -69,9 +69,8 @@ pub(super) fn show_next(facts: &Facts, verified: Truth, status: &mut BitbucketCo
 /// Synced, where this reconcile changes it.
 pub(super) fn synced(facts: &Facts, status: &BitbucketConnectionStatus) -> Option<State> {
     let result = match &facts.run {
-        RunState::Ended(Err(RunError::Stopped)) if !facts.suspended => return None,
         _ if facts.suspended => return Some(suspended_state()),
-        RunState::Ended(result) => result,
+        RunState::Ended(result) if !matches!(result, Err(RunError::Stopped)) => result,
         _ if conditions::state(&status.conditions, SYNCED)?.reason == Reason::Suspended => {
             return Some(last_run(status));
         }

@@ -1,5 +1,6 @@
 //! The rules of the conditions and of runs, one row a case. No cluster.
 
+mod property;
 mod runs;
 mod verdicts;
 
@@ -26,7 +27,7 @@ fn secret() -> RefusedSecret {
 }
 
 fn asked(outcome: Outcome) -> Observation {
-    Observation::Asked { outcome, secret: secret() }
+    Observation::Asked { outcome }
 }
 
 fn verified() -> Observation {

@@ -1,0 +1,108 @@
+//! From what was learned to the facts of a decision. Pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::decide::verified;
+use super::facts::{DestinationState, Facts, Observation, RunState};
+use super::knowledge::Knowledge;
+use super::observe::Seen;
+use super::schedule::Schedule;
+use crate::api::conditions::Truth;
+use crate::api::status::Trigger;
+use crate::sync::RunError;
+use crate::verification::{Outcome, Verdict};
+
+/// What a reconcile has learned. The facts are complete when the database was looked at, where that is wanted.
+#[derive(Clone, Debug)]
+pub struct Learned {
+    /// For the decision.
+    pub facts: Facts,
+    /// What is known once the status is written.
+    pub knowledge: Knowledge,
+    /// Whether to close the gate: this password was judged wrong before, and others may use the same one.
+    pub close_gate: bool,
+    interval: Duration,
+    now: Instant,
+}
+
+impl Learned {
+    /// `inputs_changed` is whether the verdict in the status was made of other inputs.
+    pub(super) fn new(
+        mut knowledge: Knowledge,
+        seen: Seen<'_>,
+        observation: Observation,
+        requested_at: Option<String>,
+        inputs_changed: bool,
+    ) -> Self {
+        let (interval, now) = (seen.interval(), seen.now);
+        if let RunState::Ended(result) = &seen.run {
+            knowledge.run_ended(result, interval, now);
+            if let Err(RunError::Destination(error)) = result {
+                knowledge.destination_failed(error.into(), interval, now);
+            }
+        }
+        // A request is served by the next run that can be made; a negative verdict is an answer to it, too.
+        let refuses = matches!(
+            &observation,
+            Observation::Asked { outcome: Outcome::Verdict(Verdict::Refused(_)) } | Observation::Unusable(..)
+        );
+        if requested_at.is_some() && !refuses {
+            knowledge.want_run();
+        }
+        let outdated = seen.inputs().is_some_and(|inputs| knowledge.run_outdated(inputs));
+        let wanted = knowledge.run_wanted().then_some(Trigger::Requested);
+        let wrong = seen.found.ok().filter(|found| knowledge.refuses(found.inputs));
+        let spec = seen.spec;
+        let facts = Facts {
+            now: seen.clock,
+            generation: seen.generation.unwrap_or_default(),
+            old: seen.old.clone(),
+            schedule: Schedule::parse(&spec.schedule, &spec.time_zone, knowledge.uid()),
+            deadline: spec
+                .starting_deadline_seconds
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs),
+            suspended: spec.suspend,
+            requested_at,
+            observation,
+            refused: wrong.map(|found| found.secret.clone()),
+            inputs_changed,
+            wanted: if outdated { Some(Trigger::SpecChange) } else { wanted },
+            transport: knowledge.transport(interval, now),
+            destination: DestinationState::NotAsked,
+            run: seen.run,
+        };
+        if facts.suspended && verified(&facts).truth == Truth::Unknown {
+            knowledge.forget();
+        } else {
+            knowledge.decided_at(spec.into());
+        }
+        Self { facts, knowledge, close_gate: false, interval, now }
+    }
+
+    /// Whether the database has failed in a run: who opens it next does so anew.
+    pub fn close_destination(&self) -> bool {
+        matches!(&self.facts.run, RunState::Ended(Err(RunError::Destination(_))))
+    }
+
+    /// Whether to look at the database: not where nothing could be stored, nor while it is left alone.
+    pub fn needs_destination(&mut self) -> bool {
+        let fault = self.knowledge.destination(self.now);
+        if self.facts.suspended || verified(&self.facts).truth != Truth::True {
+            return false;
+        }
+        let looks = fault.is_none();
+        self.facts.destination = fault.unwrap_or(DestinationState::NotAsked);
+        looks
+    }
+
+    /// The database was looked at.
+    pub fn destination(&mut self, state: DestinationState) {
+        if state != DestinationState::Open {
+            self.knowledge.destination_failed(state.clone(), self.interval, self.now);
+        }
+        self.facts.destination = state;
+    }
+}
