@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn debug_tells_no_secret() {
         let basic = Credentials::Basic { username: "svc".to_owned(), password: "hunter2".into() };
-        let token = Credentials::Token("NDc4".into());
+        let token = Credentials::Token("tok-hunter2".into());
         assert_eq!(format!("{basic:?} {token:?}"), "Basic { username: \"svc\", .. } Token");
     }
 
