@@ -66,7 +66,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Basic { username, .. } => f.debug_struct("Basic").field("username", username).finish_non_exhaustive(),
-            Self::Token(_) => f.write_str("Token"),
+            Self::Token(t) => f.write_str(t.expose_secret()),
         }
     }
 }

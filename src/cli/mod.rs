@@ -3,6 +3,7 @@
 mod account;
 mod crd;
 mod curl;
+mod database;
 mod query;
 mod run;
 mod trust;

@@ -130,6 +130,11 @@ step "Every stored commit id beside git rev-list"
 printf '  %-28s %8s %8s  %s\n' repository stored git "as sets"
 failed=
 for one in "${repositories[@]}"; do compare "${one%%=*}" "${one#*=}" || failed=1; done
+step "No password in the log, the database, the objects and their events"
+{
+    cat "$dir/operator.log" "$database"*
+    kubectl get bbc,events --namespace demo -o yaml
+} | "$root/tests/no-secrets.sh" cat >/dev/null || failed=1
 if grep -i forbidden "$dir/operator.log"; then
     echo "The chart's RBAC lacks something, see above."
     failed=1

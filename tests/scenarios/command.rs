@@ -6,6 +6,9 @@ use bitbucket_simulator::{Access, NewUser, Simulator, histories};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::leaks::assert_clean;
+use crate::support::tls::proxy;
+
 struct Desk {
     simulator: Simulator,
     folder: TempDir,
@@ -36,11 +39,14 @@ impl Desk {
         path.display().to_string()
     }
 
-    /// Calls the command, with these variables only.
+    /// Calls the command, with these variables only. No secret may be in what it prints.
     async fn call(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"));
         command.args(arguments).env_clear().envs(variables.iter().copied());
-        crate::support::within("the command's end", command.output()).await.unwrap()
+        let output = crate::support::within("the command's end", command.output()).await.unwrap();
+        assert_clean("standard output", &output.stdout);
+        assert_clean("standard error", &output.stderr);
+        output
     }
 
     /// `verify --output json` with a user name and a password from files.
@@ -113,9 +119,10 @@ async fn what_is_wrong_before_the_first_request_is_a_usage_error() {
     let (empty, text) = (desk.file("empty", "\n"), desk.file("text", "no certificate"));
     let missing = desk.folder.path().join("missing").display().to_string();
     let files = ["--username-file", &name, "--password-file", &word];
-    let calls: [&[&str]; 11] = [
+    let calls: [&[&str]; 14] = [
         &["verify"],
         &["verify", "--url", &url],
+        &["verify", "--url", &url, "--password=hunter2"],
         &[&["verify", "--url", "ftp://git.example.com"][..], &files].concat(),
         &[&["verify", "--url", "https://u:hunter2@git.example.com"][..], &files].concat(),
         &["verify", "--url", &url, "--token-file", &missing],
@@ -124,13 +131,43 @@ async fn what_is_wrong_before_the_first_request_is_a_usage_error() {
         &[&["verify", "--url", &url, "--ca-file", &text][..], &files].concat(),
         &[&["verify", "--url", &url, "--proxy", "proxy:1"][..], &files].concat(),
         &[&["verify", "--url", &url, "--timeout", "soon"][..], &files].concat(),
-        &["query", "--database", "mysql://x", "SELECT 1"],
+        &[&["verify", "--url", &url, "--proxy", "http://u:hunter2@localhost:1"][..], &files].concat(),
+        &["query", "--database", "mysql://u:hunter2@localhost/x", "SELECT 1"],
+        &["run", "--database", "postgres://u:hunter2@localhost/x"],
     ];
     for arguments in calls {
         let output = desk.call(arguments, &[]).await;
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(desk.simulator.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_with_secrets_are_not_repeated() {
+    let desk = Desk::start().await;
+    let (address, mut told) = proxy(desk.simulator.address()).await;
+    let (url, proxy) = (desk.simulator.url(), format!("http://u:hunter2@{address}"));
+    let variables = [
+        ("BITBUCKET_URL", "https://u:hunter2@git.example.com"),
+        ("BITBUCKET_USERNAME", "reader"),
+        ("BITBUCKET_PASSWORD", "hunter2"),
+        ("BITBUCKET_CONNECTOR_DATABASE", "postgres://u:hunter2@localhost/x"),
+        ("HTTP_PROXY", &proxy),
+        ("HTTPS_PROXY", &proxy),
+    ];
+    for (arguments, code) in [
+        (&["verify", "--help"][..], 0),
+        (&["query", "--help"], 0),
+        (&["run", "--help"], 0),
+        (&["verify"], 2),
+        (&["query", "SELECT 1"], 2),
+        (&["run"], 2),
+        (&["verify", "--url", &url], 3),
+    ] {
+        let output = desk.call(arguments, &variables).await;
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(told.recv().await.unwrap().is_some_and(|login| login.starts_with("Basic ")), "the proxy is used");
 }
 
 #[tokio::test(flavor = "multi_thread")]

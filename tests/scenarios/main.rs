@@ -11,6 +11,7 @@ mod crd;
 mod idle;
 mod kill;
 mod robust;
+mod secrets;
 mod support;
 mod trust;
 mod verdicts;
