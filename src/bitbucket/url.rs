@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(BaseUrl::parse("https://{{ .Values.host }}"), Err(InvalidUrl::Syntax));
         assert_eq!(BaseUrl::parse("https://{host}"), Err(InvalidUrl::Syntax));
         assert_eq!(BaseUrl::parse("ftp://git.example.com"), Err(InvalidUrl::Scheme));
-        assert_eq!(BaseUrl::parse("https://u:p@git.example.com"), Err(InvalidUrl::UserInfo));
+        assert_eq!(BaseUrl::parse("https://u:hunter2@git.example.com"), Err(InvalidUrl::UserInfo));
         assert_eq!(BaseUrl::parse("https://git.example.com/?a"), Err(InvalidUrl::Query));
     }
 

@@ -19,7 +19,7 @@ pub(super) const CONCURRENCY: usize = 4;
 #[derive(Debug, clap::Args)]
 pub(super) struct Account {
     /// Base URL of the Bitbucket Data Center, with its context path
-    #[arg(long, env = "BITBUCKET_URL")]
+    #[arg(long, env = "BITBUCKET_URL", hide_env_values = true)]
     url: String,
     /// File with the account's name [or environment: BITBUCKET_USERNAME]
     #[arg(long, value_name = "FILE", requires = "password_file")]

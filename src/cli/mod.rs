@@ -3,6 +3,7 @@
 mod account;
 mod crd;
 mod curl;
+mod database;
 mod progress;
 mod query;
 mod run;

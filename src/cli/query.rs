@@ -7,13 +7,14 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use super::Failure;
+use super::database::Database;
 use crate::destination::{DatabaseUrl, Rows, query};
 use crate::runtime::shutdown;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The database, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE")]
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
     database: DatabaseUrl,
     /// How rows are written
     #[arg(long, value_enum, default_value_t)]

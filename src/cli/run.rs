@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::Failure;
+use super::database::Database;
 use super::trust::TrustArgs;
 use crate::bitbucket::Clients;
 use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Watch};
@@ -21,7 +22,7 @@ use crate::runtime::{admin, shutdown, telemetry};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where commits are stored, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE")]
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
     database: DatabaseUrl,
     /// Watch this namespace only, not all
     #[arg(long, env = "BITBUCKET_CONNECTOR_NAMESPACE")]

@@ -10,6 +10,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::account::{Access, Account, CONCURRENCY};
+use super::database::Database;
 use super::{Failure, exit_code, progress};
 use crate::destination::{ConnectionKey, DatabaseUrl, Destination};
 use crate::runtime::shutdown;
@@ -24,7 +25,7 @@ pub(super) struct Args {
     #[command(flatten)]
     account: Account,
     /// Where commits are stored, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE")]
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
     database: DatabaseUrl,
     /// Name of the connection in the database: runs of one name keep one set of rows [default: the url's host]
     #[arg(long)]

@@ -113,34 +113,38 @@ mod tests {
             [("username", "password"), ("bitbucket_data_center_username", "bitbucket_data_center_password")]
         {
             let Ok(Credentials::Basic { username, password }) =
-                read("Opaque", &[(name, "svc\n"), (password, "a:b #@/%ü \r\n")])
+                read("Opaque", &[(name, "svc\n"), (password, "a:b #@/%ühunter2 \r\n")])
             else {
                 panic!("not understood")
             };
-            assert_eq!((username.as_str(), password.expose_secret()), ("svc", "a:b #@/%ü "));
+            assert!((username.as_str(), password.expose_secret()) == ("svc", "a:b #@/%ühunter2 "), "{name}");
         }
-        assert!(matches!(read("kubernetes.io/basic-auth", &[("token", "t")]), Ok(Credentials::Token(_))));
+        assert!(matches!(read("kubernetes.io/basic-auth", &[("token", "tok-hunter2")]), Ok(Credentials::Token(_))));
     }
 
     #[test]
     fn what_is_wrong_is_said() {
         for (kind, data, expected) in [
-            ("kubernetes.io/tls", vec![("token", "t")], "type"),
+            ("kubernetes.io/tls", vec![("token", "tok-hunter2")], "type"),
             ("Opaque", vec![("username", "svc")], "holds no credentials"),
             ("Opaque", vec![("username", "svc"), ("password", "\n")], "holds no credentials"),
-            ("Opaque", vec![("token", "t"), ("url", "https://other.example.com")], "binds it to another server"),
+            (
+                "Opaque",
+                vec![("token", "tok-hunter2"), ("url", "https://other.example.com")],
+                "binds it to another server",
+            ),
         ] {
             assert!(read(kind, &data).unwrap_err().contains(expected), "{expected}");
         }
-        assert!(read("Opaque", &[("token", "t"), ("url", "https://GIT.example.com/x")]).is_ok());
+        assert!(read("Opaque", &[("token", "tok-hunter2"), ("url", "https://GIT.example.com/x")]).is_ok());
     }
 
     #[test]
     fn a_secret_may_have_to_name_its_server() {
         let url = BaseUrl::parse("https://git.example.com").unwrap();
-        let free = secret("Opaque", &[("token", "t")]);
+        let free = secret("Opaque", &[("token", "tok-hunter2")]);
         assert!(credentials(&free, &url, true).unwrap_err().contains("--require-secret-url"));
-        let bound = secret("Opaque", &[("token", "t"), ("url", "https://git.example.com")]);
+        let bound = secret("Opaque", &[("token", "tok-hunter2"), ("url", "https://git.example.com")]);
         assert!(credentials(&bound, &url, true).is_ok());
     }
 

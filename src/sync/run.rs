@@ -59,9 +59,9 @@ impl Summary {
         self.synced + self.empty + self.inaccessible.len() as u64 + self.failed.len() as u64
     }
 
-    /// Whether the account was seen to have something to import: then nobody needs to ask for that.
+    /// Whether there was more than what Bitbucket refuses to this account: otherwise only a verification tells why.
     pub const fn proves_access(&self) -> bool {
-        self.synced + self.empty > 0
+        self.synced + self.empty > 0 || !self.failed.is_empty()
     }
 }
 

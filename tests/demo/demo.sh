@@ -65,7 +65,7 @@ start_simulator() {
     # As far away as a real one often is, so that progress can be seen.
     [[ ${REPOS:-} ]] || arguments+=(--latency 250)
     start simulator "$BITBUCKET_SIMULATOR" --listen 127.0.0.1:0 --context /bitbucket "${arguments[@]}" \
-        --user reader:secret --user-without commits=lister:secret --user-without projects=newcomer:secret
+        --user reader:hunter2 --user-without commits=lister:hunter2 --user-without projects=newcomer:hunter2
     url=$(first_line simulator 30 | field url)
     echo "  $url"
 }
@@ -111,10 +111,10 @@ step "Starting the operator with a token of the chart's ServiceAccount"
 start_operator
 step "Applying examples/ with four different accounts"
 kubectl create namespace demo
-apply bitbucket reader secret
-apply wrong-password reader wrong
-apply no-permission lister secret
-apply nothing-visible newcomer secret
+apply bitbucket reader hunter2
+apply wrong-password reader wrong-hunter2
+apply no-permission lister hunter2
+apply nothing-visible newcomer hunter2
 step "Waiting for the conditions"
 wait_until_settled 60
 finished=1
@@ -130,6 +130,11 @@ step "Every stored commit id beside git rev-list"
 printf '  %-28s %8s %8s  %s\n' repository stored git "as sets"
 failed=
 for one in "${repositories[@]}"; do compare "${one%%=*}" "${one#*=}" || failed=1; done
+step "No password in the log, the database, the objects and their events"
+{
+    cat "$dir/operator.log" "$database"*
+    kubectl get bbc,events --namespace demo -o yaml
+} | "$root/tests/no-secrets.sh" cat >/dev/null || failed=1
 if grep -i forbidden "$dir/operator.log"; then
     echo "The chart's RBAC lacks something, see above."
     failed=1

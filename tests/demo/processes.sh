@@ -65,7 +65,7 @@ It is left running. To look around:
   kubectl get bbc -n demo -o wide
   kubectl describe bbc -n demo bitbucket
   kubectl annotate bbc -n demo bitbucket --overwrite bitbucket-connector.dev/requestedAt="\$(date)"
-  kubectl patch secret -n demo wrong-password -p '{"stringData": {"password": "secret"}}'
+  kubectl patch secret -n demo wrong-password -p "{\"data\": {\"password\": \"\$(kubectl get secret -n demo bitbucket -o jsonpath={.data.password})\"}}"
   $BITBUCKET_CONNECTOR query --database sqlite://$database "SELECT * FROM bitbucket_repository_freshness"
   curl -s $url/rest/api/1.0/application-properties
   tail -f $dir/operator.log

@@ -8,7 +8,7 @@ use crate::support::operator::{Stage, condition, connection, secret};
 async fn bitbucket(stage: &Stage) -> Simulator {
     let path = stage.folder.path().join("api.git");
     histories::linear(&path, 5).unwrap();
-    Simulator::builder().user("reader", "secret").repository("PLAT/api", path).start().await.unwrap()
+    Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,10 +16,10 @@ async fn what_cannot_be_used_is_named_and_mended_by_an_edit() {
     let stage = Stage::start("bad").await;
     let simulator = bitbucket(&stage).await;
     let url = simulator.url();
-    stage.apply(&secret("good", "reader", "secret"));
+    stage.apply(&secret("good", "reader", "hunter2"));
     stage.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: empty}\nstringData: {user: reader}\n");
-    stage.apply(&secret("bound", "reader", "secret").replace("{\"", "{\"url\":\"https://other.example.com\",\""));
-    stage.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: kind}\ntype: bitbucket-connector.dev/other\nstringData: {token: t}\n");
+    stage.apply(&secret("bound", "reader", "hunter2").replace("{\"", "{\"url\":\"https://other.example.com\",\""));
+    stage.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: kind}\ntype: bitbucket-connector.dev/other\nstringData: {token: tok-hunter2}\n");
     for (name, secret, more, reason, says) in [
         ("cron", "good", ", schedule: \"every hour\"", "InvalidSchedule", "spec.schedule"),
         ("six", "good", ", schedule: \"0 0 * * * *\"", "InvalidSchedule", "five fields"),
@@ -36,9 +36,9 @@ async fn what_cannot_be_used_is_named_and_mended_by_an_edit() {
         assert!(message.contains(says), "{name}: {message}");
         assert_eq!(condition(&object, STALLED).unwrap().reason, reason);
     }
-    stage.apply(&secret("missing", "reader", "secret"));
+    stage.apply(&secret("missing", "reader", "hunter2"));
     stage.until_ready("missing", "True", "Synced").await;
-    stage.apply(&secret("empty", "reader", "secret"));
+    stage.apply(&secret("empty", "reader", "hunter2"));
     stage.until_ready("keys", "True", "Synced").await;
     stage.apply(&connection("zone", &url, "good", ", timeZone: Europe/Berlin"));
     stage.until_ready("zone", "True", "Synced").await;
@@ -51,7 +51,7 @@ async fn a_database_that_cannot_be_written_is_named_and_tried_again() {
     let folder = stage.folder.path().join("not-there-yet");
     stage.set_database(folder.join("commits.db"));
     stage.start_operator();
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let object = stage.until_ready("a", "False", "DestinationUnavailable").await;
     assert!(condition(&object, READY).unwrap().message.contains("not-there-yet"));
     assert!(condition(&object, STALLED).is_none());
@@ -69,7 +69,7 @@ async fn a_file_that_is_no_database_waits_for_a_person() {
     std::fs::write(&file, "this is a text, and not a short one: ".repeat(100)).unwrap();
     stage.set_database(file);
     stage.start_operator();
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let object = stage.until_ready("a", "False", "DestinationInvalid").await;
     assert_eq!(condition(&object, STALLED).unwrap().reason, "DestinationInvalid");
 }

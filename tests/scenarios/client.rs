@@ -29,9 +29,9 @@ fn with(simulator: &Simulator, clients: &Arc<Clients>, credentials: Credentials,
 
 #[tokio::test]
 async fn a_wrong_password_is_sent_once_whoever_asks() {
-    let simulator = Simulator::builder().user("reader", "secret").start().await.unwrap();
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
     let all = clients();
-    let (one, other) = (client(&simulator, &all, "wrong"), client(&simulator, &all, "wrong"));
+    let (one, other) = (client(&simulator, &all, "wrong-hunter2"), client(&simulator, &all, "wrong-hunter2"));
     let refused = one.prove_identity().await.unwrap_err();
     assert_eq!(refused.refusal(), Some(Refusal::WrongPassword));
     assert_eq!(other.prove_identity().await, Err(Error::GateClosed));
@@ -39,19 +39,19 @@ async fn a_wrong_password_is_sent_once_whoever_asks() {
     // Without credentials anybody may ask.
     one.application_properties().await.unwrap();
     // Another password is another matter.
-    assert_eq!(client(&simulator, &all, "secret").prove_identity().await, Ok(Some("reader".to_owned())));
+    assert_eq!(client(&simulator, &all, "hunter2").prove_identity().await, Ok(Some("reader".to_owned())));
 }
 
 #[tokio::test]
 async fn one_request_for_another_try_is_one_login_however_many_ask() {
-    let simulator = Simulator::builder().user("reader", "secret").start().await.unwrap();
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
     let all = clients();
     // Proven: from now on four may ask at once.
-    let first = client(&simulator, &all, "secret");
+    let first = client(&simulator, &all, "hunter2");
     first.prove_identity().await.unwrap();
-    simulator.set_password("reader", "other").unwrap();
+    simulator.set_password("reader", "new-hunter2").unwrap();
     let everybody = async |request: &str| {
-        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "secret".into() };
+        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
         let clients: Vec<_> = (0..8).map(|_| with(&simulator, &all, credentials.clone(), Some(request))).collect();
         let answers = futures::future::join_all(clients.iter().map(Client::prove_identity)).await;
         answers.into_iter().filter(|answer| *answer != Err(Error::GateClosed)).count()
@@ -62,16 +62,17 @@ async fn one_request_for_another_try_is_one_login_however_many_ask() {
     assert_eq!(simulator.failed_logins("reader"), 2);
     assert_eq!(everybody("monday").await, 0);
     assert_eq!(simulator.failed_logins("reader"), 2);
-    simulator.set_password("reader", "secret").unwrap();
+    simulator.set_password("reader", "hunter2").unwrap();
     assert_eq!(everybody("tuesday").await, 8);
 }
 
 #[tokio::test]
 async fn a_token_is_no_password_judged_wrong() {
-    let simulator = Simulator::builder().user("reader", "secret").token("reader", "tok").start().await.unwrap();
+    let simulator =
+        Simulator::builder().user("reader", "hunter2").token("reader", "tok-hunter2").start().await.unwrap();
     let refuse = Action::Refuse(bitbucket_simulator::Refusal::WrongPassword);
     let fault = simulator.faults().push(Fault::on_path("/users", refuse));
-    let client = with(&simulator, &clients(), Credentials::Token("tok".into()), None);
+    let client = with(&simulator, &clients(), Credentials::Token("tok-hunter2".into()), None);
     assert_eq!(client.prove_identity().await.unwrap_err().refusal(), Some(Refusal::Anonymous));
     simulator.faults().remove(fault);
     assert_eq!(client.prove_identity().await, Ok(Some("reader".to_owned())), "a token closes no gate");
@@ -79,8 +80,8 @@ async fn a_token_is_no_password_judged_wrong() {
 
 #[tokio::test]
 async fn a_client_that_was_stopped_sends_nothing() {
-    let simulator = Simulator::builder().user("reader", "secret").start().await.unwrap();
-    let client = client(&simulator, &clients(), "secret");
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+    let client = client(&simulator, &clients(), "hunter2");
     client.stop().cancel();
     assert_eq!(client.prove_identity().await, Err(Error::Stopped));
     assert_eq!(simulator.requests().len(), 0);
@@ -88,8 +89,8 @@ async fn a_client_that_was_stopped_sends_nothing() {
 
 #[tokio::test]
 async fn a_password_waits_until_it_is_known_where_http_leads() {
-    let simulator = Simulator::builder().user("reader", "secret").start().await.unwrap();
-    let asked = client(&simulator, &clients(), "secret");
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+    let asked = client(&simulator, &clients(), "hunter2");
     asked.prove_identity().await.unwrap();
     asked.prove_identity().await.unwrap();
     let seen = simulator.requests();
@@ -99,6 +100,6 @@ async fn a_password_waits_until_it_is_known_where_http_leads() {
     // Where that cannot be learned, nothing secret leaves.
     simulator.clear_requests();
     simulator.faults().push(Fault::on_path("application-properties", Action::Html200));
-    client(&simulator, &clients(), "secret").prove_identity().await.unwrap_err();
+    client(&simulator, &clients(), "hunter2").prove_identity().await.unwrap_err();
     assert!(simulator.requests().iter().all(|seen| seen.scheme.is_none()));
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::support::leaks::assert_clean;
 use crate::support::within;
 
 struct Desk {
@@ -19,9 +20,11 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.git");
         histories::linear(&path, 250).unwrap();
-        let mut builder = Simulator::builder().user("reader", "secret").token("reader", "tok");
+        let mut builder = Simulator::builder().user("reader", "hunter2").token("reader", "tok-hunter2");
         for (name, access) in [("lister", Access::Listing), ("stranger", Access::Nothing)] {
-            builder = builder.add_user(NewUser::reader(name, "secret").access(access)).token(name, name);
+            builder = builder
+                .add_user(NewUser::reader(name, "hunter2").access(access))
+                .token(name, &format!("{name}-hunter2"));
         }
         let simulator = builder.repository("PLAT/api", path).empty_repository("PLAT/empty").start().await.unwrap();
         Self { simulator, folder }
@@ -49,6 +52,7 @@ impl Desk {
     /// The exit code, what is printed on standard output, and on standard error.
     async fn sync(&self, token: &str, more: &[&str]) -> (i32, Value, String) {
         let output = within("the command's end", self.spawn(token, more).wait_with_output()).await.unwrap();
+        assert_clean("what sync prints", [output.stdout.as_slice(), &output.stderr].concat());
         let errors = String::from_utf8(output.stderr).unwrap();
         (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default(), errors)
     }
@@ -57,7 +61,7 @@ impl Desk {
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_stores_the_commits_and_counts_what_it_did() {
     let desk = Desk::start().await;
-    let (code, mut report, errors) = desk.sync("tok", &[]).await;
+    let (code, mut report, errors) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, errors.as_str()), (0, ""));
     assert!(report["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
     report["seconds"] = Value::Null;
@@ -74,7 +78,7 @@ async fn sync_stores_the_commits_and_counts_what_it_did() {
     let sql = "SELECT cluster, namespace, name, uid FROM bitbucket_connections";
     let output = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector")).args(query).arg(sql).output().await.unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "cluster,namespace,name,uid\n,,127.0.0.1,\n");
-    let (code, report, _) = desk.sync("tok", &[]).await;
+    let (code, report, _) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["commitsAdded"], &report["requests"]), (0, &json!(0), &json!(4)));
 }
 
@@ -85,14 +89,14 @@ async fn sync_says_by_its_exit_code_what_is_wrong() {
     let missing = format!("sqlite://{}", desk.folder.path().join("missing/commits.db").display());
     for (token, more, expected, says) in [
         ("gone", &[][..], 3, "invalid_credentials: "),
-        ("lister", &["--repository", "PLAT/api"], 4, "invalid_permissions: "),
-        ("stranger", &[], 5, "no_resources: "),
-        ("tok", &["--project", "OTHER"], 5, "spec.import selects none"),
-        ("tok", &["--url", &elsewhere], 6, "InvalidURL: "),
-        ("tok", &["--database", &missing], 6, "missing/commits.db"),
-        ("tok", &["--url", "ftp://git.example.com"], 2, "https://"),
-        ("tok", &["--concurrency", "17"], 2, "1..=16"),
-        ("tok", &["--database", "mysql://x"], 2, "sqlite://"),
+        ("lister-hunter2", &["--repository", "PLAT/api"], 4, "invalid_permissions: "),
+        ("stranger-hunter2", &[], 5, "no_resources: "),
+        ("tok-hunter2", &["--project", "OTHER"], 5, "spec.import selects none"),
+        ("tok-hunter2", &["--url", &elsewhere], 6, "InvalidURL: "),
+        ("tok-hunter2", &["--database", &missing], 6, "missing/commits.db"),
+        ("tok-hunter2", &["--url", "ftp://git.example.com"], 2, "https://"),
+        ("tok-hunter2", &["--concurrency", "17"], 2, "1..=16"),
+        ("tok-hunter2", &["--database", "mysql://x"], 2, "sqlite://"),
     ] {
         let (code, _, errors) = desk.sync(token, more).await;
         assert_eq!(code, expected, "{more:?}: {errors}");
@@ -100,7 +104,7 @@ async fn sync_says_by_its_exit_code_what_is_wrong() {
     }
     let broken = Action::EditJson(vec![bitbucket_simulator::JsonEdit::Remove("/values/7".to_owned())]);
     desk.simulator.faults().push(Fault::on_path("/commits", broken));
-    let (code, report, errors) = desk.sync("tok", &[]).await;
+    let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["repositories"]["failed"]), (7, &json!(1)));
     assert!(errors.contains("left behind: PLAT/api: IncompleteListing: "), "{errors}");
 }
@@ -111,7 +115,7 @@ async fn an_interrupted_sync_goes_on_where_it_stopped() {
     let hold = Hold::new();
     let third = Matches::QueryContains("start=200".to_owned());
     desk.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
-    let child = desk.spawn("tok", &[]);
+    let child = desk.spawn("tok-hunter2", &[]);
     within("the third page", hold.wait_for(1)).await;
     let id = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -119,7 +123,7 @@ async fn an_interrupted_sync_goes_on_where_it_stopped() {
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     hold.release();
     desk.simulator.clear_requests();
-    let (code, report, _) = desk.sync("tok", &[]).await;
+    let (code, report, _) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["commits"]), (0, &json!(250)));
     let pages = desk.simulator.requests_to("/commits");
     let starts: Vec<_> = pages.iter().map(|seen| seen.parameter("start").unwrap().to_owned()).collect();
@@ -135,7 +139,7 @@ async fn a_terminal_shows_how_far_it_is() {
     // script(1) gives it a terminal.
     let script = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .env("BITBUCKET_TOKEN", "tok")
+        .env("BITBUCKET_TOKEN", "tok-hunter2")
         .env("TERM", "xterm")
         .stdin(Stdio::null())
         .output();

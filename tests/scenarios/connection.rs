@@ -15,10 +15,10 @@ async fn bitbucket(stage: &Stage) -> (Simulator, GitRepository) {
     let git = histories::odd(&path, 150, 3).unwrap();
     let simulator = Simulator::builder()
         .context("/bitbucket")
-        .user("reader", "secret")
-        .user("careful", "secret")
-        .add_user(NewUser::reader("lister", "secret").access(Access::Listing))
-        .add_user(NewUser::reader("stranger", "secret").access(Access::Nothing))
+        .user("reader", "hunter2")
+        .user("careful", "hunter2")
+        .add_user(NewUser::reader("lister", "hunter2").access(Access::Listing))
+        .add_user(NewUser::reader("stranger", "hunter2").access(Access::Nothing))
         .repository("PLAT/api", path)
         .empty_repository("PLAT/empty")
         .start()
@@ -35,7 +35,7 @@ fn stalled(object: &BitbucketConnection) -> Option<&str> {
 async fn a_good_connection_is_verified_and_its_commits_are_stored() {
     let stage = Stage::start("good").await;
     let (simulator, git) = bitbucket(&stage).await;
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let object = stage.until_ready("a", "True", "Synced").await;
 
     let status = object.status.clone().unwrap();
@@ -88,12 +88,12 @@ async fn each_error_reason_comes_out_and_only_a_person_can_change_it() {
     let stage = Stage::start("reasons").await;
     let (simulator, _git) = bitbucket(&stage).await;
     for (name, user, password) in
-        [("wrong", "careful", "wrong"), ("lister", "lister", "secret"), ("stranger", "stranger", "secret")]
+        [("wrong", "careful", "wrong-hunter2"), ("lister", "lister", "hunter2"), ("stranger", "stranger", "hunter2")]
     {
         stage.apply(&(secret(name, user, password) + &connection(name, &simulator.url(), name, "")));
     }
     let filtered = ", import: {mode: Allowlist, projects: [OTHER]}";
-    stage.apply(&(secret("good", "reader", "secret") + &connection("filtered", &simulator.url(), "good", filtered)));
+    stage.apply(&(secret("good", "reader", "hunter2") + &connection("filtered", &simulator.url(), "good", filtered)));
     stage.apply(&connection("elsewhere", &format!("{}/nowhere", simulator.url()), "good", ""));
     for (name, reason, says) in [
         ("wrong", "invalid_credentials", "Correct the password"),
@@ -126,7 +126,7 @@ async fn each_error_reason_comes_out_and_only_a_person_can_change_it() {
     assert_eq!(simulator.failed_logins("careful"), 1);
 
     // The right password in the Secret is tried at once.
-    stage.apply(&secret("wrong", "careful", "secret"));
+    stage.apply(&secret("wrong", "careful", "hunter2"));
     let object = stage.until_ready("wrong", "True", "Synced").await;
     assert!(stalled(&object).is_none() && object.status.unwrap().refused_secret.is_none());
 }
@@ -136,7 +136,7 @@ async fn a_request_a_new_filter_and_a_suspension_are_heeded() {
     let stage = Stage::start("changes").await;
     let (simulator, git) = bitbucket(&stage).await;
     let apply = |more: &str| stage.apply(&connection("a", &simulator.url(), "s", more));
-    stage.apply(&secret("s", "reader", "secret"));
+    stage.apply(&secret("s", "reader", "hunter2"));
     apply("");
     stage.until_ready("a", "True", "Synced").await;
 
@@ -172,7 +172,7 @@ async fn each_slot_of_the_schedule_is_a_run() {
     let stage = Stage::start("slots").await;
     let (simulator, git) = bitbucket(&stage).await;
     let every_minute = ", schedule: \"* * * * *\", timeZone: Europe/Berlin";
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", every_minute)));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", every_minute)));
     stage.until_ready("a", "True", "Synced").await;
     git.grow("main", 4).unwrap();
     let ran = |object: &BitbucketConnection| {
@@ -194,7 +194,7 @@ async fn a_server_that_cannot_be_reached_keeps_the_verdict_and_is_found_again() 
     let stage = Stage::start("unreachable").await;
     let (simulator, _git) = bitbucket(&stage).await;
     simulator.set_listening(false).await;
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let object = stage.until_ready("a", "Unknown", "ServerUnreachable").await;
     assert_eq!(condition(&object, RECONCILING).unwrap().reason, "ProgressingWithRetry");
     assert!(stalled(&object).is_none());

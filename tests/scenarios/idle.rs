@@ -18,11 +18,11 @@ async fn a_hundred_connections_for_three_intervals() {
     let stage = Stage::start("idle").await;
     let path = stage.folder.path().join("api.git");
     histories::linear(&path, 5).unwrap();
-    let simulator = Simulator::builder().user("reader", "secret").repository("PLAT/api", path).start().await.unwrap();
+    let simulator = Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap();
     let yearly = ", verifyInterval: 1m, schedule: \"0 0 29 2 *\"";
     let manifests: String =
         (0..CONNECTIONS).map(|number| connection(&format!("c{number}"), &simulator.url(), "s", yearly)).collect();
-    stage.apply(&(secret("s", "reader", "secret") + &manifests));
+    stage.apply(&(secret("s", "reader", "hunter2") + &manifests));
     for number in 0..CONNECTIONS {
         stage.until_ready(&format!("c{number}"), "True", "Synced").await;
     }

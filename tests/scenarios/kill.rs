@@ -12,7 +12,7 @@ use crate::support::within;
 const AT_A_TIME: usize = 3;
 
 async fn bitbucket(stage: &Stage) -> (Simulator, Vec<GitRepository>) {
-    let mut builder = Simulator::builder().user("reader", "secret");
+    let mut builder = Simulator::builder().user("reader", "hunter2");
     let mut repositories = Vec::new();
     for (slug, commits) in [("one", 530), ("two", 320), ("three", 90)] {
         let path = stage.folder.path().join(slug);
@@ -41,7 +41,7 @@ async fn killed_at(point: usize, kill_before_the_answer: bool) {
     if kill_before_the_answer {
         simulator.faults().push(Fault::new(Action::Hold(hold.clone())).after(u32::try_from(point).unwrap()));
     }
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     if kill_before_the_answer {
         within("the request to kill at", hold.wait_for(1)).await;
     } else {

@@ -12,6 +12,7 @@ mod crd;
 mod idle;
 mod kill;
 mod robust;
+mod secrets;
 mod support;
 mod trust;
 mod verdicts;

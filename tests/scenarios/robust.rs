@@ -11,7 +11,7 @@ use crate::support::{until, within};
 async fn bitbucket(stage: &Stage) -> Simulator {
     let path = stage.folder.path().join("api.git");
     histories::linear(&path, 150).unwrap();
-    Simulator::builder().user("reader", "secret").repository("PLAT/api", path).start().await.unwrap()
+    Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap()
 }
 
 fn observed(generation: i64) -> impl Fn(&BitbucketConnection) -> bool {
@@ -26,7 +26,7 @@ fn handled(object: &BitbucketConnection) -> bool {
 async fn a_refused_password_is_not_sent_after_a_restart_and_another_filter() {
     let mut stage = Stage::start("refused").await;
     let simulator = bitbucket(&stage).await;
-    stage.apply(&(secret("s", "reader", "wrong") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "wrong-hunter2") + &connection("a", &simulator.url(), "s", "")));
     stage.until_ready("a", "False", "invalid_credentials").await;
     stage.kill_operator();
     stage.start_operator();
@@ -53,7 +53,7 @@ async fn connections_that_share_a_wrong_password_try_it_once() {
     let simulator = bitbucket(&stage).await;
     let names: Vec<String> = (0..12).map(|number| format!("c{number}")).collect();
     let manifests: String = names.iter().map(|name| connection(name, &simulator.url(), "s", "")).collect();
-    stage.apply(&(secret("s", "reader", "wrong") + &manifests));
+    stage.apply(&(secret("s", "reader", "wrong-hunter2") + &manifests));
     for name in &names {
         stage.until_ready(name, "False", "invalid_credentials").await;
     }
@@ -105,7 +105,7 @@ async fn a_verdict_survives_a_status_write_that_fails() {
         tried.err.contains("not now")
     })
     .await;
-    stage.apply(&(secret("s", "reader", "wrong") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "wrong-hunter2") + &connection("a", &simulator.url(), "s", "")));
     until("a write to fail", async || stage.log().contains("not now")).await;
     assert_eq!(simulator.failed_logins("reader"), 1);
     let deleted = stage.cluster.kubectl(&["delete", "-f", "-"], &policy);
@@ -118,7 +118,7 @@ async fn a_verdict_survives_a_status_write_that_fails() {
 async fn a_locked_database_stays_unavailable_until_it_works_and_the_run_goes_on() {
     let stage = Stage::start("locked").await;
     let simulator = bitbucket(&stage).await;
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     stage.until_ready("a", "True", "Synced").await;
     let other = rusqlite::Connection::open(stage.folder.path().join("commits.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -136,11 +136,11 @@ async fn a_locked_database_stays_unavailable_until_it_works_and_the_run_goes_on(
 async fn a_server_that_hangs_holds_up_nobody_else_and_no_shutdown() {
     let mut stage = Stage::start("hanging").await;
     let simulator = bitbucket(&stage).await;
-    let hanging = Simulator::builder().user("reader", "secret").start().await.unwrap();
+    let hanging = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
     hanging.faults().push(Fault::new(Action::Hang));
     let long = ", timeout: 10m";
     let manifests: String = (0..40).map(|n| connection(&format!("h{n}"), &hanging.url(), "s", long)).collect();
-    stage.apply(&(secret("s", "reader", "secret") + &manifests));
+    stage.apply(&(secret("s", "reader", "hunter2") + &manifests));
     within("sixteen requests to hang", hanging.wait_until(|requests| requests.len() == 16)).await;
     stage.apply(&connection("a", &simulator.url(), "s", ""));
     stage.until_ready("a", "True", "Synced").await;
@@ -155,13 +155,13 @@ async fn a_runs_401_is_not_the_new_secrets() {
     let hold = Hold::new();
     simulator.faults().push(Fault::on_path("/branches/default", Action::Hold(hold.clone())));
     simulator.faults().push(Fault::on_path("/branches/default", Action::Refuse(Refusal::WrongPassword)).times(1));
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     within("the run's first head", hold.wait_for(1)).await;
     // The operator sees the 401 and the new Secret at the same moment.
     stage.signal_operator("-STOP");
     simulator.faults().clear();
-    simulator.set_password("reader", "new").unwrap();
-    stage.apply(&secret("s", "reader", "new"));
+    simulator.set_password("reader", "new-hunter2").unwrap();
+    stage.apply(&secret("s", "reader", "new-hunter2"));
     stage.signal_operator("-CONT");
     stage.until_ready("a", "True", "Synced").await;
 }
@@ -170,7 +170,7 @@ async fn a_runs_401_is_not_the_new_secrets() {
 async fn a_login_page_is_a_hiccup_for_a_connection_that_was_verified() {
     let stage = Stage::start("login").await;
     let simulator = bitbucket(&stage).await;
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let before = stage.until_ready("a", "True", "Synced").await;
     simulator.faults().push(Fault::new(Action::Html200));
     stage.kubectl(&["annotate", "bbc", "a", "bitbucket-connector.dev/requestedAt=now"]);

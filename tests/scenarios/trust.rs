@@ -11,7 +11,7 @@ async fn bitbucket() -> (Simulator, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.git");
     histories::linear(&path, 5).unwrap();
-    let simulator = Simulator::builder().user("reader", "secret").repository("PLAT/api", path).start().await.unwrap();
+    let simulator = Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap();
     (simulator, folder)
 }
 
@@ -34,7 +34,7 @@ async fn the_operators_own_addresses_are_not_connected_to() {
     let (simulator, _folder) = bitbucket().await;
     let (through, mut told) = proxy(simulator.address()).await;
     let port = simulator.address().port();
-    stage.apply(&secret("s", "reader", "secret"));
+    stage.apply(&secret("s", "reader", "hunter2"));
     stage.apply(&keys("literal", &[("address", &format!("http://{through}"))]));
     stage.apply(&keys("named", &[("address", &format!("http://localhost:{}", through.port()))]));
     for (name, url, more, ready, says) in [
@@ -79,7 +79,7 @@ async fn further_addresses_can_be_denied() {
     stage.start_operator();
     let (simulator, _folder) = bitbucket().await;
     let url = format!("http://localhost:{}", simulator.address().port());
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &url, "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &url, "s", "")));
     let object = stage.until_ready("a", "False", "InvalidURL").await;
     assert!(message(&object).contains("--denied-cidrs"), "{}", message(&object));
     assert!(simulator.requests().is_empty());
@@ -96,7 +96,7 @@ async fn where_hosts_are_named_no_other_is_connected_to_and_none_in_plain_text()
     let (through, mut told) = proxy(simulator.address()).await;
     let good = format!("https://localhost:{}", front.port());
     let trusting = ", certSecretRef: {name: ca}";
-    stage.apply(&secret("s", "reader", "secret"));
+    stage.apply(&secret("s", "reader", "hunter2"));
     stage.apply(&keys("ca", &[("ca.crt", &authority.pem())]));
     stage.apply(&keys("proxy", &[("address", &format!("http://{through}"))]));
     let by_proxy = format!("{trusting}, proxySecretRef: {{name: proxy}}");
@@ -120,12 +120,12 @@ async fn a_secret_may_have_to_name_its_server() {
     stage.variables.push(("BITBUCKET_CONNECTOR_REQUIRE_SECRET_URL", "true".to_owned()));
     stage.start_operator();
     let (simulator, _folder) = bitbucket().await;
-    stage.apply(&(secret("s", "reader", "secret") + &connection("a", &simulator.url(), "s", "")));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let object = stage.until_ready("a", "False", "InvalidSecret").await;
     assert!(message(&object).contains("--require-secret-url"), "{}", message(&object));
     assert!(simulator.requests().is_empty());
     let url = simulator.url();
-    stage.apply(&keys("s", &[("username", "reader"), ("password", "secret"), ("url", &url)]));
+    stage.apply(&keys("s", &[("username", "reader"), ("password", "hunter2"), ("url", &url)]));
     stage.until_ready("a", "True", "Synced").await;
 }
 
@@ -136,7 +136,7 @@ async fn where_http_leads_to_https_no_password_leaves_before_that_is_known() {
     let authority = Authority::new();
     let front = authority.front(simulator.address(), Flaw::None).await;
     let (plain, mut told) = redirect(front.port()).await;
-    stage.apply(&secret("s", "reader", "secret"));
+    stage.apply(&secret("s", "reader", "hunter2"));
     stage.apply(&keys("ca", &[("ca.crt", &authority.pem())]));
     let url = format!("http://LOCALHOST:{}/rest/api/1.0/", plain.port());
     stage.apply(&connection("a", &url, "s", ", certSecretRef: {name: ca}"));

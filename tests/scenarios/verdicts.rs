@@ -48,7 +48,7 @@ fn password(username: &str, password: &str) -> Credentials {
 
 impl Default for Case {
     fn default() -> Self {
-        Self { credentials: password("reader", "secret"), filter: ImportFilter::default(), path: "" }
+        Self { credentials: password("reader", "hunter2"), filter: ImportFilter::default(), path: "" }
     }
 }
 
@@ -59,12 +59,12 @@ async fn bitbucket() -> (Simulator, TempDir) {
     histories::linear(&path, 5).unwrap();
     let simulator = Simulator::builder()
         .context("/bitbucket")
-        .user("reader", "secret")
-        .token("reader", "tok")
-        .add_user(NewUser::reader("lister", "secret").access(Access::Listing))
-        .add_user(NewUser::reader("stranger", "secret").access(Access::Nothing))
-        .add_user(NewUser { service: true, ..NewUser::reader("robot", "secret") })
-        .token("robot", "robots")
+        .user("reader", "hunter2")
+        .token("reader", "tok-hunter2")
+        .add_user(NewUser::reader("lister", "hunter2").access(Access::Listing))
+        .add_user(NewUser::reader("stranger", "hunter2").access(Access::Nothing))
+        .add_user(NewUser { service: true, ..NewUser::reader("robot", "hunter2") })
+        .token("robot", "robots-hunter2")
         .repository("PLAT/api", path)
         .empty_repository("PLAT/empty")
         .start()
@@ -126,7 +126,7 @@ async fn row(what: &str, simulator: &Simulator, case: Case, shown: &str, says: &
     assert_eq!(told.0, shown, "{what}: {}", told.2);
     assert_eq!(told.1, shown.starts_with("False"), "{what}: Stalled");
     assert!(told.2.contains(says), "{what}: {:?} does not say {says:?}", told.2);
-    assert!(!told.2.contains("secret"), "{what}: {}", told.2);
+    assert!(!told.2.contains("hunter2"), "{what}: {}", told.2);
     match (told.3, again) {
         (After(real), After(wanted)) => assert!(real >= wanted * 9 / 10 && real <= wanted, "{what}: again in {real} s"),
         (real, wanted) => assert_eq!(real, wanted, "{what}"),
@@ -155,16 +155,16 @@ async fn what_bitbucket_says_of_the_credentials() {
     let (s, _folder) = bitbucket().await;
     let refuse = |refusal| s.faults().push(Fault::on_path("/repos", Action::Refuse(refusal)));
     row("good", &s, case(), "True True Verified", "commits can be read", Interval).await;
-    row("wrong password", &s, with(password("reader", "wrong")), BAD, "Correct the password", Never).await;
-    row("unknown account", &s, with(password("nobody", "wrong")), BAD, "Correct the password", Never).await;
-    row("unknown token", &s, with(Credentials::Token("gone".into())), BAD, "valid token", Hour).await;
+    row("wrong password", &s, with(password("reader", "wrong-hunter2")), BAD, "Correct the password", Never).await;
+    row("unknown account", &s, with(password("nobody", "wrong-hunter2")), BAD, "Correct the password", Never).await;
+    row("unknown token", &s, with(Credentials::Token("gone-hunter2".into())), BAD, "valid token", Hour).await;
     s.configure(|settings| settings.public_access = true);
     s.set_public("PLAT/api", true).unwrap();
-    row("served as nobody", &s, with(Credentials::Token("gone".into())), BAD, "valid token", Hour).await;
+    row("served as nobody", &s, with(Credentials::Token("gone-hunter2".into())), BAD, "valid token", Hour).await;
     s.configure(|settings| settings.public_access = false);
     for answer in [UnknownToken::AuthenticationFailed, UnknownToken::NotPermitted] {
         s.configure(|settings| settings.unknown_token = answer);
-        row("unknown token", &s, with(Credentials::Token("gone".into())), BAD, "valid token", Hour).await;
+        row("unknown token", &s, with(Credentials::Token("gone-hunter2".into())), BAD, "valid token", Hour).await;
     }
     s.set_licensed("reader", false).unwrap();
     row("no licence", &s, case(), BAD, "licence", Hour).await;
@@ -176,17 +176,19 @@ async fn what_bitbucket_says_of_the_credentials() {
             settings.captcha_after = 1;
             settings.captcha_status = status;
         });
-        row("the try before the lock", &s, with(password("reader", "wrong")), BAD, "Correct", Never).await;
+        row("the try before the lock", &s, with(password("reader", "wrong-hunter2")), BAD, "Correct", Never).await;
         row("CAPTCHA", &s, case(), BAD, "in a browser", Hour).await;
         s.unlock("reader").unwrap();
     }
     s.configure(|settings| settings.basic_authentication = false);
     row("Basic switched off", &s, case(), BAD, "HTTP access token", Hour).await;
-    row("user token", &s, with(Credentials::Token("tok".into())), "True True Verified", "", Interval).await;
+    row("user token", &s, with(Credentials::Token("tok-hunter2".into())), "True True Verified", "", Interval).await;
     s.configure(|settings| settings.basic_authentication = true);
-    row("user token as password", &s, with(password("reader", "tok")), "True True Verified", "", Interval).await;
-    row("project token", &s, with(Credentials::Token("robots".into())), "True True Verified", "", Interval).await;
-    row("project token as password", &s, with(password("robot", "robots")), BAD, "", Never).await;
+    row("user token as password", &s, with(password("reader", "tok-hunter2")), "True True Verified", "", Interval)
+        .await;
+    row("project token", &s, with(Credentials::Token("robots-hunter2".into())), "True True Verified", "", Interval)
+        .await;
+    row("project token as password", &s, with(password("robot", "robots-hunter2")), BAD, "", Never).await;
     refuse(Refusal::NotPermitted);
     row("401 for a known account", &s, case(), "False False invalid_permissions", "Bitbucket admin", Interval).await;
     refuse(Refusal::Forbidden);
@@ -198,9 +200,9 @@ async fn what_the_account_may_read() {
     let (s, folder) = bitbucket().await;
     let no_permission = "False False invalid_permissions";
     let nothing = "False False no_resources";
-    row("projects but no commits", &s, with(password("lister", "secret")), no_permission, "Repository read", Interval)
+    row("projects but no commits", &s, with(password("lister", "hunter2")), no_permission, "Repository read", Interval)
         .await;
-    row("nothing", &s, with(password("stranger", "secret")), nothing, "Project read", Interval).await;
+    row("nothing", &s, with(password("stranger", "hunter2")), nothing, "Project read", Interval).await;
     let filter =
         ImportFilter { mode: ImportMode::Allowlist, projects: vec!["OTHER".to_owned()], ..ImportFilter::default() };
     row("filter", &s, Case { filter, ..case() }, nothing, "spec.import selects none", Interval).await;
@@ -216,7 +218,7 @@ async fn what_the_account_may_read() {
     histories::linear(&path, 2).unwrap();
     s.add_repository(bitbucket_simulator::NewRepository::at("PLAT/more", path)).unwrap();
     s.grant("lister", "PLAT/more").unwrap();
-    row("some and not others", &s, with(password("lister", "secret")), "True True Verified", "", Interval).await;
+    row("some and not others", &s, with(password("lister", "hunter2")), "True True Verified", "", Interval).await;
     for missing in [MissingDefault::NotDefined, MissingDefault::NamedButMissing] {
         s.configure(|settings| settings.missing_default = missing);
         s.set_default_branch("PLAT/api", "gone").unwrap();

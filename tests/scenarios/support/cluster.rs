@@ -116,7 +116,7 @@ impl Cluster {
     pub fn apply(&self, namespace: &str, manifests: &str) {
         let applied =
             self.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-n", namespace, "-f", "-"], manifests);
-        assert!(applied.ok, "{}\n{manifests}", applied.err);
+        assert!(applied.ok, "{}", applied.err);
     }
 
     /// A namespace of its own for a scenario.

@@ -14,9 +14,10 @@ use kube::{Api, Client, Config};
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, cluster};
+use super::leaks::assert_clean;
 use super::within;
 
-/// A namespace with an operator that looks after it alone.
+/// A namespace with an operator that looks after it alone. At its end, no secret may be in what was written.
 pub struct Stage {
     pub cluster: &'static Cluster,
     pub namespace: String,
@@ -127,9 +128,33 @@ impl Stage {
         self.until(name, &format!("Ready={status} {reason}"), wanted).await
     }
 
+    /// The database, with what SQLite keeps beside it.
+    fn database_files(&self) -> Vec<PathBuf> {
+        let ends = ["", "-wal", "-shm", "-journal"].iter();
+        ends.map(|end| format!("{}{end}", self.database.display()).into())
+            .filter(|path: &PathBuf| path.exists())
+            .collect()
+    }
+
     /// The rows of a query.
     pub async fn query(&self, sql: &str) -> Rows {
         query(&DatabaseUrl::Sqlite(self.database.clone()), sql).await.unwrap()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Its last words too.
+        self.operator = None;
+        if std::thread::panicking() {
+            return;
+        }
+        for kind in ["bitbucketconnections", "events"] {
+            assert_clean(kind, self.kubectl(&["get", kind, "-o", "yaml", "--show-managed-fields"]));
+        }
+        for file in self.database_files() {
+            assert_clean(&file.display().to_string(), std::fs::read(&file).unwrap());
+        }
     }
 }
 
@@ -138,11 +163,12 @@ impl Operator {
         let log = stage.folder.path().join("operator.log");
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
-            .args(["run", "--listen", "127.0.0.1:0", "--log-level", "info,bitbucket_connector=debug"])
+            .args(["run", "--listen", "127.0.0.1:0"])
             .args(["--namespace", &stage.namespace])
             .arg("--database")
             .arg(format!("sqlite://{}", stage.database.display()))
             .env("KUBECONFIG", &stage.cluster.line.kubeconfig)
+            .env("BITBUCKET_CONNECTOR_LOG_LEVEL", "info,bitbucket_connector=debug")
             .envs(stage.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -157,10 +183,12 @@ impl Drop for Operator {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("--- the operator's log, its end\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        } else {
+            assert_clean("the operator's log", log);
         }
     }
 }

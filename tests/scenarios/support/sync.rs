@@ -34,9 +34,9 @@ impl Bench {
     pub async fn start(configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
-        let builder = Simulator::builder().user("reader", "secret");
+        let builder = Simulator::builder().user("reader", "hunter2");
         let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
-        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "secret".into() };
+        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
         Self { simulator, folder, credentials, filter: ImportFilter::default(), stop: CancellationToken::new() }
     }
 

@@ -9,10 +9,10 @@ use super::linear;
 #[tokio::test]
 async fn a_password_that_stops_working_ends_the_run() {
     let (bench, git) = linear(350).await;
-    bench.simulator.set_password("reader", "other").unwrap();
+    bench.simulator.set_password("reader", "new-hunter2").unwrap();
     assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
     assert_eq!(bench.simulator.failed_logins("reader"), 1);
-    bench.simulator.set_password("reader", "secret").unwrap();
+    bench.simulator.set_password("reader", "hunter2").unwrap();
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
@@ -23,7 +23,7 @@ async fn a_token_that_is_served_as_nobody_changes_nothing() {
     bench.synced().await;
     bench.simulator.set_public("PLAT/api", true).unwrap();
     bench.simulator.configure(|settings| settings.public_access = true);
-    bench.credentials = Credentials::Token("revoked".into());
+    bench.credentials = Credentials::Token("revoked-hunter2".into());
     assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
     bench.assert_equal("PLAT/api", &git, "main").await;
 }

@@ -43,8 +43,8 @@ async fn one_repository_shows_its_project_but_does_not_open_it() {
 #[tokio::test]
 async fn a_listing_may_show_what_cannot_be_read() {
     let house = house().await;
-    house.simulator.add_user(NewUser::reader("lister", "pw").access(Access::Listing)).unwrap();
-    let login = Some(("lister", "pw"));
+    house.simulator.add_user(NewUser::reader("lister", "hunter2").access(Access::Listing)).unwrap();
+    let login = Some(("lister", "hunter2"));
     assert_eq!(house.get_as(login, "/repos").await.values("slug"), ["api"]);
     assert_eq!(house.get_as(login, "/projects/PLAT/repos/api").await.status, 200);
     for path in ["commits", "branches/default", "branches", "default-branch"] {

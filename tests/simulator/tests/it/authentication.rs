@@ -10,9 +10,9 @@ async fn a_password_or_a_token_proves_who_it_is() {
     let house = house().await;
     for answer in [
         house.get("/users?limit=1").await,
-        house.get_as(Some(("READER", "se:cret")), "/users").await,
-        house.get_with_token("t0ken", "/users").await,
-        house.get_as(Some(("reader", "t0ken")), "/users").await,
+        house.get_as(Some(("READER", "se:hunter2")), "/users").await,
+        house.get_with_token("t0ken-hunter2", "/users").await,
+        house.get_as(Some(("reader", "t0ken-hunter2")), "/users").await,
         house.get("/projects/NONE").await,
     ] {
         assert_eq!((answer.header("x-ausername"), answer.header("x-auserid")), (Some("reader"), Some("1")));
@@ -24,7 +24,7 @@ async fn a_password_or_a_token_proves_who_it_is() {
 async fn a_wrong_password_is_told_and_counted() {
     let house = house().await;
     for count in 1..=5 {
-        let answer = house.get_as(Some(("reader", "wrong")), "/application-properties").await;
+        let answer = house.get_as(Some(("reader", "wrong-hunter2")), "/application-properties").await;
         let message = "Authentication failed. Please check your credentials and try again.".to_owned();
         assert_eq!(answer.error(), (401, "IncorrectPasswordAuthenticationException".to_owned(), message));
         assert_eq!((answer.header("x-ausername"), house.simulator.failed_logins("Reader")), (None, count));
@@ -33,7 +33,7 @@ async fn a_wrong_password_is_told_and_counted() {
     assert_eq!(house.get("/users").await.exception(), (401, "CaptchaRequiredAuthenticationException".to_owned()));
     house.simulator.configure(|settings| settings.captcha_status = 403);
     assert_eq!(house.get("/users").await.exception(), (403, "CaptchaRequiredAuthenticationException".to_owned()));
-    assert_eq!(house.get_with_token("t0ken", "/users").await.status, 200);
+    assert_eq!(house.get_with_token("t0ken-hunter2", "/users").await.status, 200);
     house.simulator.unlock("reader").unwrap();
     assert_eq!((house.get("/users").await.status, house.simulator.failed_logins("reader")), (200, 0));
 }
@@ -41,20 +41,20 @@ async fn a_wrong_password_is_told_and_counted() {
 #[tokio::test]
 async fn a_success_in_between_starts_the_count_again() {
     let house = house().await;
-    for password in ["x", "x", "x", "x", "se:cret", "x", "x", "x", "x", "se:cret"] {
+    for password in ["x-hunter2"; 4].into_iter().chain(["se:hunter2"]).cycle().take(10) {
         house.get_as(Some(("reader", password)), "/users").await;
     }
     assert_eq!(house.simulator.failed_logins("reader"), 0);
-    house.simulator.set_password("reader", "new").unwrap();
+    house.simulator.set_password("reader", "new-hunter2").unwrap();
     assert_eq!(house.get("/users").await.status, 401);
-    assert_eq!(house.get_as(Some(("reader", "new")), "/users").await.status, 200);
+    assert_eq!(house.get_as(Some(("reader", "new-hunter2")), "/users").await.status, 200);
 }
 
 #[tokio::test]
 async fn an_unknown_token_is_treated_in_three_ways() {
     let house = house().await;
-    house.simulator.remove_token("t0ken").unwrap();
-    let ask = |path: &'static str| house.get_with_token("t0ken", path);
+    house.simulator.remove_token("t0ken-hunter2").unwrap();
+    let ask = |path: &'static str| house.get_with_token("t0ken-hunter2", path);
     assert_eq!(ask("/application-properties").await.status, 200);
     let answer = ask("/users").await;
     let exception = "AuthenticationRequiredException".to_owned();
@@ -93,7 +93,7 @@ async fn nobody_gets_the_properties_and_public_things() {
     assert_eq!(answer.exception(), (401, "AuthorisationException".to_owned()));
     assert_eq!(house.get_as(None, "/users").await.status, 401);
     // A revoked token sees the same: a shorter list, and 200.
-    assert_eq!(house.get_with_token("gone", "/repos").await.values("slug"), ["one"]);
+    assert_eq!(house.get_with_token("gone-hunter2", "/repos").await.values("slug"), ["one"]);
 }
 
 #[tokio::test]
@@ -103,12 +103,12 @@ async fn switched_off_and_unlicensed() {
     let answer = house.get("/users").await;
     let body = json!({"message": "Basic Authentication has been disabled on this instance."});
     assert_eq!((answer.status, answer.json()), (403, body));
-    assert_eq!(house.get_with_token("t0ken", "/users").await.status, 200);
+    assert_eq!(house.get_with_token("t0ken-hunter2", "/users").await.status, 200);
     house.simulator.set_licensed("reader", false).unwrap();
-    let answer = house.get_with_token("t0ken", "/users").await;
+    let answer = house.get_with_token("t0ken-hunter2", "/users").await;
     assert_eq!(answer.exception(), (401, "NoAccessAuthenticationException".to_owned()));
     house.simulator.configure(|settings| settings.unlicensed_body = false);
-    let answer = house.get_with_token("t0ken", "/users").await;
+    let answer = house.get_with_token("t0ken-hunter2", "/users").await;
     assert_eq!((answer.status, answer.body.as_str()), (401, ""));
 }
 

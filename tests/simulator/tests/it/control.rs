@@ -16,13 +16,13 @@ async fn commands_change_the_server() {
     let house = house_with(|builder| builder.context("bitbucket")).await;
     let path = house.git.path();
     for (name, body) in [
-        ("add-user", json!({"user": "ada", "password": "pw", "access": "nothing"})),
+        ("add-user", json!({"user": "ada", "password": "hunter2", "access": "nothing"})),
         ("access", json!({"user": "ada", "target": "PLAT/api", "access": "read"})),
         ("add-repository", json!({"repository": "CORE/lib", "path": path, "public": true})),
         ("move-repository", json!({"repository": "CORE/lib", "to": "CORE/library"})),
         ("repository", json!({"repository": "CORE/library", "archived": true, "description": "x"})),
-        ("password", json!({"user": "ada", "password": "new"})),
-        ("add-token", json!({"user": "ada", "token": "tok"})),
+        ("password", json!({"user": "ada", "password": "new-hunter2"})),
+        ("add-token", json!({"user": "ada", "token": "tok-hunter2"})),
         ("settings", json!({"caps": {"commits": 3}, "order": "topological"})),
         ("add-project", json!({"key": "EMPTY", "name": "Nothing in it"})),
         ("rename-project", json!({"key": "EMPTY", "to": "VOID"})),
@@ -31,14 +31,14 @@ async fn commands_change_the_server() {
         let answer = post(&house, name, body).await;
         assert_eq!((answer.status, answer.json()), (200, json!({"ok": true})), "{name}: {}", answer.body);
     }
-    let login = Some(("ada", "new"));
+    let login = Some(("ada", "new-hunter2"));
     assert_eq!(house.get_as(login, "/repos?archived=ALL").await.values("slug"), ["api", "library"]);
-    assert_eq!(house.get_with_token("tok", "/projects/PLAT/repos/api/commits").await.json()["limit"], 3);
+    assert_eq!(house.get_with_token("tok-hunter2", "/projects/PLAT/repos/api/commits").await.json()["limit"], 3);
     assert_eq!(get(&house, "settings").await["order"], "topological");
     assert_eq!(get(&house, "users").await[1]["user"], "ada");
     for (name, body, status) in [
-        ("password", json!({"user": "nobody", "password": "x"}), 404),
-        ("password", json!({"password": "x"}), 400),
+        ("password", json!({"user": "nobody", "password": "x-hunter2"}), 404),
+        ("password", json!({"password": "x-hunter2"}), 400),
         ("settings", json!({"colour": "red"}), 400),
         ("paint", json!({}), 400),
         ("release", json!({"hold": "none"}), 404),

@@ -110,7 +110,7 @@ async fn elsewhere_there_are_pages() {
 
 #[tokio::test]
 async fn headers_are_the_recorded_ones() {
-    let house = house_with(|builder| builder.user("Zoë", "pw")).await;
+    let house = house_with(|builder| builder.user("Zoë", "hunter2")).await;
     let answer = house.get("/projects").await;
     let cache: Vec<_> = answer.headers.get_all("cache-control").iter().map(|value| value.to_str().unwrap()).collect();
     assert_eq!(cache, ["private, no-cache", "no-cache, no-transform"]);
@@ -123,5 +123,5 @@ async fn headers_are_the_recorded_ones() {
     let answer = house.get_as(None, "/application-properties").await;
     assert_eq!((answer.header("x-ausername"), answer.header("x-asessionid")), (None, None));
     assert!(answer.header("x-arequestid").is_some());
-    assert_eq!(house.get_as(Some(("Zoë", "pw")), "/users").await.header("x-ausername"), Some("Zo%C3%AB"));
+    assert_eq!(house.get_as(Some(("Zoë", "hunter2")), "/users").await.header("x-ausername"), Some("Zo%C3%AB"));
 }

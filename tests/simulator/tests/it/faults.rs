@@ -32,11 +32,11 @@ async fn refusals_are_bitbuckets_and_statuses_are_a_proxys() {
     assert_eq!(answer.exception(), (503, "ResourceBusyException".to_owned()));
     assert_eq!(answer.header("x-ausername"), Some("reader"));
     // A wrong password is refused as such all the same.
-    assert_eq!(house.get_as(Some(("reader", "no")), "/users").await.status, 401);
+    assert_eq!(house.get_as(Some(("reader", "no-hunter2")), "/users").await.status, 401);
     faults.remove(busy);
     let headers = vec![("Retry-After".to_owned(), "7".to_owned())];
     faults.push(Fault::new(Action::Status { status: 502, headers, body: "<h1>Bad Gateway</h1>".to_owned() }).times(1));
-    let answer = house.get_as(Some(("reader", "no")), "/users").await;
+    let answer = house.get_as(Some(("reader", "no-hunter2")), "/users").await;
     assert_eq!((answer.status, answer.header("retry-after"), answer.header("x-ausername")), (502, Some("7"), None));
     assert_eq!(house.simulator.failed_logins("reader"), 1, "the proxy looked at no password");
     faults.push(Fault::new(Action::Html200).times(1));
@@ -57,7 +57,7 @@ async fn connections_can_end_in_four_ways() {
     let house = house().await;
     let faults = house.simulator.faults();
     let whole = house.get(COMMITS).await;
-    let request = || house.request(COMMITS).basic_auth("reader", Some("se:cret"));
+    let request = || house.request(COMMITS).basic_auth("reader", Some("se:hunter2"));
     faults.push(Fault::new(Action::Drop).times(1));
     assert!(request().send().await.unwrap_err().is_request());
     faults.push(Fault::new(Action::Raw("SSH-2.0-OpenSSH\r\n".to_owned())).times(1));

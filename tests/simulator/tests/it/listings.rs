@@ -42,7 +42,7 @@ async fn names_match_in_any_case_and_come_back_canonical() {
     assert_eq!((&found["slug"], &found["project"]["key"]), (&json!("api"), &json!("PLAT")));
     assert_eq!(house.get("/projects/plat/repos/API/commits?limit=1").await.status, 200);
     let latest = format!("!{}", "/rest/api/latest/projects/plat");
-    let answer = crate::support::send(house.request(&latest).basic_auth("reader", Some("se:cret"))).await;
+    let answer = crate::support::send(house.request(&latest).basic_auth("reader", Some("se:hunter2"))).await;
     assert_eq!(answer.json()["key"], "PLAT");
 }
 
@@ -113,7 +113,7 @@ async fn a_moved_repository_keeps_its_id_and_its_old_name() {
 
 #[tokio::test]
 async fn users_are_listed_by_login_and_found_by_slug() {
-    let house = house_with(|builder| builder.user("Jo@Work", "pw")).await;
+    let house = house_with(|builder| builder.user("Jo@Work", "hunter2")).await;
     assert_eq!(house.get("/users").await.values("name"), ["Jo@Work", "reader"]);
     assert_eq!(house.get("/users?filter=WORK").await.values("slug"), ["jo_work"]);
     assert_eq!(house.get("/users/jo_work").await.json()["name"], "Jo@Work");

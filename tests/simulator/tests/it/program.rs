@@ -40,13 +40,13 @@ async fn flags_make_a_server() {
         "--empty",
         "PLAT/empty",
         "--user",
-        "ada:pass:word",
+        "ada:pass:hunter2",
         "--user-without",
-        "projects=bob:b",
+        "projects=bob:b-hunter2",
         "--user-without",
-        "commits=eve:e=e",
+        "commits=eve:e=hunter2",
         "--token",
-        "ada:tok",
+        "ada:tok-hunter2",
         "--version",
         "9.4.0",
         "--page-limit-commits",
@@ -59,12 +59,12 @@ async fn flags_make_a_server() {
         send(client().get(format!("{url}/rest/api/1.0{path}")).basic_auth(user, Some(password)))
     };
     let commits = "/projects/PLAT/repos/api/commits";
-    assert_eq!(soon(get("ada", "pass:word", commits)).await.json()["nextPageStart"], 4);
-    assert_eq!(soon(get("ada", "tok", "/application-properties")).await.json()["version"], "9.4.0");
-    assert_eq!(soon(get("ada", "tok", "/repos")).await.values("slug"), ["api", "empty"]);
-    assert_eq!(soon(get("bob", "b", "/repos")).await.json()["size"], 0);
-    assert_eq!(soon(get("eve", "e=e", "/repos")).await.json()["size"], 2);
-    assert_eq!(soon(get("eve", "e=e", commits)).await.status, 401);
+    assert_eq!(soon(get("ada", "pass:hunter2", commits)).await.json()["nextPageStart"], 4);
+    assert_eq!(soon(get("ada", "tok-hunter2", "/application-properties")).await.json()["version"], "9.4.0");
+    assert_eq!(soon(get("ada", "tok-hunter2", "/repos")).await.values("slug"), ["api", "empty"]);
+    assert_eq!(soon(get("bob", "b-hunter2", "/repos")).await.json()["size"], 0);
+    assert_eq!(soon(get("eve", "e=hunter2", "/repos")).await.json()["size"], 2);
+    assert_eq!(soon(get("eve", "e=hunter2", commits)).await.status, 401);
     let signal = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(signal.success() && wait(child));
 }
@@ -86,14 +86,17 @@ async fn the_end_of_input_is_the_end() {
 
 #[test]
 fn mistakes_are_told() {
-    for arguments in
-        [&["--repository", "api"][..], &["--user", "ada"], &["--user-without", "x=a:b"], &["--token", "no:t"]]
-    {
+    for arguments in [
+        &["--repository", "api"][..],
+        &["--user", "ada"],
+        &["--user-without", "x=a:hunter2"],
+        &["--token", "no:tok-hunter2"],
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_bitbucket-simulator"))
             .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
             .output()
             .unwrap();
-        assert!(!output.status.success() && output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
+        assert!(!output.status.success() && output.stdout.is_empty() && !output.stderr.is_empty(), "{}", arguments[0]);
     }
 }

@@ -23,7 +23,7 @@ pub async fn house_with(change: impl FnOnce(Builder) -> Builder) -> House {
     let directory = tempfile::tempdir().unwrap();
     let git = GitRepository::create(directory.path().join("api.git")).unwrap();
     git.grow("main", 12).unwrap();
-    let builder = Simulator::builder().user("reader", "se:cret").token("reader", "t0ken");
+    let builder = Simulator::builder().user("reader", "se:hunter2").token("reader", "t0ken-hunter2");
     let simulator = change(builder.repository("PLAT/api", git.path())).start().await.unwrap();
     House { simulator, git, directory }
 }
@@ -31,7 +31,7 @@ pub async fn house_with(change: impl FnOnce(Builder) -> Builder) -> House {
 impl House {
     /// Asks as `reader`.
     pub async fn get(&self, path: &str) -> Answer {
-        self.get_as(Some(("reader", "se:cret")), path).await
+        self.get_as(Some(("reader", "se:hunter2")), path).await
     }
 
     pub async fn get_as(&self, login: Option<(&str, &str)>, path: &str) -> Answer {
