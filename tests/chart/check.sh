@@ -82,7 +82,7 @@ affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeS
 END
 passes "server-side dry run with every value set" without_warning install --dry-run=server --values "$dir/values.yaml"
 for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big image.digest=latest \
-    trust.allowedHosts={https://a} trust.deniedCIDRs={a.example.com}; do
+    'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done
 
