@@ -128,7 +128,9 @@ async fn row(what: &str, simulator: &Simulator, case: Case, shown: &str, says: &
     assert!(told.2.contains(says), "{what}: {:?} does not say {says:?}", told.2);
     assert!(!told.2.contains("hunter2"), "{what}: {}", told.2);
     match (told.3, again) {
-        (After(real), After(wanted)) => assert!(real >= wanted && real <= wanted * 11 / 10, "{what}: again in {real} s"),
+        (After(real), After(wanted)) => {
+            assert!(real >= wanted && real <= wanted * 11 / 10, "{what}: again in {real} s")
+        }
         (real, wanted) => assert_eq!(real, wanted, "{what}"),
     }
     simulator.faults().clear();
