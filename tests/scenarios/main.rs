@@ -9,6 +9,7 @@ mod command;
 mod command_sync;
 mod connection;
 mod crd;
+mod crowd;
 mod idle;
 mod kill;
 mod robust;

@@ -129,7 +129,7 @@ async fn row(what: &str, simulator: &Simulator, case: Case, shown: &str, says: &
     assert!(!told.2.contains("hunter2"), "{what}: {}", told.2);
     match (told.3, again) {
         (After(real), After(wanted)) => {
-            assert!(real >= wanted && real <= wanted * 11 / 10, "{what}: again in {real} s")
+            assert!(real >= wanted && real <= wanted * 11 / 10, "{what}: again in {real} s");
         }
         (real, wanted) => assert_eq!(real, wanted, "{what}"),
     }
