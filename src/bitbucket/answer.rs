@@ -1,9 +1,10 @@
 //! Reading an answer: status, who was recognised, envelope.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::error::{Error, Fault};
 use super::refusal::Refusal;
@@ -24,7 +25,8 @@ pub(super) struct Answer {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Envelope {
-    errors: Vec<Entry>,
+    #[serde(deserialize_with = "first")]
+    errors: Option<Entry>,
 }
 
 /// What says something without the envelope. Read apart from it: what is odd here must not hide what is said there.
@@ -36,10 +38,34 @@ struct Bare {
     status_code: Option<u16>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+/// The key is always there in Bitbucket's own envelope, with null where there is no exception. Others have envelopes of
+/// the same name without it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Entry {
+    #[serde(deserialize_with = "Option::deserialize")]
     exception_name: Option<String>,
+}
+
+/// The first of a list. The others are skipped: a list of millions takes no memory.
+fn first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Entry>, D::Error> {
+    struct First;
+
+    impl<'de> Visitor<'de> for First {
+        type Value = Option<Entry>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of errors")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut errors: A) -> Result<Self::Value, A::Error> {
+            let first = errors.next_element()?;
+            while errors.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(first)
+        }
+    }
+
+    deserializer.deserialize_seq(First)
 }
 
 impl Answer {
@@ -73,7 +99,7 @@ impl Answer {
     /// What Bitbucket meant, if this is Bitbucket's word and not a proxy's.
     fn refusal(&self) -> Option<Refusal> {
         let envelope: Envelope = serde_json::from_slice(&self.body).unwrap_or_default();
-        let Some(entry) = envelope.errors.first() else {
+        let Some(entry) = envelope.errors else {
             let bare: Bare = serde_json::from_slice(&self.body).unwrap_or_default();
             return match self.status {
                 403 if bare.message.is_some_and(|text| text.starts_with("Basic Authentication has been disabled")) => {
@@ -161,6 +187,20 @@ mod tests {
         ] {
             assert_eq!(outcome(&answer(status, user, &body)), Ok(expected), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn an_envelope_of_another_program_is_not_bitbuckets() {
+        for body in [
+            r#"{"errors":[{"status":404,"message":"File not found."}]}"#,
+            r#"{"errors":[]}"#,
+            r#"{"errors":[{"code":"UNAUTHORIZED"},{"exceptionName":"x"}]}"#,
+        ] {
+            assert_eq!(outcome(&answer(401, None, body)), Err(Fault::Proxy(401)), "{body}");
+            assert!(matches!(outcome(&answer(404, None, body)), Err(Fault::Unexpected { .. })), "{body}");
+        }
+        let nameless = r#"{"errors":[{"context":null,"message":"no","exceptionName":null},{}]}"#;
+        assert_eq!(outcome(&answer(409, None, nameless)), Ok(Refusal::Other));
     }
 
     #[test]

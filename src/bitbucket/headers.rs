@@ -10,9 +10,10 @@ use url::Url;
 /// What a server asks for beyond this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// The account that an answer names (X-AUSERNAME), if it names one.
+/// The account that an answer names (X-AUSERNAME), if it names one. Whatever its bytes are: an odd name is not nobody's.
 pub(super) fn username(headers: &HeaderMap) -> Option<String> {
-    let name = headers.get("x-ausername")?.to_str().ok()?.trim();
+    let name = String::from_utf8_lossy(headers.get("x-ausername")?.as_bytes());
+    let name = name.trim();
     (!name.is_empty() && name != "anonymous").then(|| name.to_owned())
 }
 
@@ -56,6 +57,10 @@ mod tests {
         assert_eq!(username(&headers), None);
         headers.insert("X-AUSERNAME", "svc".parse().unwrap());
         assert_eq!(username(&headers).as_deref(), Some("svc"));
+        for (bytes, name) in [(&b"m\xc3\xbcller"[..], "müller"), (b"m\xfcller", "m\u{FFFD}ller")] {
+            headers.insert("X-AUSERNAME", HeaderValue::from_bytes(bytes).unwrap());
+            assert_eq!(username(&headers).as_deref(), Some(name));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod answer;
 #[cfg(test)]
 mod answer_properties;
+mod bounds;
 mod client;
 mod clients;
 mod credentials;
@@ -16,6 +17,7 @@ mod gate;
 mod headers;
 #[cfg(test)]
 mod headers_properties;
+mod listing;
 pub mod model;
 #[cfg(test)]
 mod model_properties;
@@ -31,12 +33,14 @@ mod url;
 mod url_properties;
 mod way;
 
+pub use self::bounds::PAGE_LIMIT;
 pub use self::client::{Client, Options};
 pub use self::clients::Clients;
 pub use self::credentials::Credentials;
 pub use self::endpoints::Range;
 pub use self::error::{Error, Fault, Hop, Policy};
 pub use self::gate::Account;
+pub use self::listing::{Listed, Listing};
 pub use self::patience::{Patience, RETRY_WAITS};
 pub use self::refusal::Refusal;
 pub use self::url::{BaseUrl, InvalidUrl};

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Deserializer};
 
+use super::bounds::{items, items_or_none, name};
 use super::text::{lenient, lenient_or_empty};
 
 /// One page of a listing. A short page may have successors; only `next_page_start` tells.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound = "T: Deserialize<'de>")]
 pub struct Page<T> {
     /// The items of this page, at most `limit`.
+    #[serde(deserialize_with = "items")]
     pub values: Vec<T>,
     /// Whether this is the last page.
     pub is_last_page: bool,
@@ -30,6 +32,7 @@ pub struct Project {
     /// The numeric id: stays when the project is renamed.
     pub id: i64,
     /// The key; `~slug` for a personal project.
+    #[serde(deserialize_with = "name")]
     pub key: String,
     /// The name.
     #[serde(default, deserialize_with = "lenient_or_empty")]
@@ -48,6 +51,7 @@ pub struct Repository {
     /// The numeric id: stays when the repository is renamed or moved.
     pub id: i64,
     /// The name in URLs.
+    #[serde(deserialize_with = "name")]
     pub slug: String,
     /// The name.
     #[serde(default, deserialize_with = "lenient_or_empty")]
@@ -96,8 +100,8 @@ pub struct Commit {
     #[serde(default, deserialize_with = "lenient")]
     pub message: Option<String>,
     /// The parents, in git's order.
-    #[serde(default)]
-    pub parents: Option<Vec<Parent>>,
+    #[serde(default, deserialize_with = "items_or_none")]
+    pub parents: Vec<Parent>,
 }
 
 /// A parent of a commit.

@@ -34,7 +34,7 @@ impl Client {
     /// whether it wants to be asked by https.
     pub async fn application_properties(&self) -> Result<ApplicationProperties, Error> {
         let path = &["application-properties"];
-        let answered = self.get(Identity::Nobody, path, &[]).await;
+        let answered = self.get(Identity::Nobody, path, &[]).await.map_err(no_word_of_an_account);
         let secure = match &answered {
             Err(Error::Transport { fault: Fault::Redirect { https: Some(port), .. }, .. }) => {
                 self.place().base.behind_https(*port)
@@ -43,7 +43,7 @@ impl Client {
         };
         if let Some(base) = secure {
             self.settle(Some(base));
-            return require(self.get(Identity::Nobody, path, &[]).await?);
+            return require(self.get(Identity::Nobody, path, &[]).await.map_err(no_word_of_an_account)?);
         }
         let properties = require(answered?)?;
         self.settle(None);
@@ -56,5 +56,16 @@ impl Client {
             self.application_properties().await?;
         }
         Ok(self.place())
+    }
+}
+
+/// Bitbucket refuses this to nobody: whoever does is none, and says nothing about an account that was not named.
+fn no_word_of_an_account(error: Error) -> Error {
+    match error {
+        Error::Refused { request, status, .. } => {
+            let fault = Fault::Unexpected { status, what: "a refusal of what anybody may ask" };
+            Error::Transport { request, fault }
+        }
+        error => error,
     }
 }

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::context::PROGRESS_INTERVAL;
 use super::context::{Asking, Memory, Underway};
+use super::decision::Transport;
 use super::dereference::Dereferenced;
 use super::pass::Pass;
 use super::tasks::{Task, Wake};
@@ -31,7 +32,10 @@ impl Pass<'_> {
         let good = find(&self.old.conditions, VERIFIED).is_some_and(|verified| verified.status == "True");
         let observed = self.old.observed_generation == self.object.metadata.generation;
         let same = !memory.knowledge.changed(&known.inputs, observed);
-        let past = if good && same { Past::Verified } else { Past::Unknown };
+        // What lasts longer than the grace is no hiccup any more.
+        let interval = self.object.spec.verify_interval.into();
+        let lasts = memory.knowledge.transport(interval, self.now) == Transport::FaultyTooLong;
+        let past = if good && same && !lasts { Past::Verified } else { Past::Unknown };
         let work = async move {
             match client {
                 Ok(client) => verify(&client, &filter, past).await,

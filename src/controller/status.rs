@@ -13,7 +13,8 @@ use crate::api::status::BitbucketConnectionStatus;
 /// Who owns the status in `managedFields`.
 pub const FIELD_MANAGER: &str = "bitbucket-connector";
 
-/// Writes `new` where it differs from `old`. False, if the object is gone.
+/// Writes `new` where it differs from `old`. False, if the object is gone. A conflict, as with another object of the same
+/// name, is an error: by the next try the watch shows what is there.
 pub async fn write(
     context: &Context,
     object: &BitbucketConnection,
@@ -36,7 +37,7 @@ pub async fn write(
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match within(objects.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await {
         Ok(_) => Ok(true),
-        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => {
             debug!("the object is gone");
             Ok(false)
         }

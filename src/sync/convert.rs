@@ -32,7 +32,7 @@ pub(super) fn listing(base: &BaseUrl, repository: &model::Repository, allowliste
 
 /// One commit as a row. None where an id is not one of git's: such an answer is not Bitbucket's.
 pub(super) fn commit(base: &BaseUrl, commit: model::Commit) -> Option<Commit> {
-    let parents: Vec<String> = commit.parents.unwrap_or_default().into_iter().map(|parent| parent.id).collect();
+    let parents: Vec<String> = commit.parents.into_iter().map(|parent| parent.id).collect();
     if !is_sha(&commit.id) || !parents.iter().all(|parent| is_sha(parent)) {
         return None;
     }

@@ -4,13 +4,10 @@ use super::convert;
 use super::failure::{Failure, RunError};
 use super::plan::{Head, Step, plan};
 use super::progress::Progress;
-use crate::bitbucket::{Client, Error, Fault, Range, Refusal, model};
+use crate::bitbucket::{Client, Error, Fault, PAGE_LIMIT, Range, Refusal, model};
 use crate::destination::{
     Commit, Destination, Last, Next, Page, Position, RepositoryState, Scope, StoreError, Stored, StoredRepository,
 };
-
-/// Servers cap a page of commits at 100 unless an admin changed it; one that allows more gives more.
-const PAGE_LIMIT: u32 = 1000;
 
 /// What a walk needs beside the repository.
 #[derive(Clone, Copy)]
@@ -145,6 +142,7 @@ impl<'a> Walk<'a> {
         loop {
             let range = Range { until: target, since };
             let (client, path) = (self.context.client, self.path());
+            // Servers cap a page of commits at 100 unless an admin changed it; one that allows more gives more.
             let page = match client.commits(path, range, start, PAGE_LIMIT).await {
                 Ok(page) => page,
                 Err(error) if matches!(error.refusal(), Some(Refusal::NoSuchCommit | Refusal::BadRequest)) => {

@@ -46,7 +46,7 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
 pub(super) fn of_identity(error: &Error) -> (String, bool) {
     let (advice, wrong) = match error.refusal() {
         Some(Refusal::WrongPassword) => (
-            "Correct the password in the Secret; it is not sent again before that, because repeated wrong passwords lock the account.",
+            "Correct the password in the Secret; it is not sent again before that, because repeated wrong passwords lock the account. If it was corrected in Bitbucket instead, set the annotation bitbucket-connector.dev/requestedAt.",
             true,
         ),
         Some(Refusal::Captcha) => (
@@ -59,7 +59,10 @@ pub(super) fn of_identity(error: &Error) -> (String, bool) {
         Some(Refusal::BasicDisabled) => {
             ("Put an HTTP access token into the Secret's key token instead of a password.", false)
         }
-        _ if *error == Error::GateClosed => ("Correct the password in the Secret.", true),
+        _ if *error == Error::GateClosed => (
+            "Correct the password in the Secret; if it was corrected in Bitbucket instead, set the annotation bitbucket-connector.dev/requestedAt.",
+            true,
+        ),
         _ => (
             "The server takes the credentials for nobody's: put a valid token or user name and password into the Secret.",
             false,

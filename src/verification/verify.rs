@@ -5,7 +5,7 @@ use super::message;
 use super::verdict::{Identity, Negative, Outcome, Verdict};
 use crate::api::Reason;
 use crate::bitbucket::model::Repository;
-use crate::bitbucket::{Client, Error, Fault, Hop, InvalidWay, Refusal};
+use crate::bitbucket::{Client, Error, Fault, Hop, InvalidWay, Listed, Refusal};
 use crate::sync::Filter;
 
 /// So many repositories that are not empty are tried before commits count as refused.
@@ -61,17 +61,18 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
     identity.server_version = Some(properties.version);
     let (mut tried, mut visible, mut selected) = (0, false, false);
     let mut refused = None;
-    let mut start = 0;
-    loop {
-        let (page, username) = client.repositories(start).await?;
+    let mut listing = client.listing();
+    while tried < REPOSITORIES_TO_TRY
+        && let Some(Listed { repositories, username }) = listing.next().await?
+    {
         match username {
             Some(name) => identity.username = Some(name),
             // Served as nobody, unless an endpoint that is closed to nobody says otherwise.
             None if identity.username.is_none() => identity.username = client.prove_identity().await?,
             None => {}
         }
-        visible |= !page.values.is_empty();
-        for repository in page.values.iter().filter(|repository| filter.selects(repository)) {
+        visible |= !repositories.is_empty();
+        for repository in repositories.iter().filter(|repository| filter.selects(repository)) {
             selected = true;
             match commits(client, repository).await? {
                 Commits::Readable => return Ok(message::verified(true, client)),
@@ -84,11 +85,6 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
             if tried == REPOSITORIES_TO_TRY {
                 break;
             }
-        }
-        match page.next_page_start {
-            _ if page.is_last_page || tried == REPOSITORIES_TO_TRY => break,
-            Some(next) if next > start => start = next,
-            _ => return Err(Stop::Answer(no_next_page())),
         }
     }
     match refused {
@@ -124,18 +120,12 @@ async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Er
 /// Only the first request, which carries no credentials, judges whether there is a Bitbucket.
 fn no_bitbucket(error: Error, past: Past) -> Stop {
     let elsewhere = match &error {
-        Error::Refused { refusal, .. } => *refusal == Refusal::NoSuchRoute,
         Error::Transport { fault, .. } => {
             matches!(fault, Fault::Unexpected { .. } | Fault::Redirect { .. } | Fault::Denied(Hop::Host))
         }
-        Error::GateClosed | Error::Stopped => false,
+        Error::Refused { .. } | Error::GateClosed | Error::Stopped => false,
     };
     if elsewhere && past == Past::Unknown { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
-}
-
-fn no_next_page() -> Error {
-    let fault = Fault::Unexpected { status: 200, what: "a page that is not the last and names no next one" };
-    Error::Transport { request: "GET repos".to_owned(), fault }
 }
 
 /// What an answer means for the connection, wherever it was met: a run's answers count as a verification's.

@@ -69,8 +69,7 @@ struct Refused {
     version: String,
     /// Whether this process knows that it is this one.
     known: bool,
-    /// Whether it was sent again, because a person asked for it, or another one was, and a fault came of it:
-    /// this process goes on trying.
+    /// Whether another one was sent since, and a fault came of it: this process goes on trying.
     lifted: bool,
 }
 
@@ -200,9 +199,15 @@ impl Model {
 
     fn hears(&mut self, sight: &Sight, access: Access, answer: Answer, visible: Option<Reason>) {
         let reason = match answer {
+            Answer::Fault(..) if self.refuses(sight) => {
+                let reason = Reason::InvalidCredentials;
+                self.verdict = Some(Verdict { of: Some(access), answered: true, place: sight.place, reason });
+                return;
+            }
             Answer::Fault(reason, after) => {
                 self.refused.iter_mut().for_each(|refused| refused.lifted = true);
-                let since = self.fault.map_or(sight.now, |fault| fault.since);
+                let same = self.asked.is_none_or(|asked| asked.of.0 == access);
+                let since = self.fault.filter(|_| same).map_or(sight.now, |fault| fault.since);
                 self.fault = Some(Fault { since, reason });
                 if visible.is_none() {
                     self.verdict = None;
