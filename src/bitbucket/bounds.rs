@@ -53,21 +53,6 @@ pub(super) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer
     deserializer.deserialize_seq(Items(PhantomData))
 }
 
-/// The same; null is an empty list.
-pub(super) fn items_or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Bounded<T>(Vec<T>);
-
-    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            items(deserializer).map(Self)
-        }
-    }
-
-    Ok(Option::<Bounded<T>>::deserialize(deserializer)?.map_or_else(Vec::new, |list| list.0))
-}
-
 /// Reads a project's key or a repository's slug: they become parts of paths, messages and log lines.
 pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
@@ -87,7 +72,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Page<u8>>(&page(1000)).unwrap().values.len(), 1000);
         assert!(serde_json::from_str::<Page<u8>>(&page(1001)).is_err());
         let commit = |parents: &str| serde_json::from_str::<Commit>(&format!(r#"{{"id":"a","parents":{parents}}}"#));
-        assert!(commit("null").unwrap().parents.is_empty());
+        assert!(commit("null").is_err() && serde_json::from_str::<Commit>(r#"{"id":"a"}"#).is_err());
+        assert!(commit("[]").unwrap().parents.is_empty());
         assert_eq!(commit(r#"[{"id":"b"}]"#).unwrap().parents.len(), 1);
         assert!(commit(&format!("[{}]", vec![r#"{"id":"b"}"#; 1001].join(","))).is_err());
     }

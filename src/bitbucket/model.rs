@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::bounds::{items, items_or_none, name};
+use super::bounds::{items, name};
 use super::text::{lenient, lenient_or_empty};
 
 /// One page of a listing. A short page may have successors; only `next_page_start` tells.
@@ -99,8 +99,9 @@ pub struct Commit {
     /// The message, without the newline at its end.
     #[serde(default, deserialize_with = "lenient")]
     pub message: Option<String>,
-    /// The parents, in git's order.
-    #[serde(default, deserialize_with = "items_or_none")]
+    /// The parents, in git's order; none for a root. Never left out: a commit that is taken for a root would have all
+    /// before it swept away.
+    #[serde(deserialize_with = "items")]
     pub parents: Vec<Parent>,
 }
 

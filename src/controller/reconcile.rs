@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, info_span, warn};
 
 use super::context::{Context, Memory};
-use super::decision::{Learned, Observation, RunState, Waiting, decide, wait};
+use super::decision::{Learned, RunState, Waiting, decide, wait};
 use super::dereference::dereference;
 use super::error::Error;
 use super::pass::Pass;
@@ -46,7 +46,7 @@ impl Pass<'_> {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));
         };
-        let Learned { facts, knowledge, .. } = learned;
+        let Learned { facts, knowledge, heard, .. } = learned;
         let decision = decide(&facts);
         if !status::write(self.context, self.object, &self.old, &decision.status).await? {
             self.context.forget(&self.reference);
@@ -56,7 +56,7 @@ impl Pass<'_> {
         events::publish(self.context, self.object, &self.old, &decision.status).await;
         memory.written = Some(decision.status);
         memory.knowledge = knowledge;
-        if matches!(facts.observation, Observation::Asked { .. }) {
+        if heard {
             memory.asking = None;
         }
         if matches!(facts.run, RunState::Ended(_)) {

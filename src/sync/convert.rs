@@ -98,7 +98,7 @@ mod tests {
     fn an_id_that_is_not_gits_is_refused() {
         let base = BaseUrl::parse("https://git.example.com").unwrap();
         for id in ["", "ABCDEF0123456789ABCDEF0123456789ABCDEF01", "main"] {
-            let model = serde_json::from_value(serde_json::json!({"id": id})).unwrap();
+            let model = serde_json::from_value(serde_json::json!({"id": id, "parents": []})).unwrap();
             assert_eq!(commit(&base, model), None);
         }
     }

@@ -138,10 +138,6 @@ impl Knowledge {
 
     /// Bitbucket was asked.
     pub fn answered(&mut self, inputs: &Inputs, outcome: &Outcome, interval: Duration, now: Instant) {
-        if matches!(outcome, Outcome::Fault { .. }) && self.refuses(inputs) {
-            // A person had the password sent again, and nothing was learned of it: it stays wrong.
-            return self.refusal_holds(inputs);
-        }
         if self.asked.as_ref().is_some_and(|asked| !asked.inputs.same_access(inputs)) {
             // What others met says nothing of these, neither how long it lasts nor how long to wait.
             self.faults = None;

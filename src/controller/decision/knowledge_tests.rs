@@ -202,18 +202,6 @@ fn a_fault_of_other_credentials_leaves_no_verdict_to_come_back_to() {
 }
 
 #[test]
-fn a_fault_is_no_word_about_a_password_that_was_judged_wrong() {
-    let World { start, inputs, .. } = world();
-    let mut knowledge = Knowledge::new("uid");
-    knowledge.answered(&inputs, &wrong(), INTERVAL, start);
-    assert!(knowledge.ask(&inputs, true, start), "a person asks");
-    knowledge.answered(&inputs, &fault(None), INTERVAL, start);
-    assert!(knowledge.refuses(&inputs));
-    assert_eq!(knowledge.next(false, start), None, "not again by itself");
-    assert_eq!(knowledge.transport(INTERVAL, start), Transport::Working);
-}
-
-#[test]
 fn other_credentials_begin_with_a_grace_and_a_backoff_of_their_own() {
     let World { start, inputs, other_filter, other_password } = world();
     let mut knowledge = Knowledge::new("uid");

@@ -23,6 +23,8 @@ pub struct Learned {
     pub knowledge: Knowledge,
     /// Whether to close the gate: this password was judged wrong before, and others may use the same one.
     pub close_gate: bool,
+    /// Whether the verification has told what it had to tell, and can be dropped.
+    pub heard: bool,
     interval: Duration,
     now: Instant,
 }
@@ -79,7 +81,7 @@ impl Learned {
         } else {
             knowledge.decided_at(spec.into());
         }
-        Self { facts, knowledge, close_gate: false, interval, now }
+        Self { facts, knowledge, close_gate: false, heard: false, interval, now }
     }
 
     /// Whether the database has failed in a run: who opens it next does so anew.

@@ -77,11 +77,14 @@ struct News {
     requested_at: Option<String>,
     /// Whether the gate is closed for this password.
     close_gate: bool,
+    /// Whether the verification has told what it had to tell.
+    heard: bool,
 }
 
 impl From<Observation> for News {
     fn from(observation: Observation) -> Self {
-        Self { observation, requested_at: None, close_gate: false }
+        let heard = matches!(observation, Observation::Asked { .. });
+        Self { observation, requested_at: None, close_gate: false, heard }
     }
 }
 
@@ -150,6 +153,7 @@ pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
     let inputs_changed = seen.changed(&knowledge);
     let mut learned = Learned::new(knowledge, seen, news.observation, news.requested_at, inputs_changed);
     learned.close_gate = news.close_gate;
+    learned.heard = news.heard;
     Step::Decide(Box::new(learned))
 }
 
@@ -157,10 +161,6 @@ pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
 fn credentials(knowledge: &mut Knowledge, seen: &Seen<'_>, found: Found<'_>) -> Result<News, Step> {
     let inputs = found.inputs;
     let same = knowledge.run_inputs() == Some(inputs);
-    let mut answered = |outcome: Outcome, requested_at: Option<&String>| {
-        knowledge.answered(inputs, &outcome, seen.interval(), seen.now);
-        News { requested_at: requested_at.cloned(), ..Observation::Asked { outcome }.into() }
-    };
     match &seen.run {
         // The run's own answers prove the credentials.
         RunState::Underway(_) if same => return Ok(Observation::Kept.into()),
@@ -169,32 +169,48 @@ fn credentials(knowledge: &mut Knowledge, seen: &Seen<'_>, found: Found<'_>) -> 
         RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error) | RunError::Outage(error)))
             if same =>
         {
-            return Ok(answered(outcome_of(error.clone()), None));
+            return Ok(answered(knowledge, seen, inputs, outcome_of(error.clone())));
         }
         _ => {}
     }
     if let Some(Asking { outcome, requested_at }) = &seen.asking {
-        return outcome.clone().map(|outcome| answered(outcome, *requested_at)).ok_or(Step::Wait);
+        let requested_at = requested_at.cloned();
+        return match outcome.clone() {
+            None => Err(Step::Wait),
+            // A person had it sent again, and nothing was learned: it stays wrong.
+            Some(Outcome::Fault { .. }) if knowledge.refuses(inputs) => {
+                Ok(News { requested_at, heard: true, ..refused(knowledge, seen, inputs) })
+            }
+            Some(outcome) => Ok(News { requested_at, ..answered(knowledge, seen, inputs, outcome) }),
+        };
     }
     if knowledge.ask(inputs, seen.requested_at.is_some(), seen.now) {
         return Err(Step::Ask);
     }
-    if !knowledge.refuses(inputs) {
-        // A fault stands until the next try.
-        let observation = knowledge.fault().map_or(Observation::Kept, |outcome| Observation::Asked { outcome });
-        return Ok(observation.into());
+    if knowledge.refuses(inputs) {
+        return Ok(refused(knowledge, seen, inputs));
     }
+    // A fault stands until the next try.
+    Ok(knowledge.fault().map_or(Observation::Kept, |outcome| Observation::Asked { outcome }).into())
+}
+
+/// Bitbucket was asked.
+fn answered(knowledge: &mut Knowledge, seen: &Seen<'_>, inputs: &Inputs, outcome: Outcome) -> News {
+    knowledge.answered(inputs, &outcome, seen.interval(), seen.now);
+    Observation::Asked { outcome }.into()
+}
+
+/// The password was judged wrong before. It holds whatever else has changed, and is said again where the status says
+/// something else by now.
+fn refused(knowledge: &mut Knowledge, seen: &Seen<'_>, inputs: &Inputs) -> News {
     let close_gate = knowledge.only_remembers();
-    // It holds whatever else has changed, and is said again where the status says something else by now.
     let said = conditions::state(&seen.old.conditions, VERIFIED)
         .is_some_and(|verified| verified.truth == Truth::False && verified.reason == Reason::InvalidCredentials);
-    let observation = if said {
+    let news = if said {
         knowledge.refusal_holds(inputs);
-        Observation::Kept
+        Observation::Kept.into()
     } else {
-        let outcome = outcome_of(Error::GateClosed);
-        knowledge.answered(inputs, &outcome, seen.interval(), seen.now);
-        Observation::Asked { outcome }
+        answered(knowledge, seen, inputs, outcome_of(Error::GateClosed))
     };
-    Ok(News { close_gate, ..observation.into() })
+    News { close_gate, ..news }
 }

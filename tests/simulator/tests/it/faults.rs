@@ -149,10 +149,13 @@ async fn a_page_can_lie() {
 #[tokio::test]
 async fn the_door_can_be_shut() {
     let house = house().await;
-    let (url, client) = (format!("{}/status", house.simulator.url()), crate::support::client());
+    let url = format!("{}/status", house.simulator.url());
+    // Another client each time: a connection kept from before would be found broken, and not refused.
+    let client = crate::support::client();
     assert!(client.get(&url).send().await.is_ok());
     soon(house.simulator.set_listening(false)).await;
     for _ in 0..3 {
+        let client = crate::support::client();
         assert!(client.get(&url).send().await.unwrap_err().is_connect());
     }
     soon(house.simulator.set_listening(true)).await;

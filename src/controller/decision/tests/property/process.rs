@@ -158,9 +158,9 @@ impl Process {
         interval: Duration,
         now: Instant,
     ) -> Duration {
-        let Learned { facts, knowledge, .. } = decided.learned;
+        let Learned { facts, knowledge, heard, .. } = decided.learned;
         self.knowledge = knowledge;
-        if matches!(facts.observation, Observation::Asked { .. }) {
+        if heard {
             self.asking = None;
         }
         if matches!(facts.run, RunState::Ended(_)) {
