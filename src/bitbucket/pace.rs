@@ -66,6 +66,8 @@ pub(super) struct Pace {
     /// Whether the server has answered the account at all.
     answered: bool,
     known: Option<Known>,
+    /// Whether it is only assumed how full the server's bucket is.
+    assumed: bool,
     cut: Option<Cut>,
     paused: Option<Instant>,
     /// Requests that may be sent now; how many that was at `filled`.
@@ -137,6 +139,7 @@ impl Pace {
         Self {
             answered: false,
             known: None,
+            assumed: false,
             cut: None,
             paused: None,
             tokens: UNASKED.capacity,
@@ -193,6 +196,7 @@ impl Pace {
                 let limit = Limit::from(budget);
                 // A refusal has told that nothing was there, and with it began the count.
                 if self.cut.take().is_none() {
+                    self.assumed = true;
                     self.tokens += filled.min(limit.capacity) - UNASKED.capacity;
                     self.filled = now;
                 }
@@ -232,7 +236,12 @@ impl Pace {
         if let Some(known) = self.known.as_mut().filter(|known| known.at + DEFENDED <= now) {
             known.until = now;
         }
-        let from = self.usual(wishes, now).map_or(DEFAULT_RATE, |usual| (usual.rate / 2.0).max(SLOWEST));
+        let from = match self.usual(wishes, now) {
+            None => DEFAULT_RATE,
+            // There was less in the bucket than was assumed, and now it is known: the rate itself is not wrong.
+            Some(usual) if std::mem::take(&mut self.assumed) => usual.rate,
+            Some(usual) => (usual.rate / 2.0).max(SLOWEST),
+        };
         let to = self.stated(wishes).map_or(from * 2.0, |stated| stated.rate).max(from);
         self.cut = Some(Cut { from, to, at: now, works: false });
         Some(from)

@@ -37,6 +37,16 @@ impl Bench {
         bench
     }
 
+    /// One that has learned by a refusal how full the bucket is.
+    fn certain(told: Told) -> Self {
+        let mut bench = Self::knowing(told);
+        assert_eq!(bench.refuse(ANY), told.budget.map(|budget| budget.fill_rate));
+        bench.pace.answered();
+        bench.now += Duration::from_mins(1);
+        bench.pace.learn(told, bench.now);
+        bench
+    }
+
     /// How many go at once, and what the next one does.
     fn burst(&mut self, wishes: Wishes) -> (u32, Step) {
         for number in 0..1000 {
@@ -171,7 +181,7 @@ fn a_rate_that_is_named_holds_evenly_and_nobody_is_asked() {
 
 #[test]
 fn a_refusal_halves_the_rate_and_it_is_whole_again_after_a_minute() {
-    for (mut bench, wishes) in [(Bench::knowing(told(60, 8)), ANY), (Bench::new(), named(8))] {
+    for (mut bench, wishes) in [(Bench::certain(told(60, 8)), ANY), (Bench::new(), named(8))] {
         bench.sent_in(30 * SECOND, wishes);
         assert_eq!(bench.refuse(wishes), Some(4.0));
         assert_eq!(bench.burst(wishes).0, 0, "the bucket was empty");
@@ -183,8 +193,21 @@ fn a_refusal_halves_the_rate_and_it_is_whole_again_after_a_minute() {
 }
 
 #[test]
+fn the_first_refusal_only_tells_how_full_the_bucket_is() {
+    let mut bench = Bench::knowing(told(60, 5));
+    let sent = bench.now;
+    assert_eq!(bench.burst(ANY).0, 30);
+    bench.now += SECOND;
+    assert_eq!(bench.refuse(ANY), Some(5.0));
+    assert_eq!(bench.pace.slow_down(ANY, sent, bench.now), None, "sent before that");
+    assert_eq!(bench.burst(ANY), (0, Step::Wait(SECOND / 5)));
+    assert_eq!(bench.sent_in(60 * SECOND, ANY), 300);
+    assert_eq!(bench.refuse(ANY), Some(2.5));
+}
+
+#[test]
 fn one_burst_of_refusals_is_one_reason() {
-    let mut bench = Bench::knowing(told(60, 8));
+    let mut bench = Bench::certain(told(60, 8));
     let sent = bench.now;
     bench.now += SECOND;
     assert_eq!(bench.pace.slow_down(ANY, sent, bench.now), Some(4.0));
@@ -216,7 +239,7 @@ fn where_nothing_is_known_a_refusal_begins_with_five_a_second_and_ends_with_any(
 
 #[test]
 fn a_refusal_that_contradicts_what_was_stated_a_while_ago_has_it_asked_again() {
-    for (known, rate) in [(told(60, 8), 4.0), (UNLIMITED, 5.0)] {
+    for (known, rate) in [(told(60, 8), 8.0), (UNLIMITED, 5.0)] {
         let mut bench = Bench::knowing(known);
         bench.now += 59 * SECOND;
         assert_eq!(bench.refuse(ANY), Some(rate));

@@ -14,7 +14,7 @@ use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::{Filter, Run, Summary};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_connector::verification::{Outcome, Past, Verdict, verify};
-use bitbucket_simulator::{Action, Command, Fault, RateLimit, Refusal, Seen, Simulator, histories};
+use bitbucket_simulator::{Action, Command, Fault, Hold, RateLimit, Refusal, Seen, Simulator, histories};
 use tempfile::TempDir;
 
 use crate::support::operator::{Stage, connection, secret};
@@ -50,6 +50,10 @@ impl House {
     /// One that gives up at once.
     fn impatient(&self) -> Client {
         self.with(Options { concurrency: 4, patience: Patience::default(), reopen: None })
+    }
+
+    fn with_rate(&self, rate: u32) -> Client {
+        self.impatient().paced(Rate::new(Some(rate)))
     }
 
     fn with(&self, options: Options) -> Client {
@@ -182,6 +186,29 @@ async fn who_has_no_limit_is_not_paced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_cannot_be_learned_holds_up_nobody() {
+    let lost = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
+    for answer in [Action::Html200, Action::Garbage, Action::Drop, Action::Refuse(Refusal::NotPermitted), lost] {
+        let house = House::start(20, None).await;
+        house.simulator.faults().push(Fault::on_path("/rate-limit/", answer.clone()));
+        house.run(house.client(None), "a").await;
+        assert_eq!((house.seen().len(), house.asked().len()), (42, 1), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_turn_can_be_stopped() {
+    let house = House::start(1, None).await;
+    let client = house.with_rate(1);
+    client.prove_identity().await.unwrap();
+    let mut waits = Box::pin(client.prove_identity());
+    assert!(futures::poll!(&mut waits).is_pending());
+    client.stop().cancel();
+    assert!(matches!(futures::poll!(&mut waits), std::task::Poll::Ready(Err(Error::Stopped))));
+    assert_eq!(house.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_a_few_requests_asks_for_no_budget() {
     let house = House::start(4, bucket(60, 5)).await;
     house.run(house.client(None), "a").await;
@@ -192,22 +219,14 @@ async fn a_run_of_a_few_requests_asks_for_no_budget() {
 async fn a_restart_after_a_burst_is_refused_once_at_most() {
     let house = House::start(20, bucket(60, 5)).await;
     // Somebody has emptied the bucket.
-    let emptied = async |client: &Client| {
-        while client.prove_identity().await.is_ok() {}
-    };
-    within("an empty bucket", emptied(&house.with_rate(1000))).await;
+    let other = house.with_rate(1000);
+    while within("an answer", other.prove_identity()).await.is_ok() {}
     house.simulator.clear_requests();
     let anew = House { clients: Clients::new(16, Addresses::all()), ..house };
     assert_eq!(anew.run(anew.client(None), "a").await.synced, 20);
     let refused = anew.seen().into_iter().filter(|seen| seen.status == Some(429)).count();
     // At most what is under way at the same time.
     assert!(refused <= 4, "{refused} refused");
-}
-
-impl House {
-    fn with_rate(&self, rate: u32) -> Client {
-        self.impatient().paced(Rate::new(Some(rate)))
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,6 +248,29 @@ async fn a_retry_after_holds_up_everybody_who_uses_the_account() {
         within("the other's answer", other.prove_identity()).await.unwrap();
         assert!(began.elapsed() >= Duration::from_secs(2), "after {:?}", began.elapsed());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_holds_for_those_who_wait_for_the_host_already() {
+    let house = House { clients: Clients::new(1, Addresses::all()), ..House::start(1, None).await };
+    let (one, other) = (house.impatient(), house.impatient());
+    let hold = Hold::new();
+    house.simulator.faults().push(Fault::on_path("/users", Action::Hold(hold.clone())));
+    house
+        .simulator
+        .faults()
+        .push(Fault::on_path("/users", Action::Refuse(Refusal::RateLimited { retry_after: 2 })).times(1));
+    one.application_properties().await.unwrap();
+    other.application_properties().await.unwrap();
+    let mut first = Box::pin(one.prove_identity());
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut second = Box::pin(other.prove_identity());
+    assert!(futures::poll!(&mut second).is_pending());
+    hold.release();
+    let began = Instant::now();
+    let (first, second) = within("the answers", async { tokio::join!(first, second) }).await;
+    assert!(first.is_err() && second.is_ok());
+    assert!(began.elapsed() >= Duration::from_secs(2), "after {:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
