@@ -9,6 +9,22 @@ use serde::{Deserialize, Deserializer};
 use super::error::{Error, Fault};
 use super::refusal::Refusal;
 
+/// What an answer may hold.
+pub(super) trait Answerable: DeserializeOwned {
+    /// Whether it may be large.
+    const PAGE: bool = false;
+}
+
+/// A good answer.
+pub(super) struct Reply<T> {
+    /// What it holds; None for 204.
+    pub value: Option<T>,
+    /// The account that it names.
+    pub username: Option<String>,
+    /// Method and path.
+    pub request: String,
+}
+
 /// A complete answer of the server.
 pub(super) struct Answer {
     pub status: u16,
@@ -69,25 +85,42 @@ fn first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Entry>, D:
 }
 
 impl Answer {
+    /// What the answer holds, and whom it names.
+    pub fn reply<T: Answerable>(self, request: String) -> Result<Reply<T>, Error> {
+        Ok(Reply { value: self.read(&request)?, username: self.username, request })
+    }
+
     /// The value of a good answer, None for 204; everything else is an error.
     pub fn read<T: DeserializeOwned>(&self, request: &str) -> Result<Option<T>, Error> {
-        let broken = |fault| Error::Transport { request: request.to_owned(), fault };
+        if let Some(error) = self.error(request) {
+            return Err(error);
+        }
+        if self.status == 204 {
+            return Ok(None);
+        }
+        serde_json::from_slice(&self.body).map(Some).map_err(|error| {
+            let fault = match error {
+                error if self.json && error.is_data() => self.unexpected("JSON of another shape"),
+                _ if self.json => Fault::Broken(200),
+                _ => self.unexpected("a page that is not JSON"),
+            };
+            Error::Transport { request: request.to_owned(), fault }
+        })
+    }
+
+    /// What the status says, where it is none of a good answer.
+    pub fn error(&self, request: &str) -> Option<Error> {
+        let broken = |fault| Some(Error::Transport { request: request.to_owned(), fault });
         match self.status {
-            204 => Ok(None),
-            200 => match serde_json::from_slice(&self.body) {
-                Ok(value) => Ok(Some(value)),
-                Err(error) if self.json && error.is_data() => Err(broken(self.unexpected("JSON of another shape"))),
-                Err(_) if self.json => Err(broken(Fault::Broken(200))),
-                Err(_) => Err(broken(self.unexpected("a page that is not JSON"))),
-            },
-            407 => Err(broken(Fault::Proxy(407))),
-            429 => Err(broken(Fault::RateLimited { retry_after: self.retry_after })),
-            status @ 500.. => Err(broken(Fault::Server { status, retry_after: self.retry_after })),
-            300..=399 => Err(broken(Fault::Redirect { status: self.status, https: self.https })),
+            200 | 204 => None,
+            407 => broken(Fault::Proxy(407)),
+            429 => broken(Fault::RateLimited { retry_after: self.retry_after }),
+            status @ 500.. => broken(Fault::Server { status, retry_after: self.retry_after }),
+            300..=399 => broken(Fault::Redirect { status: self.status, https: self.https }),
             status => match self.refusal() {
-                Some(refusal) if status >= 400 => Err(Error::Refused { request: request.to_owned(), status, refusal }),
-                None if matches!(status, 401 | 403) => Err(broken(Fault::Proxy(status))),
-                _ => Err(broken(self.unexpected("a page that is not Bitbucket's"))),
+                Some(refusal) if status >= 400 => Some(Error::Refused { request: request.to_owned(), status, refusal }),
+                None if matches!(status, 401 | 403) => broken(Fault::Proxy(status)),
+                _ => broken(self.unexpected("a page that is not Bitbucket's")),
             },
         }
     }
@@ -156,7 +189,7 @@ mod tests {
         match answer.read::<serde_json::Value>("GET x").unwrap_err() {
             Error::Refused { refusal, .. } => Ok(refusal),
             Error::Transport { fault, .. } => Err(fault),
-            Error::GateClosed | Error::Stopped => panic!("nothing was sent"),
+            Error::GateClosed | Error::GateResting | Error::Stopped => panic!("nothing was sent"),
         }
     }
 

@@ -2,10 +2,12 @@
 //! exempt, or has a bucket of its own, says another, and that one only: it has nothing to say of most accounts, and
 //! what it says does not count where limiting is off.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::answer::Answerable;
 use super::client::Client;
 use super::error::{Error, Fault, Policy};
 use super::gate::{Account, Pass};
@@ -40,6 +42,9 @@ struct Bucket {
     fill_rate: u32,
 }
 
+impl Answerable for Settings {}
+impl Answerable for Own {}
+
 impl From<Bucket> for Option<Budget> {
     /// A bucket that never fills is not one that anybody means.
     fn from(Bucket { capacity, fill_rate }: Bucket) -> Self {
@@ -49,7 +54,7 @@ impl From<Bucket> for Option<Budget> {
 
 impl Client {
     /// Asks what the account may send. Costs one request, and a second one where limiting is on.
-    pub(super) async fn budget(&self, account: &Account, pass: &Pass) -> Told {
+    pub(super) async fn budget(&self, account: &Arc<Account>, pass: &Pass) -> Told {
         let path = ["admin", "rate-limit", "settings"];
         let budget = match self.out_of_turn::<Settings>(account, pass, &path).await {
             Ok(Some(settings)) if settings.enabled => Option::from(settings.default_settings),

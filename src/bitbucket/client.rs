@@ -4,28 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures::StreamExt;
-use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
-use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use super::answer::Answer;
+use super::answer::{Answerable, Reply};
 use super::clients::Clients;
 use super::error::{Error, Fault, Hop};
+use super::exchange::Question;
 use super::gate::{Account, Pass};
 use super::pacer::Turn;
 use super::patience::Patience;
 use super::place::Place;
 use super::rate::Rate;
-use super::refusal::Refusal;
 use super::way::Way;
-use super::{BaseUrl, Credentials, fault, headers};
-
-/// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more.
-const BODY_LIMIT: usize = 64 << 20;
+use super::{BaseUrl, Credentials};
 
 /// What a client needs beside the URL and the credentials.
 #[derive(Clone, Debug)]
@@ -61,18 +53,8 @@ pub struct Client {
     recognised: Arc<OnceLock<String>>,
 }
 
-/// A good answer.
-pub(super) struct Reply<T> {
-    /// What it holds; None for 204.
-    pub value: Option<T>,
-    /// The account that it names.
-    pub username: Option<String>,
-    /// Method and path.
-    pub request: String,
-}
-
 /// Whether a request carries the credentials.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
     Account,
     Nobody,
@@ -160,7 +142,7 @@ impl Client {
     }
 
     /// Sends a GET, again where that may help, and reads the whole answer.
-    pub(super) async fn get<T: DeserializeOwned>(
+    pub(super) async fn get<T: Answerable>(
         &self,
         identity: Identity,
         segments: &[&str],
@@ -175,36 +157,32 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.patience.send(|| self.once(identity, &place.account, &url, &request)).await
+        let question = Question { identity, url, request, page: T::PAGE };
+        self.patience.send(|| self.once(place, question.clone())).await
     }
 
-    async fn once<T: DeserializeOwned>(
-        &self,
-        identity: Identity,
-        account: &Account,
-        url: &Url,
-        request: &str,
-    ) -> Result<Reply<T>, Error> {
+    async fn once<T: Answerable>(&self, place: &Place, question: Question) -> Result<Reply<T>, Error> {
+        let request = question.request.clone();
         if let Some(hop) = self.denied {
-            return Err(Error::Transport { request: request.to_owned(), fault: Fault::Denied(hop) });
+            return Err(Error::Transport { request, fault: Fault::Denied(hop) });
         }
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
-        let pass = match identity {
-            Identity::Account => self.enter(account).await?,
-            Identity::Nobody => account.enter_as_nobody().await?,
+        let pass = match question.identity {
+            Identity::Account => self.enter(place).await?,
+            Identity::Nobody => Pass::of_nobody(&place.server).await?,
         };
-        self.exchange(identity, account, &pass, url, request).await
+        self.exchange(&place.account, pass, question).await?.answer.reply(request)
     }
 
     /// Waits until a request with the credentials may be sent, and learns before what the account may send.
-    async fn enter(&self, account: &Account) -> Result<Pass, Error> {
+    async fn enter(&self, Place { account, server, .. }: &Place) -> Result<Pass, Error> {
         let mut pass = account.knock().await?;
         loop {
             let turn = account.pacer.turn().await;
-            account.admit(&mut pass).await?;
+            account.admit(&mut pass, server).await?;
             match turn {
                 Turn::Ask(question) => account.pacer.learn(question, self.budget(account, &pass).await),
-                // While it waited for the host, the server may have asked for a pause.
+                // While it waited for the server, that may have asked for a pause.
                 Turn::Go if account.pacer.is_paused() => {}
                 Turn::Go => return Ok(pass),
             }
@@ -213,71 +191,46 @@ impl Client {
     }
 
     /// Sends a GET that has its turn already, by the pass of another one. None for 204.
-    pub(super) async fn out_of_turn<T: DeserializeOwned>(
+    pub(super) async fn out_of_turn<T: Answerable>(
         &self,
-        account: &Account,
+        account: &Arc<Account>,
         pass: &Pass,
         segments: &[&str],
     ) -> Result<Option<T>, Error> {
         account.pacer.charge();
         let url = self.place().base.rest(segments);
         let request = format!("GET {}", url.path());
-        Ok(self.exchange(Identity::Account, account, pass, &url, &request).await?.value)
+        let question = Question { identity: Identity::Account, url, request: request.clone(), page: false };
+        self.exchange(account, pass.clone(), question).await?.answer.read(&request)
     }
 
-    async fn exchange<T: DeserializeOwned>(
-        &self,
-        identity: Identity,
-        account: &Account,
-        pass: &Pass,
-        url: &Url,
-        request: &str,
-    ) -> Result<Reply<T>, Error> {
-        let broken = |fault| Error::Transport { request: request.to_owned(), fault };
-        let accept = HeaderValue::from_static("application/json");
-        let mut builder = self.http.get(url.clone()).header(ACCEPT, accept).timeout(self.timeout);
-        if identity == Identity::Account {
-            builder = self.credentials.apply(builder);
-        }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let sent = Instant::now();
-        let answer = self.receive(builder, url).await.map_err(broken)?;
-        let mut result = answer.read(request);
-        if identity == Identity::Account {
-            if answer.username.as_deref().is_some_and(|name| self.is_another(name)) {
-                result = Err(broken(Fault::OtherAccount));
-            } else {
-                result = result.map_err(|error| self.of_these_credentials(error));
-                let recognised = answer.username.is_some();
-                judge(account, pass, recognised, result.as_ref().err());
-                account.pacer.note(sent, recognised, result.as_ref().err());
-            }
-        }
-        Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
+    pub(super) const fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
-    async fn receive(&self, builder: reqwest::RequestBuilder, url: &Url) -> Result<Answer, Fault> {
-        let fault = |error| fault::of(&error, self.hop, self.timeout);
-        let response = builder.send().await.map_err(fault)?;
-        let found = response.headers();
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            username: headers::username(found),
-            numbered: found.contains_key("x-arequestid"),
-            json: headers::is_json(found),
-            retry_after: headers::retry_after(found),
-            https: found.get(LOCATION).and_then(|to| headers::port_of_https(url, to)),
-            body: Vec::new(),
-        };
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(fault)?;
-            if answer.body.len() + chunk.len() > BODY_LIMIT {
-                return Err(Fault::TooLarge(BODY_LIMIT));
-            }
-            answer.body.extend_from_slice(&chunk);
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) const fn hop(&self) -> Hop {
+        self.hop
+    }
+
+    pub(super) fn sent_requests(&self) -> &AtomicU64 {
+        &self.requests
+    }
+
+    /// Waits for room to read more than a small body, as long as a request may take.
+    pub(super) async fn room_for_a_large_body(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let room = Arc::clone(self.clients.large_bodies()).acquire_owned();
+        match tokio::time::timeout(self.timeout, room).await {
+            Ok(Ok(room)) => Ok(room),
+            _ => Err(Fault::Timeout(self.timeout)),
         }
-        Ok(answer)
     }
 
     /// The account, as far as an answer has named it.
@@ -286,27 +239,7 @@ impl Client {
     }
 
     /// Whether an earlier answer named another account. One set of credentials is one account.
-    fn is_another(&self, name: &str) -> bool {
+    pub(super) fn is_another(&self, name: &str) -> bool {
         self.recognised.get_or_init(|| name.to_owned()) != name
-    }
-
-    /// A token has no password that could be judged wrong: so answered, it is nobody's.
-    fn of_these_credentials(&self, error: Error) -> Error {
-        match error {
-            Error::Refused { request, status, refusal: Refusal::WrongPassword } if !self.credentials.is_password() => {
-                Error::Refused { request, status, refusal: Refusal::Anonymous }
-            }
-            error => error,
-        }
-    }
-}
-
-/// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
-/// through.
-fn judge(account: &Account, pass: &Pass, recognised: bool, error: Option<&Error>) {
-    if recognised {
-        account.prove(pass);
-    } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
-        account.close();
     }
 }

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use reqwest::redirect;
+use tokio::sync::Semaphore;
 
+use super::bounds::LARGE_BODIES;
 use super::client::{Client, Options};
-use super::gate::{Account, Gates};
+use super::gate::{Account, Gates, Server};
 use super::resolver::Resolver;
 use super::way::{InvalidWay, Way};
 use super::{BaseUrl, Credentials};
@@ -20,13 +22,19 @@ pub struct Clients {
     addresses: Arc<Addresses>,
     /// Trust in authorities takes milliseconds and memory to set up: once for each way, not for each connection.
     connections: Mutex<HashMap<[u8; 32], Weak<reqwest::Client>>>,
+    large_bodies: Arc<Semaphore>,
 }
 
 impl Clients {
     /// Clients that send at most `per_host` requests at a time to one host, whoever sends them, and connect to
     /// these addresses only.
     pub fn new(per_host: usize, addresses: Addresses) -> Arc<Self> {
-        Arc::new(Self { gates: Gates::new(per_host), addresses: Arc::new(addresses), connections: Mutex::default() })
+        Arc::new(Self {
+            gates: Gates::new(per_host),
+            addresses: Arc::new(addresses),
+            connections: Mutex::default(),
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+        })
     }
 
     /// A client for one account at one Bitbucket.
@@ -43,6 +51,16 @@ impl Clients {
     /// The gate of these credentials at this Bitbucket.
     pub fn account(&self, base: &BaseUrl, credentials: &Credentials) -> Arc<Account> {
         self.gates.account(base, credentials)
+    }
+
+    /// The places at this server.
+    pub(super) fn server(&self, base: &BaseUrl) -> Server {
+        self.gates.server(base)
+    }
+
+    /// Room for bodies that are not small: what is read at a time is bounded for the whole process.
+    pub(super) const fn large_bodies(&self) -> &Arc<Semaphore> {
+        &self.large_bodies
     }
 
     /// The addresses that are connected to.

@@ -2,7 +2,8 @@
 
 use serde::de::IgnoredAny;
 
-use super::client::{Client, Identity, Reply};
+use super::answer::Reply;
+use super::client::{Client, Identity};
 use super::error::{Error, Fault};
 use super::model::{Branch, Commit, Page, Repository};
 

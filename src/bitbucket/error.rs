@@ -30,6 +30,12 @@ pub enum Error {
     /// Nothing was sent, because this password was judged wrong before.
     #[error("nothing was sent: this password was refused before, and another try could lock the account")]
     GateClosed,
+    /// Nothing was sent: with this password something in front of Bitbucket has answered 401 several times.
+    #[error(
+        "nothing was sent: something in front of Bitbucket answered 401 to this password several times, and each may \
+         count as a failed login"
+    )]
+    GateResting,
     /// Nothing was sent, because the caller has asked to stop.
     #[error("stopped")]
     Stopped,
@@ -125,11 +131,13 @@ impl Error {
     /// What may be done about it.
     pub const fn policy(&self) -> Policy {
         match self {
-            Self::Refused { .. } | Self::GateClosed | Self::Stopped => Policy::Terminal,
+            Self::Refused { .. } | Self::GateClosed | Self::GateResting | Self::Stopped => Policy::Terminal,
             Self::Transport { fault, .. } => match fault {
                 Fault::RateLimited { retry_after } | Fault::Server { retry_after, .. } => Policy::Retry(*retry_after),
-                // Another try within seconds would meet the same login page; the connection is tried again later.
-                Fault::TooLarge(_)
+                // Another try within seconds would meet the same login page, or count as another failed login; the
+                // connection is tried again later.
+                Fault::Proxy(401)
+                | Fault::TooLarge(_)
                 | Fault::OtherAccount
                 | Fault::Redirect { .. }
                 | Fault::Denied(_)

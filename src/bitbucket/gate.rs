@@ -1,53 +1,45 @@
-//! How many requests may be in flight, and the gate that keeps a wrong password from locking the account.
+//! The gates that all requests pass: one for each password and host, one for each server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
+use super::door::{Door, Shut};
 use super::pacer::Pacer;
 use super::{BaseUrl, Credentials, Error};
 
-/// Bitbucket's CAPTCHA locks an account at the fifth wrong password in a row.
-const PASSWORD_REQUESTS: usize = 4;
+/// Passwords that were judged wrong and that nobody uses now are remembered up to this number.
+const REMEMBERED: usize = 1000;
 
-/// Origin, and fingerprint of the credentials.
+/// Host, whatever the port, and fingerprint of the credentials.
 type Key = (String, [u8; 32]);
 
-/// All gates of the process: one per account and host, and one per host.
+/// All gates of the process.
 #[derive(Debug)]
 pub struct Gates {
     per_host: usize,
-    hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
-    accounts: Mutex<HashMap<Key, Weak<Account>>>,
+    servers: Mutex<HashMap<String, Weak<Semaphore>>>,
+    accounts: Mutex<HashMap<Key, Arc<Account>>>,
 }
 
 /// One set of credentials at one host.
 #[derive(Debug)]
 pub struct Account {
-    password: bool,
-    door: Mutex<Door>,
-    host: Arc<Semaphore>,
+    /// None for a token, which no failed login locks.
+    door: Option<Mutex<Door>>,
     pub(super) pacer: Pacer,
 }
 
-/// Whether a password may go out, and how often at a time.
-#[derive(Debug)]
-struct Door {
-    closed: bool,
-    proven: bool,
-    /// Another one after each closing: a request that has waited since before that may not go out any more.
-    slots: Arc<Semaphore>,
-    /// The requests for another try that were made since the password was last proven.
-    requests: HashSet<[u8; 32]>,
-}
+/// Places for requests at one server, whoever sends them.
+pub(super) type Server = Arc<Semaphore>;
 
-/// Permission for one request, given back when dropped.
-#[derive(Debug, Default)]
+/// Permission for one request, given back when it and its clones are dropped.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pass {
-    account: Option<OwnedSemaphorePermit>,
-    host: Option<OwnedSemaphorePermit>,
+    account: Option<Arc<OwnedSemaphorePermit>>,
+    server: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,128 +48,136 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Gates {
-    /// Gates that let at most `per_host` requests at a time reach one host, whoever sends them.
+    /// Gates that let at most `per_host` requests at a time reach one server, whoever sends them.
     pub fn new(per_host: usize) -> Self {
-        Self { per_host: per_host.max(1), hosts: Mutex::default(), accounts: Mutex::default() }
+        Self { per_host: per_host.max(1), servers: Mutex::default(), accounts: Mutex::default() }
     }
 
-    /// The gate of these credentials at this host; the same one for all who ask while somebody holds it.
+    /// The gate of these credentials at this host, the same one for all who ask: the same password at another port, or by
+    /// http, is a login of the same account.
     pub fn account(&self, base: &BaseUrl, credentials: &Credentials) -> Arc<Account> {
-        let host = self.host(base);
+        let host = base.host().trim_end_matches('.').to_owned();
         let mut accounts = lock(&self.accounts);
-        accounts.retain(|_, gate| gate.strong_count() > 0);
-        let entry = accounts.entry((base.origin(), credentials.fingerprint())).or_default();
-        if let Some(gate) = entry.upgrade() {
-            return gate;
-        }
-        let (password, door) = (credentials.is_password(), Mutex::new(Door::default()));
-        let gate = Arc::new(Account { password, door, host, pacer: Pacer::new() });
-        *entry = Arc::downgrade(&gate);
-        gate
+        let now = Instant::now();
+        // A password that was judged wrong is not forgotten because its connection was made anew.
+        let mut shut = 0;
+        accounts.retain(|_, account| {
+            let idle = Arc::strong_count(account) == 1;
+            shut += usize::from(idle && account.is_shut(now));
+            !idle || (account.is_shut(now) && shut <= REMEMBERED)
+        });
+        Arc::clone(
+            accounts.entry((host, credentials.fingerprint())).or_insert_with(|| Arc::new(Account::new(credentials))),
+        )
     }
 
-    fn host(&self, base: &BaseUrl) -> Arc<Semaphore> {
-        let mut hosts = lock(&self.hosts);
-        hosts.retain(|_, host| host.strong_count() > 0);
-        let entry = hosts.entry(base.origin()).or_default();
-        if let Some(host) = entry.upgrade() {
-            return host;
+    /// The places at this server.
+    pub(super) fn server(&self, base: &BaseUrl) -> Server {
+        let mut servers = lock(&self.servers);
+        servers.retain(|_, server| server.strong_count() > 0);
+        let entry = servers.entry(base.origin()).or_default();
+        if let Some(server) = entry.upgrade() {
+            return server;
         }
-        let host = Arc::new(Semaphore::new(self.per_host));
-        *entry = Arc::downgrade(&host);
-        host
-    }
-}
-
-impl Default for Door {
-    fn default() -> Self {
-        // A password that nobody has proven yet goes out once at a time.
-        Self { closed: false, proven: false, slots: Arc::new(Semaphore::new(1)), requests: HashSet::new() }
+        let server = Arc::new(Semaphore::new(self.per_host));
+        *entry = Arc::downgrade(&server);
+        server
     }
 }
 
 impl Pass {
-    /// Makes room for others at the host.
-    pub(super) fn step_back(&mut self) {
-        self.host = None;
+    /// Waits until a request without credentials may be sent: it cannot hurt an account.
+    pub async fn of_nobody(server: &Server) -> Result<Self, Error> {
+        let mut pass = Self::default();
+        pass.admit(server).await?;
+        Ok(pass)
     }
-}
 
-impl Door {
-    /// Whether this is a permit of before the last closing.
-    fn is_stale(&self, permit: &OwnedSemaphorePermit) -> bool {
-        self.closed || !Arc::ptr_eq(&self.slots, permit.semaphore())
+    async fn admit(&mut self, server: &Server) -> Result<(), Error> {
+        let place = Arc::clone(server).acquire_owned().await.map_err(|_| Error::GateClosed)?;
+        self.server = Some(Arc::new(place));
+        Ok(())
+    }
+
+    /// Makes room for others at the server.
+    pub fn step_back(&mut self) {
+        self.server = None;
     }
 }
 
 impl Account {
-    /// Waits until a request without credentials may be sent: it cannot hurt the account.
-    pub(super) async fn enter_as_nobody(&self) -> Result<Pass, Error> {
-        let mut pass = Pass::default();
-        self.admit(&mut pass).await?;
-        Ok(pass)
+    fn new(credentials: &Credentials) -> Self {
+        Self { door: credentials.is_password().then(|| Mutex::new(Door::new())), pacer: Pacer::new() }
+    }
+
+    fn door(&self) -> Option<MutexGuard<'_, Door>> {
+        self.door.as_ref().map(lock)
     }
 
     /// Waits until there are not too many requests of this account. Whoever is through waits for their turn next, and
-    /// only then for the host, so that an account that has to wait takes no place from others.
+    /// only then for the server, so that an account that has to wait takes no place from others.
     pub(super) async fn knock(&self) -> Result<Pass, Error> {
-        if !self.password {
-            return Ok(Pass::default());
-        }
-        let slots = {
-            let door = lock(&self.door);
-            if door.closed {
-                return Err(Error::GateClosed);
-            }
-            Arc::clone(&door.slots)
-        };
-        let account = slots.acquire_owned().await.map_err(|_| Error::GateClosed)?;
-        Ok(Pass { account: Some(account), host: None })
+        let Some(slots) = self.door().map(|door| door.slots(Instant::now())) else { return Ok(Pass::default()) };
+        let account = slots.map_err(refused)?.acquire_owned().await.map_err(|_| Error::GateClosed)?;
+        Ok(Pass { account: Some(Arc::new(account)), server: None })
     }
 
-    /// Waits until the host is not asked too much at a time.
-    pub(super) async fn admit(&self, pass: &mut Pass) -> Result<(), Error> {
-        pass.host = Some(Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?);
-        // Asked again: while this request waited, another may have found the password wrong.
-        if pass.account.as_ref().is_some_and(|account| lock(&self.door).is_stale(account)) {
-            return Err(Error::GateClosed);
+    /// Waits until the server is not asked too much at a time.
+    pub(super) async fn admit(&self, pass: &mut Pass, server: &Server) -> Result<(), Error> {
+        pass.admit(server).await?;
+        match (self.door(), &pass.account) {
+            // Asked again: while this request waited, another may have found the password wrong.
+            (Some(door), Some(account)) => door.admits(account, Instant::now()).map_err(refused),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The server recognised the account in the answer to this pass's request.
     pub(super) fn prove(&self, pass: &Pass) {
-        let Some(permit) = &pass.account else { return };
-        let mut door = lock(&self.door);
-        // An answer from before the closing proves nothing about the password now.
-        if door.is_stale(permit) {
-            return;
-        }
-        door.requests.clear();
-        if !door.proven {
-            door.proven = true;
-            door.slots.add_permits(PASSWORD_REQUESTS - 1);
+        if let (Some(mut door), Some(permit)) = (self.door(), &pass.account) {
+            door.prove(permit);
         }
     }
 
-    /// The password was judged wrong: nothing is sent through here, nor by those who wait already, before
-    /// somebody asks for another try. That one goes out alone again.
-    pub fn close(&self) {
-        if self.password {
-            let mut door = lock(&self.door);
-            door.slots.close();
-            let requests = std::mem::take(&mut door.requests);
-            *door = Door { closed: true, requests, ..Door::default() };
-        }
+    /// The password was judged wrong.
+    pub(super) fn close(&self) {
+        self.door().iter_mut().for_each(|door| door.close());
     }
 
-    /// Lets the password be tried once more, because a person asked for it. `request` names what the person
-    /// did: of all connections that share the password and are told the same, only the first one opens.
+    /// It may have been: something in front of Bitbucket has answered 401.
+    pub(super) fn doubt(&self) {
+        self.door().iter_mut().for_each(|door| door.doubt(Instant::now()));
+    }
+
+    /// A status says that this password was judged wrong before.
+    pub fn remember(&self) {
+        self.door().iter_mut().for_each(|door| door.remember());
+    }
+
+    /// A status says that the last verification with this password was a good one.
+    pub fn vouch(&self) {
+        self.door().iter_mut().for_each(|door| door.vouch());
+    }
+
+    /// Whether the server has recognised the account by this password, and has not judged it wrong since.
+    pub fn is_proven(&self) -> bool {
+        self.door().is_some_and(|door| door.is_proven())
+    }
+
+    fn is_shut(&self, now: Instant) -> bool {
+        self.door().is_some_and(|door| door.is_shut(now))
+    }
+
+    /// Lets the password be tried once more, because a person asked for it. `request` names what the person did.
     pub fn reopen(&self, request: &str) {
-        let mut door = lock(&self.door);
-        if door.requests.insert(Sha256::digest(request).into()) {
-            door.closed = false;
-        }
+        self.door().iter_mut().for_each(|door| door.reopen(request));
+    }
+}
+
+const fn refused(shut: Shut) -> Error {
+    match shut {
+        Shut::Wrong => Error::GateClosed,
+        Shut::Resting => Error::GateResting,
     }
 }
 
@@ -192,13 +192,17 @@ mod tests {
 
     impl Account {
         async fn enter(&self) -> Result<Pass, Error> {
+            self.enter_at(&Arc::new(Semaphore::new(16))).await
+        }
+
+        async fn enter_at(&self, server: &Server) -> Result<Pass, Error> {
             let mut pass = self.knock().await?;
-            self.admit(&mut pass).await?;
+            self.admit(&mut pass, server).await?;
             Ok(pass)
         }
 
         fn free(&self) -> usize {
-            lock(&self.door).slots.available_permits()
+            self.door().unwrap().slots(Instant::now()).unwrap().available_permits()
         }
     }
 
@@ -252,12 +256,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_waited_while_the_gate_closed_goes_home() {
-        let gates = Gates::new(1);
-        let gate = gate(&gates, "a");
-        let sent = gate.enter().await.unwrap();
+        let gate = gate(&Gates::new(1), "a");
+        let server = Arc::new(Semaphore::new(1));
+        let sent = gate.enter_at(&server).await.unwrap();
         gate.prove(&sent);
-        // One waits for the host, holding a slot; the others wait for slots, or will.
-        let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(gate.enter())).collect();
+        // One waits for the server, holding a slot; the others wait for slots, or will.
+        let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(gate.enter_at(&server))).collect();
         for entry in &mut waiting {
             assert!(futures::poll!(entry).is_pending());
         }
@@ -270,5 +274,64 @@ mod tests {
             assert_eq!(entry.await.unwrap_err(), Error::GateClosed);
         }
         assert_eq!(gate.free(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_not_forgotten_and_is_the_same_at_every_port() {
+        let gates = Gates::new(16);
+        let credentials = Credentials::Basic { username: "svc".to_owned(), password: "a".into() };
+        let at = |url: &str| gates.account(&BaseUrl::parse(url).unwrap(), &credentials);
+        at("https://git.example.com").close();
+        for url in ["http://git.example.com", "https://GIT.example.com:8443/x", "https://git.example.com."] {
+            assert_eq!(at(url).enter().await.unwrap_err(), Error::GateClosed, "{url}");
+        }
+        at("https://other.example.com").enter().await.unwrap();
+        assert_eq!(lock(&gates.accounts).len(), 2);
+        (0..REMEMBERED * 2).for_each(|number| gate(&gates, &number.to_string()).close());
+        assert!(lock(&gates.accounts).len() <= REMEMBERED + 2, "a bounded number of them");
+    }
+
+    #[tokio::test]
+    async fn what_a_status_remembers_counts_less_than_what_is_known() {
+        let gates = Gates::new(16);
+        let (unknown, vouched, proven) = (gate(&gates, "a"), gate(&gates, "b"), gate(&gates, "c"));
+        unknown.remember();
+        assert_eq!(unknown.enter().await.unwrap_err(), Error::GateClosed);
+        unknown.vouch();
+        unknown.enter().await.unwrap();
+        vouched.vouch();
+        vouched.remember();
+        vouched.enter().await.unwrap();
+        proven.prove(&proven.enter().await.unwrap());
+        proven.remember();
+        assert!(proven.is_proven());
+        // Judged wrong now, all of it is past.
+        for gate in [unknown, vouched, proven] {
+            gate.close();
+            gate.vouch();
+            assert_eq!(gate.enter().await.unwrap_err(), Error::GateClosed);
+            assert!(!gate.is_proven());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_password_that_something_else_answers_is_left_alone_after_four_at_the_most() {
+        let gate = gate(&Gates::new(16), "a");
+        gate.prove(&gate.enter().await.unwrap());
+        let mut sent = Vec::new();
+        for _ in 0..4 {
+            sent.push(gate.enter().await.unwrap());
+        }
+        gate.doubt();
+        drop(sent);
+        assert_eq!(gate.enter().await.unwrap_err(), Error::GateResting, "the others come back first");
+        (0..3).for_each(|_| gate.doubt());
+        tokio::time::advance(std::time::Duration::from_hours(23)).await;
+        assert_eq!(gate.enter().await.unwrap_err(), Error::GateResting);
+        gate.reopen("now");
+        gate.prove(&gate.enter().await.unwrap());
+        gate.doubt();
+        tokio::time::advance(std::time::Duration::from_secs(5)).await;
+        gate.enter().await.unwrap();
     }
 }

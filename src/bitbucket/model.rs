@@ -1,7 +1,9 @@
 //! What Bitbucket's answers hold, as far as it is needed. Unknown fields are ignored.
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
+use super::answer::Answerable;
 use super::bounds::{items, name};
 use super::text::{lenient, lenient_or_empty};
 
@@ -139,6 +141,14 @@ pub struct Person {
     #[serde(default, deserialize_with = "lenient", rename = "type")]
     pub kind: Option<String>,
 }
+
+impl<T: DeserializeOwned> Answerable for Page<T> {
+    const PAGE: bool = true;
+}
+impl Answerable for ApplicationProperties {}
+impl Answerable for Branch {}
+impl Answerable for IgnoredAny {}
+impl Answerable for Repository {}
 
 fn or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(false))

@@ -7,7 +7,7 @@ use super::client::{Client, Identity};
 use super::clients::Clients;
 use super::endpoints::require;
 use super::error::{Error, Fault};
-use super::gate::Account;
+use super::gate::{Account, Server};
 use super::model::ApplicationProperties;
 use super::rate::Rate;
 use super::{BaseUrl, Credentials};
@@ -17,6 +17,7 @@ use super::{BaseUrl, Credentials};
 pub(super) struct Place {
     pub base: BaseUrl,
     pub account: Arc<Account>,
+    pub server: Server,
 }
 
 impl Place {
@@ -34,7 +35,8 @@ impl Place {
         if let Some(request) = reopen {
             account.reopen(request);
         }
-        Self { base, account }
+        let server = clients.server(&base);
+        Self { base, account, server }
     }
 }
 

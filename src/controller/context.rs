@@ -17,7 +17,7 @@ use super::decision::{Inputs, Knowledge};
 use super::destinations::Destinations;
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
-use crate::bitbucket::{Account, Client as Bitbucket, Clients, Rate};
+use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
 use crate::sync::{Progress, RunError, Summary};
 use crate::trust::Trust;
 use crate::verification::Outcome;
@@ -69,8 +69,6 @@ pub struct Memory {
     pub rate: Rate,
     /// Keeps the connections and the gate, and with it what is known of the password, between verifications.
     pub bitbucket: Option<Bitbucket>,
-    /// The gate that was closed for a password of which the status says that it is wrong.
-    pub closed: Option<Arc<Account>>,
 }
 
 /// A verification.

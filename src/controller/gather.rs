@@ -24,7 +24,11 @@ impl Pass<'_> {
             old: &self.old,
             requested_at: self.requested_at.as_ref(),
             found: match found {
-                Ok(known) => Ok(Found { inputs: &known.inputs, secret: &known.secret }),
+                Ok(known) => Ok(Found {
+                    inputs: &known.inputs,
+                    secret: &known.secret,
+                    proven: self.context.clients.account(&known.url, &known.credentials).is_proven(),
+                }),
                 Err((reason, message)) => Err((*reason, message)),
             },
             asking: memory
@@ -44,7 +48,8 @@ impl Pass<'_> {
             (Step::Ask | Step::Wait, _) => return None,
         };
         if let (true, Ok(known)) = (learned.close_gate, found) {
-            self.close_gate(memory, known);
+            // Others may use the same password.
+            self.context.clients.account(&known.url, &known.credentials).remember();
         }
         let destination = self.destination(&mut learned).await;
         Some((learned, destination))

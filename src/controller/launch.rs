@@ -36,6 +36,9 @@ impl Pass<'_> {
         let interval = self.object.spec.verify_interval.into();
         let lasts = memory.knowledge.transport(interval, self.now) == Transport::FaultyTooLong;
         let past = if good && same && !lasts { Past::Verified } else { Past::Unknown };
+        if good && same {
+            self.context.clients.account(&known.url, &known.credentials).vouch();
+        }
         let work = async move {
             match client {
                 Ok(client) => verify(&client, &filter, past).await,
@@ -53,13 +56,6 @@ impl Pass<'_> {
             secret: known.secret.clone(),
             requested_at: self.requested_at.clone(),
         });
-    }
-
-    /// Closes the gate for a password that the status says was judged wrong: others may use the same one.
-    pub(super) fn close_gate(&self, memory: &mut Memory, known: &Dereferenced) {
-        let account = self.context.clients.account(&known.url, &known.credentials);
-        account.close();
-        memory.closed = Some(account);
     }
 
     /// Starts a run that was claimed.

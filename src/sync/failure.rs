@@ -120,6 +120,12 @@ impl From<destination::Error> for Failure {
 /// One word for an answer about a repository, and what to do about it. The words for a broken way are those of the
 /// conditions.
 const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
+    if matches!(error, bitbucket::Error::GateResting) {
+        return (
+            Reason::ProxyRefused.as_str(),
+            "Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, and check the password.",
+        );
+    }
     let bitbucket::Error::Transport { fault, .. } = error else {
         return ("Refused", "Ask a Bitbucket admin what the service account lacks; the next run tries again.");
     };

@@ -42,6 +42,13 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
     (reason, format!("{request} {fault}. {advice}"))
 }
 
+/// A password is left alone, because nobody can tell whether it was judged.
+pub(super) fn resting(error: &Error) -> String {
+    format!(
+        "{error}. Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, check the password, and set the annotation bitbucket-connector.dev/requestedAt; else one request a day tries it."
+    )
+}
+
 /// What is wrong with the credentials, and whether the password was judged wrong.
 pub(super) fn of_identity(error: &Error) -> (String, bool) {
     let (advice, wrong) = match error.refusal() {

@@ -123,7 +123,7 @@ fn no_bitbucket(error: Error, past: Past) -> Stop {
         Error::Transport { fault, .. } => {
             matches!(fault, Fault::Unexpected { .. } | Fault::Redirect { .. } | Fault::Denied(Hop::Host))
         }
-        Error::Refused { .. } | Error::GateClosed | Error::Stopped => false,
+        Error::Refused { .. } | Error::GateClosed | Error::GateResting | Error::Stopped => false,
     };
     if elsewhere && past == Past::Unknown { Stop::NoBitbucket(error) } else { Stop::Answer(error) }
 }
@@ -157,6 +157,10 @@ impl Stop {
                 // Nobody waits for the answer any more.
                 let message = "The verification was stopped. It is tried again.".to_owned();
                 return Outcome::Fault { reason: Reason::ServerUnreachable, message, retry_after: None };
+            }
+            Self::Answer(error @ Error::GateResting) => {
+                let message = message::resting(&error);
+                return Outcome::Fault { reason: Reason::ProxyRefused, message, retry_after: None };
             }
             Self::Answer(error @ Error::GateClosed) => {
                 let (message, wrong) = message::of_identity(&error);

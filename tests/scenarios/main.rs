@@ -12,6 +12,7 @@ mod crd;
 mod crowd;
 mod idle;
 mod kill;
+mod lockout;
 mod limits;
 mod robust;
 mod secrets;

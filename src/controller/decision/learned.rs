@@ -21,7 +21,7 @@ pub struct Learned {
     pub facts: Facts,
     /// What is known once the status is written.
     pub knowledge: Knowledge,
-    /// Whether to close the gate: this password was judged wrong before, and others may use the same one.
+    /// Whether to tell others, who may use the same password, that it was judged wrong before.
     pub close_gate: bool,
     /// Whether the verification has told what it had to tell, and can be dropped.
     pub heard: bool,

@@ -48,6 +48,9 @@ pub struct Found<'a> {
     pub inputs: &'a Inputs,
     /// The Secret that the credentials are from, and where they go.
     pub secret: &'a RefusedSecret,
+    /// Whether the server has recognised the account by these credentials: another connection's doing, if the status
+    /// says that they were refused.
+    pub proven: bool,
 }
 
 /// A verification.
@@ -75,7 +78,7 @@ struct News {
     observation: Observation,
     /// The request that is handled with it.
     requested_at: Option<String>,
-    /// Whether the gate is closed for this password.
+    /// Whether others are told that this password was judged wrong.
     close_gate: bool,
     /// Whether the verification has told what it had to tell.
     heard: bool,
@@ -134,7 +137,7 @@ pub fn workable<'a>(spec: &BitbucketConnectionSpec, inputs: Option<&'a Inputs>) 
 /// that is learned takes its place only when the status is written.
 pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
     knowledge.meet(seen.inputs(), seen.observed(), seen.answered());
-    if let Some(found) = seen.found.ok().filter(|found| seen.refused(found)) {
+    if let Some(found) = seen.found.ok().filter(|found| seen.refused(found) && !found.proven) {
         knowledge.remember_refusal(found.inputs);
     }
     let mut knowledge = knowledge.clone();
@@ -178,13 +181,14 @@ fn credentials(knowledge: &mut Knowledge, seen: &Seen<'_>, found: Found<'_>) -> 
         return match outcome.clone() {
             None => Err(Step::Wait),
             // A person had it sent again, and nothing was learned: it stays wrong.
-            Some(Outcome::Fault { .. }) if knowledge.refuses(inputs) => {
+            Some(Outcome::Fault { .. }) if knowledge.refuses(inputs) && !found.proven => {
                 Ok(News { requested_at, heard: true, ..refused(knowledge, seen, inputs) })
             }
             Some(outcome) => Ok(News { requested_at, ..answered(knowledge, seen, inputs, outcome) }),
         };
     }
-    if knowledge.ask(inputs, seen.requested_at.is_some(), seen.now) {
+    let outlived = knowledge.refuses(inputs) && found.proven;
+    if outlived || knowledge.ask(inputs, seen.requested_at.is_some(), seen.now) {
         return Err(Step::Ask);
     }
     if knowledge.refuses(inputs) {

@@ -121,7 +121,9 @@ impl Process {
             old: &cluster.status,
             requested_at,
             found: match found {
-                Ok(found) => Ok(super::super::super::Found { inputs: &found.inputs, secret: &found.secret }),
+                Ok(found) => {
+                    Ok(super::super::super::Found { inputs: &found.inputs, secret: &found.secret, proven: false })
+                }
                 Err((reason, message)) => Err((*reason, message)),
             },
             asking: self.asking.as_ref().map(|asking| Asking {

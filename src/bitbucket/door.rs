@@ -1,0 +1,167 @@
+//! What is known of one password at one host, and so whether it may be sent, and how often at a time. All that keeps a
+//! wrong password from locking the account is here.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Bitbucket's CAPTCHA locks an account at the fifth wrong password in a row.
+const AT_A_TIME: usize = 4;
+
+/// So many answers in a row may have been judgements before the password is left alone.
+const UNCLEAR_ANSWERS: u32 = 3;
+
+/// The pause after an answer that may have been a judgement: what is under way at that moment comes back first.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the password is left alone after several of them.
+const REST: Duration = Duration::from_hours(24);
+
+/// What is known of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing yet: it goes out once at a time.
+    Unknown,
+    /// The server has recognised the account by it.
+    Proven,
+    /// It was judged wrong by another process, as a status says.
+    Remembered,
+    /// It was judged wrong.
+    Wrong,
+}
+
+/// Why a password is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shut {
+    /// It was judged wrong.
+    Wrong,
+    /// Something in front of Bitbucket has answered 401 to the last tries, each of which may count as a failed login.
+    Resting,
+}
+
+/// The door that a password goes out by.
+#[derive(Debug)]
+pub(super) struct Door {
+    standing: Standing,
+    /// Whether a connection was verified with it before: what another status remembers counts less than that.
+    vouched: bool,
+    /// Another one after each closing: a request that has waited since before that may not go out any more.
+    slots: Arc<Semaphore>,
+    unclear: u32,
+    rests_until: Option<Instant>,
+    /// The requests for another try that were made since the password was last proven.
+    requests: HashSet<[u8; 32]>,
+}
+
+impl Door {
+    pub fn new() -> Self {
+        Self {
+            standing: Standing::Unknown,
+            vouched: false,
+            slots: Arc::new(Semaphore::new(1)),
+            unclear: 0,
+            rests_until: None,
+            requests: HashSet::new(),
+        }
+    }
+
+    /// Where to wait for a place.
+    pub fn slots(&self, now: Instant) -> Result<Arc<Semaphore>, Shut> {
+        self.open(now)?;
+        Ok(Arc::clone(&self.slots))
+    }
+
+    /// Whether who has this place may still send: while it waited, others may have learned something.
+    pub fn admits(&self, permit: &OwnedSemaphorePermit, now: Instant) -> Result<(), Shut> {
+        self.open(now)?;
+        if self.is_stale(permit) { Err(Shut::Wrong) } else { Ok(()) }
+    }
+
+    fn open(&self, now: Instant) -> Result<(), Shut> {
+        match self.standing {
+            Standing::Remembered | Standing::Wrong => Err(Shut::Wrong),
+            _ if self.rests_until.is_some_and(|until| now < until) => Err(Shut::Resting),
+            Standing::Unknown | Standing::Proven => Ok(()),
+        }
+    }
+
+    /// Whether this is a permit of before the last closing.
+    fn is_stale(&self, permit: &OwnedSemaphorePermit) -> bool {
+        !Arc::ptr_eq(&self.slots, permit.semaphore())
+    }
+
+    /// Whether nothing may go out: worth remembering also when nobody uses the password any more.
+    pub fn is_shut(&self, now: Instant) -> bool {
+        self.open(now).is_err()
+    }
+
+    /// Whether the server has recognised the account by this password, and has not judged it wrong since.
+    pub fn is_proven(&self) -> bool {
+        self.standing == Standing::Proven
+    }
+
+    /// The server recognised the account in the answer to a request that had this place.
+    pub fn prove(&mut self, permit: &OwnedSemaphorePermit) {
+        // An answer from before the closing proves nothing about the password now.
+        if self.is_stale(permit) {
+            return;
+        }
+        self.requests.clear();
+        (self.unclear, self.rests_until) = (0, None);
+        if self.standing != Standing::Proven {
+            self.standing = Standing::Proven;
+            self.slots.add_permits(AT_A_TIME - 1);
+        }
+    }
+
+    /// The password was judged wrong: nothing goes out, nor do those who wait already, before somebody asks for
+    /// another try. That one goes out alone again.
+    pub fn close(&mut self) {
+        self.begin_again(Standing::Wrong);
+        self.vouched = false;
+    }
+
+    /// A status says that the password was judged wrong. That may be older than what others know.
+    pub fn remember(&mut self) {
+        if self.standing == Standing::Unknown && !self.vouched {
+            self.begin_again(Standing::Remembered);
+        }
+    }
+
+    /// A status says that the password was good the last time: whatever another one remembers, it may go out.
+    pub fn vouch(&mut self) {
+        self.vouched = true;
+        if self.standing == Standing::Remembered {
+            self.standing = Standing::Unknown;
+        }
+    }
+
+    /// An answer that may have been a judgement, in the words of something in front of Bitbucket.
+    pub fn doubt(&mut self, now: Instant) {
+        self.unclear += 1;
+        let pause = if self.unclear < UNCLEAR_ANSWERS { PAUSE } else { REST };
+        self.rests_until = Some(now + pause);
+    }
+
+    /// Lets the password be tried once more, because a person asked for it. `request` names what the person
+    /// did: of all connections that share the password and are told the same, only the first one opens.
+    pub fn reopen(&mut self, request: &str) {
+        if self.requests.insert(Sha256::digest(request).into()) {
+            self.rests_until = None;
+            if matches!(self.standing, Standing::Wrong | Standing::Remembered) {
+                self.standing = Standing::Unknown;
+            }
+        }
+    }
+
+    fn begin_again(&mut self, standing: Standing) {
+        self.slots.close();
+        self.slots = Arc::new(Semaphore::new(1));
+        self.standing = standing;
+        (self.unclear, self.rests_until) = (0, None);
+    }
+}

@@ -1,0 +1,170 @@
+//! One request and its answer, and what the answer says of the credentials.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{self, Poll};
+
+use futures::StreamExt;
+use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use url::Url;
+
+use super::answer::Answer;
+use super::bounds::{PAGE_BODY, SMALL_BODY};
+use super::client::{Client, Identity};
+use super::error::{Error, Fault};
+use super::gate::{Account, Pass};
+use super::refusal::Refusal;
+use super::{fault, headers};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub identity: Identity,
+    pub url: Url,
+    /// Method and path.
+    pub request: String,
+    /// Whether a good answer is a page, which may be large.
+    pub page: bool,
+}
+
+/// A complete answer, and room for what is made of it.
+pub(super) struct Received {
+    pub answer: Answer,
+    _large: Option<OwnedSemaphorePermit>,
+}
+
+impl Client {
+    /// Sends the question, reads the whole answer, and lets the account's gate know what it says of the password.
+    pub(super) async fn exchange(
+        &self,
+        account: &Arc<Account>,
+        pass: Pass,
+        question: Question,
+    ) -> Result<Received, Error> {
+        let counts = question.identity == Identity::Account && self.credentials().is_password();
+        let exchange = Box::pin(self.clone().sent(Arc::clone(account), pass, question));
+        if counts { ToTheEnd(Some(exchange)).await } else { exchange.await }
+    }
+
+    async fn sent(self, account: Arc<Account>, pass: Pass, question: Question) -> Result<Received, Error> {
+        let Question { identity, url, request, page } = question;
+        let broken = |fault| Error::Transport { request: request.clone(), fault };
+        let accept = HeaderValue::from_static("application/json");
+        let mut builder = self.http().get(url.clone()).header(ACCEPT, accept).timeout(self.timeout());
+        if identity == Identity::Account {
+            builder = self.credentials().apply(builder);
+        }
+        self.sent_requests().fetch_add(1, Ordering::Relaxed);
+        let sent = Instant::now();
+        let received = self.receive(builder, &url, page).await.map_err(broken)?;
+        let answer = &received.answer;
+        let mut error = answer.error(&request);
+        if identity == Identity::Account {
+            let other = answer.username.as_deref().is_some_and(|name| self.is_another(name));
+            let recognised = answer.username.is_some() && !other;
+            error = error.map(|error| self.of_these_credentials(error));
+            // Before all else: whoever the answer names, a password that was judged wrong is wrong.
+            judge(&account, &pass, recognised, error.as_ref());
+            if other {
+                error = Some(broken(Fault::OtherAccount));
+            } else {
+                account.pacer.note(sent, recognised, error.as_ref());
+            }
+        }
+        error.map_or(Ok(received), Err)
+    }
+
+    async fn receive(&self, builder: reqwest::RequestBuilder, url: &Url, page: bool) -> Result<Received, Fault> {
+        let fault = |error| fault::of(&error, self.hop(), self.timeout());
+        let response = builder.send().await.map_err(fault)?;
+        let found = response.headers();
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            username: headers::username(found),
+            numbered: found.contains_key("x-arequestid"),
+            json: headers::is_json(found),
+            retry_after: headers::retry_after(found),
+            https: found.get(LOCATION).and_then(|to| headers::port_of_https(url, to)),
+            body: Vec::new(),
+        };
+        let good = answer.status == 200;
+        let limit = if page && good { PAGE_BODY } else { SMALL_BODY };
+        let mut large = None;
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(fault)?;
+            let size = answer.body.len() + chunk.len();
+            if size > limit && !good {
+                // The status says enough; what a proxy has to say may be long.
+                break;
+            } else if size > limit {
+                return Err(Fault::TooLarge(limit));
+            }
+            if size > SMALL_BODY && large.is_none() {
+                large = Some(self.room_for_a_large_body().await?);
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok(Received { answer, _large: large })
+    }
+
+    /// A token has no password that could be judged wrong: so answered, it is nobody's.
+    fn of_these_credentials(&self, error: Error) -> Error {
+        match error {
+            Error::Refused { request, status, refusal: Refusal::WrongPassword }
+                if !self.credentials().is_password() =>
+            {
+                Error::Refused { request, status, refusal: Refusal::Anonymous }
+            }
+            error => error,
+        }
+    }
+}
+
+/// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
+/// through.
+fn judge(account: &Account, pass: &Pass, recognised: bool, error: Option<&Error>) {
+    match error {
+        Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => account.close(),
+        Some(Error::Transport { fault: Fault::Proxy(401), .. }) => account.doubt(),
+        _ if recognised => account.prove(pass),
+        _ => {}
+    }
+}
+
+/// A password that is under way counts at the server, whoever still waits for the answer here: given up, it goes on by
+/// itself until it is judged.
+struct ToTheEnd<F: Future + Send + 'static>(Option<Pin<Box<F>>>)
+where
+    F::Output: Send + 'static;
+
+impl<F: Future + Send + 'static> Future for ToTheEnd<F>
+where
+    F::Output: Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<F::Output> {
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<F: Future + Send + 'static> Drop for ToTheEnd<F>
+where
+    F::Output: Send + 'static,
+{
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and the connection with it.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}
