@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Error, Fault};
 use super::refusal::Refusal;
+use super::text::lenient;
 
 /// A complete answer of the server.
 pub(super) struct Answer {
@@ -31,6 +32,7 @@ struct Envelope {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Bare {
+    #[serde(deserialize_with = "lenient")]
     message: Option<String>,
     #[serde(rename = "status-code")]
     status_code: Option<u16>,
@@ -66,7 +68,7 @@ impl Answer {
         }
     }
 
-    fn unexpected(&self, what: &'static str) -> Fault {
+    pub fn unexpected(&self, what: &'static str) -> Fault {
         Fault::Unexpected { status: self.status, what }
     }
 

@@ -1,6 +1,6 @@
 //! Sending one request and reading its whole answer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ pub struct Client {
     requests: Arc<AtomicU64>,
     /// The account that the first answer named.
     recognised: Arc<OnceLock<String>>,
+    /// Whether it was proven by an answer that does not name it.
+    nameless: Arc<AtomicBool>,
 }
 
 /// A good answer.
@@ -70,6 +72,8 @@ pub(super) struct Reply<T> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Identity {
     Account,
+    /// The account, where nobody else is answered: a good answer proves it.
+    Proof,
     Nobody,
 }
 
@@ -105,6 +109,7 @@ impl Client {
             reopen,
             requests: Arc::default(),
             recognised: Arc::default(),
+            nameless: Arc::default(),
         }
     }
 
@@ -134,6 +139,11 @@ impl Client {
         });
     }
 
+    /// Whether the account was proven, although something on the way keeps its name from us.
+    pub(super) fn is_proven_without_name(&self) -> bool {
+        self.nameless.load(Ordering::Relaxed)
+    }
+
     /// What stops the client at its next request.
     pub const fn stop(&self) -> &CancellationToken {
         &self.patience.stop
@@ -152,7 +162,7 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
         let place = match identity {
-            Identity::Account => Box::pin(self.settled()).await?,
+            Identity::Account | Identity::Proof => Box::pin(self.settled()).await?,
             Identity::Nobody => self.place(),
         };
         let mut url = place.base.rest(segments);
@@ -176,23 +186,27 @@ impl Client {
         }
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
         let pass = match identity {
-            Identity::Account => account.enter().await?,
+            Identity::Account | Identity::Proof => account.enter().await?,
             Identity::Nobody => account.enter_as_nobody().await?,
         };
         let accept = HeaderValue::from_static("application/json");
         let mut builder = self.http.get(url.clone()).header(ACCEPT, accept).timeout(self.timeout);
-        if identity == Identity::Account {
+        if identity != Identity::Nobody {
             builder = self.credentials.apply(builder);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.receive(builder, url).await.map_err(broken)?;
         let mut result = answer.read(request);
-        if identity == Identity::Account {
+        if identity != Identity::Nobody {
             if answer.username.as_deref().is_some_and(|name| self.is_another(name)) {
                 result = Err(broken(Fault::OtherAccount));
             } else {
                 result = result.map_err(|error| self.of_these_credentials(error));
-                judge(account, &pass, answer.username.is_some(), result.as_ref().err());
+                let (named, proven) = (answer.username.is_some(), identity == Identity::Proof && result.is_ok());
+                if proven {
+                    self.nameless.store(!named, Ordering::Relaxed);
+                }
+                judge(account, &pass, named || proven, result.as_ref().err());
             }
         }
         Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
@@ -213,7 +227,13 @@ impl Client {
         };
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(fault)?;
+            let chunk = chunk.map_err(|error| {
+                if fault::is_malformed(&error) {
+                    answer.unexpected("a body that cannot be unpacked")
+                } else {
+                    fault(error)
+                }
+            })?;
             if answer.body.len() + chunk.len() > BODY_LIMIT {
                 return Err(Fault::TooLarge(BODY_LIMIT));
             }
