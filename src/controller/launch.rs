@@ -11,7 +11,6 @@ use super::dereference::Dereferenced;
 use super::pass::Pass;
 use super::tasks::{Task, Wake};
 use crate::api::Reason;
-use crate::api::conditions::{VERIFIED, find};
 use crate::api::status::Trigger;
 use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS};
 use crate::destination::{ConnectionKey, Destination};
@@ -20,7 +19,7 @@ use crate::verification::{Outcome, Past, no_way, verify};
 
 impl Pass<'_> {
     /// Asks Bitbucket whether the credentials are good.
-    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced) {
+    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced, past: Past) {
         let stop = self.context.stop.child_token();
         let patience = Patience { stop: stop.clone(), waits: &[] };
         let client = self.client(known, patience, self.requested_at.clone());
@@ -28,10 +27,6 @@ impl Pass<'_> {
             memory.bitbucket = Some(client.clone());
         }
         let filter = Filter::from(&self.object.spec.import);
-        let good = find(&self.old.conditions, VERIFIED).is_some_and(|verified| verified.status == "True");
-        let observed = self.old.observed_generation == self.object.metadata.generation;
-        let same = !memory.knowledge.changed(&known.inputs, observed);
-        let past = if good && same { Past::Verified } else { Past::Unknown };
         let work = async move {
             match client {
                 Ok(client) => verify(&client, &filter, past).await,
