@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::{Error, Fault};
 use super::refusal::Refusal;
+use super::text::lenient;
 
 /// What an answer may hold.
 pub(super) trait Answerable: DeserializeOwned {
@@ -49,6 +50,7 @@ struct Envelope {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Bare {
+    #[serde(deserialize_with = "lenient")]
     message: Option<String>,
     #[serde(rename = "status-code")]
     status_code: Option<u16>,
@@ -125,7 +127,7 @@ impl Answer {
         }
     }
 
-    fn unexpected(&self, what: &'static str) -> Fault {
+    pub fn unexpected(&self, what: &'static str) -> Fault {
         Fault::Unexpected { status: self.status, what }
     }
 

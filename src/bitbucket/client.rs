@@ -1,6 +1,6 @@
 //! Sending one request and reading its whole answer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -51,12 +51,16 @@ pub struct Client {
     requests: Arc<AtomicU64>,
     /// The account that the first answer named.
     recognised: Arc<OnceLock<String>>,
+    /// Whether it was proven by an answer that does not name it.
+    nameless: Arc<AtomicBool>,
 }
 
 /// Whether a request carries the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
     Account,
+    /// The account, where nobody else is answered: a good answer proves it.
+    Proof,
     Nobody,
 }
 
@@ -94,6 +98,7 @@ impl Client {
             reopen,
             requests: Arc::default(),
             recognised: Arc::default(),
+            nameless: Arc::default(),
         }
     }
 
@@ -131,6 +136,11 @@ impl Client {
         });
     }
 
+    /// Whether the account was proven, although something on the way keeps its name from us.
+    pub(super) fn is_proven_without_name(&self) -> bool {
+        self.nameless.load(Ordering::Relaxed)
+    }
+
     /// What stops the client at its next request.
     pub const fn stop(&self) -> &CancellationToken {
         &self.patience.stop
@@ -149,7 +159,7 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
         let place = match identity {
-            Identity::Account => Box::pin(self.settled()).await?,
+            Identity::Account | Identity::Proof => Box::pin(self.settled()).await?,
             Identity::Nobody => self.place(),
         };
         let mut url = place.base.rest(segments);
@@ -168,7 +178,7 @@ impl Client {
         }
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
         let pass = match question.identity {
-            Identity::Account => self.enter(place).await?,
+            Identity::Account | Identity::Proof => self.enter(place).await?,
             Identity::Nobody => Pass::of_nobody(&place.server).await?,
         };
         self.exchange(&place.account, pass, question).await?.answer.reply(request)
@@ -202,6 +212,11 @@ impl Client {
         let request = format!("GET {}", url.path());
         let question = Question { identity: Identity::Account, url, request: request.clone(), page: false };
         self.exchange(account, pass.clone(), question).await?.answer.read(&request)
+    }
+
+    /// The account was proven, by an answer that names it or not.
+    pub(super) fn proven(&self, named: bool) {
+        self.nameless.store(!named, Ordering::Relaxed);
     }
 
     pub(super) const fn credentials(&self) -> &Credentials {

@@ -2,10 +2,11 @@
 
 use serde::de::IgnoredAny;
 
-use super::answer::Reply;
+use super::answer::{Answerable, Reply};
 use super::client::{Client, Identity};
 use super::error::{Error, Fault};
 use super::model::{Branch, Commit, Page, Repository};
+use super::refusal::Refusal;
 
 /// The most that any server lets pass; it clamps silently to its own cap.
 const LISTING_LIMIT: &str = "1000";
@@ -23,7 +24,7 @@ impl Client {
     /// `users` with one result: closed to anonymous users, so a 200 proves the identity. Tells the account's
     /// name where the server names it.
     pub async fn prove_identity(&self) -> Result<Option<String>, Error> {
-        let reply: Reply<IgnoredAny> = self.get(Identity::Account, &["users"], &[("limit", "1")]).await?;
+        let reply: Reply<IgnoredAny> = self.get(Identity::Proof, &["users"], &[("limit", "1")]).await?;
         Ok(reply.username)
     }
 
@@ -40,26 +41,24 @@ impl Client {
 
     /// One repository by its names, to learn its numeric id.
     pub async fn repository(&self, project: &str, slug: &str) -> Result<Repository, Error> {
-        require(self.get(Identity::Account, &["projects", project, "repos", slug], &[]).await?)
+        require(self.about((project, slug), &[], &[]).await?)
     }
 
     /// The default branch and its head; None for a repository without commits.
     pub async fn default_branch(&self, project: &str, slug: &str) -> Result<Option<Branch>, Error> {
-        let segments = ["projects", project, "repos", slug, "branches", "default"];
-        Ok(self.get(Identity::Account, &segments, &[]).await?.value)
+        Ok(self.about((project, slug), &["branches", "default"], &[]).await?.value)
     }
 
     /// Whether the newest commit of the default branch may be read: fails where it may not.
     pub async fn newest_commit(&self, project: &str, slug: &str) -> Result<(), Error> {
-        let segments = ["projects", project, "repos", slug, "commits"];
-        let reply: Reply<Page<IgnoredAny>> = self.get(Identity::Account, &segments, &[("limit", "1")]).await?;
+        let reply: Reply<Page<IgnoredAny>> = self.about((project, slug), &["commits"], &[("limit", "1")]).await?;
         require(reply).map(drop)
     }
 
     /// One page of the commits in `range`, at most `limit` of them.
     pub async fn commits(
         &self,
-        (project, slug): (&str, &str),
+        repository: (&str, &str),
         range: Range<'_>,
         start: u64,
         limit: u32,
@@ -67,7 +66,25 @@ impl Client {
         let (start, limit) = (start.to_string(), limit.to_string());
         let mut query = vec![("until", range.until), ("start", &start), ("limit", &limit)];
         query.extend(range.since.map(|since| ("since", since)));
-        require(self.get(Identity::Account, &["projects", project, "repos", slug, "commits"], &query).await?)
+        require(self.about(repository, &["commits"], &query).await?)
+    }
+
+    /// Asks about a repository. Where the account's name is kept from us, a refusal reads like one to nobody: a proof
+    /// that comes after it tells that it is one to this account.
+    async fn about<T: Answerable>(
+        &self,
+        (project, slug): (&str, &str),
+        rest: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Reply<T>, Error> {
+        let segments = [&["projects", project, "repos", slug], rest].concat();
+        match self.get(Identity::Account, &segments, query).await {
+            Err(Error::Refused { request, status, refusal: Refusal::Anonymous }) if self.is_proven_without_name() => {
+                self.prove_identity().await?;
+                Err(Error::Refused { request, status, refusal: Refusal::Forbidden })
+            }
+            answered => answered,
+        }
     }
 }
 

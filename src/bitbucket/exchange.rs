@@ -44,7 +44,7 @@ impl Client {
         pass: Pass,
         question: Question,
     ) -> Result<Received, Error> {
-        let counts = question.identity == Identity::Account && self.credentials().is_password();
+        let counts = question.identity != Identity::Nobody && self.credentials().is_password();
         let exchange = Box::pin(self.clone().sent(Arc::clone(account), pass, question));
         if counts { ToTheEnd(Some(exchange)).await } else { exchange.await }
     }
@@ -54,7 +54,7 @@ impl Client {
         let broken = |fault| Error::Transport { request: request.clone(), fault };
         let accept = HeaderValue::from_static("application/json");
         let mut builder = self.http().get(url.clone()).header(ACCEPT, accept).timeout(self.timeout());
-        if identity == Identity::Account {
+        if identity != Identity::Nobody {
             builder = self.credentials().apply(builder);
         }
         self.sent_requests().fetch_add(1, Ordering::Relaxed);
@@ -62,10 +62,16 @@ impl Client {
         let received = self.receive(builder, &url, page).await.map_err(broken)?;
         let answer = &received.answer;
         let mut error = answer.error(&request);
-        if identity == Identity::Account {
+        if identity != Identity::Nobody {
+            let named = answer.username.is_some();
             let other = answer.username.as_deref().is_some_and(|name| self.is_another(name));
-            let recognised = answer.username.is_some() && !other;
             error = error.map(|error| self.of_these_credentials(error));
+            // Nobody else is answered there.
+            let proof = identity == Identity::Proof && error.is_none() && answer.json;
+            if proof {
+                self.proven(named);
+            }
+            let recognised = (named || proof) && !other;
             // Before all else: whoever the answer names, a password that was judged wrong is wrong.
             judge(&account, &pass, recognised, error.as_ref());
             if other {
@@ -95,7 +101,10 @@ impl Client {
         let mut large = None;
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(fault)?;
+            let chunk = chunk.map_err(|error| {
+                let malformed = fault::is_malformed(&error);
+                if malformed { answer.unexpected("a body that cannot be unpacked") } else { fault(error) }
+            })?;
             let size = answer.body.len() + chunk.len();
             if size > limit && !good {
                 // The status says enough; what a proxy has to say may be long.

@@ -1,6 +1,7 @@
 //! From what reqwest says to what was broken. Its texts are not shown: they may quote what the server sent.
 
 use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use super::error::{Fault, Hop};
@@ -21,6 +22,12 @@ pub(super) fn of(error: &reqwest::Error, hop: Hop, timeout: Duration) -> Fault {
     } else {
         Fault::Unreachable("the connection was cut before the answer was complete")
     }
+}
+
+/// Whether the bytes came, and cannot be unpacked.
+pub(super) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(ErrorKind::InvalidData | ErrorKind::InvalidInput)) || error.source().is_some_and(is_malformed)
 }
 
 fn caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {

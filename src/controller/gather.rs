@@ -41,11 +41,11 @@ impl Pass<'_> {
         };
         let mut learned = match (observe(&mut memory.knowledge, seen), found) {
             (Step::Decide(learned), _) => *learned,
-            (Step::Ask, Ok(known)) => {
-                self.ask(memory, known);
+            (Step::Ask(past), Ok(known)) => {
+                self.ask(memory, known, past);
                 return None;
             }
-            (Step::Ask | Step::Wait, _) => return None,
+            (Step::Ask(_) | Step::Wait, _) => return None,
         };
         if let (true, Ok(known)) = (learned.close_gate, found) {
             // Others may use the same password.

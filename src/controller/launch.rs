@@ -7,12 +7,10 @@ use tracing::{info, warn};
 
 use super::context::PROGRESS_INTERVAL;
 use super::context::{Asking, Memory, Underway};
-use super::decision::Transport;
 use super::dereference::Dereferenced;
 use super::pass::Pass;
 use super::tasks::{Task, Wake};
 use crate::api::Reason;
-use crate::api::conditions::{VERIFIED, find};
 use crate::api::status::Trigger;
 use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS, Rate};
 use crate::destination::{ConnectionKey, Destination};
@@ -21,7 +19,7 @@ use crate::verification::{Outcome, Past, no_way, verify};
 
 impl Pass<'_> {
     /// Asks Bitbucket whether the credentials are good.
-    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced) {
+    pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced, past: Past) {
         let stop = self.context.stop.child_token();
         let patience = Patience { stop: stop.clone(), waits: &[] };
         let client = self.client(known, &memory.rate, patience, self.requested_at.clone());
@@ -29,14 +27,7 @@ impl Pass<'_> {
             memory.bitbucket = Some(client.clone());
         }
         let filter = Filter::from(&self.object.spec.import);
-        let good = find(&self.old.conditions, VERIFIED).is_some_and(|verified| verified.status == "True");
-        let observed = self.old.observed_generation == self.object.metadata.generation;
-        let same = !memory.knowledge.changed(&known.inputs, observed);
-        // What lasts longer than the grace is no hiccup any more.
-        let interval = self.object.spec.verify_interval.into();
-        let lasts = memory.knowledge.transport(interval, self.now) == Transport::FaultyTooLong;
-        let past = if good && same && !lasts { Past::Verified } else { Past::Unknown };
-        if good && same {
+        if past == Past::Verified {
             self.context.clients.account(&known.url, &known.credentials).vouch();
         }
         let work = async move {

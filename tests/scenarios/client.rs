@@ -8,7 +8,9 @@ use bitbucket_connector::bitbucket::{
 };
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::trust::Addresses;
-use bitbucket_simulator::{Action, Fault, Simulator};
+use bitbucket_simulator::{Action, Fault, Hold, Simulator};
+
+use crate::support::within;
 
 fn clients() -> Arc<Clients> {
     tls::install();
@@ -64,6 +66,23 @@ async fn one_request_for_another_try_is_one_login_however_many_ask() {
     assert_eq!(simulator.failed_logins("reader"), 2);
     simulator.set_password("reader", "hunter2").unwrap();
     assert_eq!(everybody("tuesday").await, 8);
+}
+
+#[tokio::test]
+async fn a_password_is_proven_where_nobody_else_is_answered_also_without_a_name() {
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+    let hold = Hold::new();
+    simulator.faults().push(Fault::on_path("/repos", Action::Hold(hold.clone())));
+    simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
+    let client = client(&simulator, &clients(), "hunter2");
+    assert_eq!(client.prove_identity().await, Ok(None));
+    let asked = futures::future::join_all((0..8).map(|_| client.repositories(0)));
+    let release = async {
+        hold.wait_for(4).await;
+        hold.release();
+    };
+    let (answers, ()) = within("four requests at once", async { tokio::join!(asked, release) }).await;
+    assert!(answers.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

@@ -19,8 +19,7 @@ fn clients() -> Arc<Clients> {
 
 fn client(clients: &Arc<Clients>, url: &str, password: &str) -> Client {
     let credentials = Credentials::Basic { username: "reader".to_owned(), password: password.into() };
-    let options =
-        Options { concurrency: 4, patience: Patience { waits: WAITS, ..Patience::default() }, reopen: None };
+    let options = Options { concurrency: 4, patience: Patience { waits: WAITS, ..Patience::default() }, reopen: None };
     clients.client(BaseUrl::parse(url).unwrap(), credentials, &Way::new(Duration::from_secs(20)), options).unwrap()
 }
 

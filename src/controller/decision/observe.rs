@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::facts::{Observation, RunState};
+use super::facts::{Observation, RunState, Transport};
 use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use super::learned::Learned;
@@ -16,7 +16,7 @@ use crate::api::spec::BitbucketConnectionSpec;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::Error;
 use crate::sync::RunError;
-use crate::verification::{Outcome, outcome_of};
+use crate::verification::{Outcome, Past, outcome_of};
 
 /// What a reconcile sees.
 #[derive(Clone, Debug)]
@@ -65,8 +65,8 @@ pub struct Asking<'a> {
 /// What is done next.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Bitbucket is asked; the answer wakes the object.
-    Ask,
+    /// Bitbucket is asked, with this past; the answer wakes the object.
+    Ask(Past),
     /// A task must end first, which wakes the object.
     Wait,
     /// There is something to decide.
@@ -124,6 +124,14 @@ impl<'a> Seen<'a> {
             Ok(found) => knowledge.changed(found.inputs, self.observed()),
             Err(_) => knowledge.moved(&self.spec.into(), self.observed()),
         }
+    }
+
+    /// Whether there is a Bitbucket that knew these credentials, so that an answer of somebody else is only a fault:
+    /// not for ever, because it may have moved.
+    fn past(&self, knowledge: &Knowledge) -> Past {
+        let good = conditions::state(&self.old.conditions, VERIFIED).is_some_and(|state| state.truth == Truth::True);
+        let lasting = knowledge.transport(self.interval(), self.now) == Transport::FaultyTooLong;
+        if good && !lasting && !self.changed(knowledge) { Past::Verified } else { Past::Unknown }
     }
 }
 
@@ -189,7 +197,7 @@ fn credentials(knowledge: &mut Knowledge, seen: &Seen<'_>, found: Found<'_>) -> 
     }
     let outlived = knowledge.refuses(inputs) && found.proven;
     if outlived || knowledge.ask(inputs, seen.requested_at.is_some(), seen.now) {
-        return Err(Step::Ask);
+        return Err(Step::Ask(seen.past(knowledge)));
     }
     if knowledge.refuses(inputs) {
         return Ok(refused(knowledge, seen, inputs));

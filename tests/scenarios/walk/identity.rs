@@ -2,7 +2,7 @@
 
 use bitbucket_connector::bitbucket::Credentials;
 use bitbucket_connector::sync::RunError;
-use bitbucket_simulator::{Action, Fault, Refusal};
+use bitbucket_simulator::{Access, Action, Fault, Refusal};
 
 use super::linear;
 
@@ -43,6 +43,22 @@ async fn a_proxy_that_drops_the_accounts_name_costs_one_request() {
     bench.simulator.faults().push(Fault::on_path("/users", broken));
     bench.simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
     assert!(matches!(bench.run().await, Err(RunError::Listing(_))));
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_nobody_is_one_to_this_account_if_it_is_proven_again() {
+    let (bench, _git) = linear(3).await;
+    let strip = || Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new()));
+    bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
+    bench.simulator.faults().push(strip());
+    assert_eq!(bench.run().await.unwrap().inaccessible, ["PLAT/api"]);
+    assert_eq!(bench.trace(), "list users head users");
+    // It is nobody's, if it is not.
+    bench.simulator.faults().clear();
+    let refuse = Action::Refuse(Refusal::NotAuthenticated);
+    bench.simulator.faults().push(Fault::on_path("/users", refuse).after(1));
+    bench.simulator.faults().push(strip());
+    assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
 }
 
 #[tokio::test]

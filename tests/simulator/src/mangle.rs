@@ -64,6 +64,16 @@ pub(crate) async fn changed(action: &Action, mut response: Response) -> Response
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
             Response::from_parts(parts, trickle(body, (*bytes).max(1), *every))
         }
+        Action::Flood(bytes) => {
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(CONTENT_LENGTH);
+            Response::from_parts(parts, flood(*bytes))
+        }
+        Action::ReplaceBytes(text, bytes) => {
+            let (mut parts, body) = taken_apart(response).await;
+            parts.headers.remove(CONTENT_LENGTH);
+            Response::from_parts(parts, Body::from(replaced(&body, text.as_bytes(), bytes)))
+        }
         Action::EditJson(edits) => edited(edits, response).await,
         Action::AddHeader(name, value) => {
             add_header(&mut response, name, value);
@@ -82,7 +92,31 @@ fn trickle(body: Bytes, bytes: usize, every: Duration) -> Body {
         let portion = rest.split_to(rest.len().min(bytes));
         Some((Ok::<_, io::Error>(portion), rest))
     });
-    Body::from_stream(portions)
+    Body::from_stream(portions.fuse())
+}
+
+fn flood(bytes: u64) -> Body {
+    const PORTION: &[u8] = &[b' '; 1 << 16];
+    let portions = stream::unfold(bytes, |left| async move {
+        let next = usize::try_from(left).map_or(PORTION.len(), |left| left.min(PORTION.len()));
+        (next > 0).then(|| (Ok::<_, io::Error>(Bytes::from_static(&PORTION[..next])), left - next as u64))
+    });
+    // What packs answers asks once more after the end.
+    Body::from_stream(portions.fuse())
+}
+
+fn replaced(body: &[u8], text: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let (mut all, mut rest) = (Vec::with_capacity(body.len()), body);
+    while let Some(first) = rest.first() {
+        if !text.is_empty() && rest.starts_with(text) {
+            all.extend_from_slice(bytes);
+            rest = &rest[text.len()..];
+        } else {
+            all.push(*first);
+            rest = &rest[1..];
+        }
+    }
+    all
 }
 
 async fn edited(edits: &[JsonEdit], response: Response) -> Response {

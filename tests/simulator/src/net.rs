@@ -1,6 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -42,6 +43,7 @@ impl Wire {
 pub(crate) struct Connection {
     stream: TcpStream,
     wire: Arc<Wire>,
+    wires: Arc<Wires>,
 }
 
 fn ended<T>() -> Poll<io::Result<T>> {
@@ -76,7 +78,9 @@ impl AsyncWrite for Connection {
             }
         }
         drop(fate);
-        Pin::new(&mut this.stream).poll_write(context, buffer)
+        let written = ready!(Pin::new(&mut this.stream).poll_write(context, buffer))?;
+        this.wires.sent.fetch_add(written as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -90,21 +94,29 @@ impl AsyncWrite for Connection {
 
 /// Open connections, so that they can be ended all at once.
 #[derive(Default)]
-pub(crate) struct Wires(Mutex<Vec<Weak<Wire>>>);
+pub(crate) struct Wires {
+    open: Mutex<Vec<Weak<Wire>>>,
+    /// Bytes that callers took, or that are on their way to them.
+    sent: AtomicU64,
+}
 
 impl Wires {
     fn add(&self, wire: &Arc<Wire>) {
-        let mut wires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wires = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         wires.retain(|wire| wire.strong_count() > 0);
         wires.push(Arc::downgrade(wire));
     }
 
     pub fn end_all(&self) {
-        for wire in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for wire in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if let Some(wire) = wire.upgrade() {
                 wire.end();
             }
         }
+    }
+
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -151,7 +163,7 @@ impl axum::serve::Listener for Listener {
                 let _ = stream.set_nodelay(true);
                 let wire = Arc::<Wire>::default();
                 self.wires.add(&wire);
-                return (Connection { stream, wire }, peer);
+                return (Connection { stream, wire, wires: Arc::clone(&self.wires) }, peer);
             }
             // Out of file descriptors, perhaps: not to be tried again at once.
             tokio::time::sleep(Duration::from_millis(20)).await;

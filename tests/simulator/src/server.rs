@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State as Extension};
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
+use tower_http::compression::CompressionLayer;
 
 use crate::answer::add_headers;
 use crate::auth::Credential;
@@ -19,10 +21,19 @@ use crate::{control, mangle, rest};
 
 /// Serves until it is dropped.
 pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>) {
-    let router = Router::new().fallback(handle).with_state(shared);
+    let packing = CompressionLayer::new().compress_when(is_packed);
+    let router = Router::new().fallback(handle).layer(packing).with_state(shared);
     let service = router.into_make_service_with_connect_info::<Peer>();
     // Never returns: accepting does not end.
     let _ = axum::serve(listener, service).await;
+}
+
+/// Marks an answer that goes out packed where the caller accepts that.
+#[derive(Clone, Copy)]
+struct Packed;
+
+fn is_packed(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Packed>().is_some()
 }
 
 async fn handle(
@@ -45,7 +56,10 @@ async fn handle(
         claimed: claimed.as_deref(),
         anonymous: credential.scheme().is_none(),
     });
-    let response = suffer(&shared, &peer, &parts, &credential, &ticket, actions).await;
+    let mut response = suffer(&shared, &peer, &parts, &credential, &ticket, actions).await;
+    if shared.state().settings.compression {
+        response.extensions_mut().insert(Packed);
+    }
     ticket.answered(response.status().as_u16());
     response
 }

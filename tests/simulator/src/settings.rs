@@ -39,6 +39,8 @@ pub struct Settings {
     pub omit_empty_email: bool,
     /// The token bucket of each user; none by default, as on a server where no administrator switched it on.
     pub rate_limit: Option<RateLimit>,
+    /// Whether answers are packed (gzip) for callers that accept it.
+    pub compression: bool,
     /// Added to every answer.
     pub latency_ms: u64,
     /// What links begin with, where that is not the address requests come in at.
@@ -63,6 +65,7 @@ impl Default for Settings {
             missing_default: MissingDefault::NotDefined,
             omit_empty_email: false,
             rate_limit: None,
+            compression: false,
             latency_ms: 0,
             base_url: None,
         }

@@ -104,6 +104,12 @@ impl Simulator {
         self.shared.log.most_at_once(Some(user))
     }
 
+    /// Bytes of all answers so far that were handed to the network, headers included: what is taken, and what fits
+    /// between here and the caller.
+    pub fn sent(&self) -> u64 {
+        self.wires.sent()
+    }
+
     /// Failed Basic attempts of a login in a row.
     pub fn failed_logins(&self, user: &str) -> u32 {
         self.shared.state().failed_logins(user)

@@ -59,6 +59,10 @@ pub enum Action {
         #[serde(with = "milliseconds")]
         every: Duration,
     },
+    /// The headers of the right answer, and so many blanks as its body. They are made as they are taken: nobody holds them.
+    Flood(u64),
+    /// The right answer with other bytes in place of a text, wherever it stands: a server whose text is not UTF-8.
+    ReplaceBytes(String, Vec<u8>),
     /// The right answer, its JSON changed: a server that lies.
     EditJson(Vec<JsonEdit>),
     /// The right answer with a header more.
@@ -153,6 +157,8 @@ mod tests {
             r#"{"redirect":{"location":"/login"}}"#,
             r#"{"status":{"status":503}}"#,
             r#"{"closeAfterBytes":10}"#,
+            r#"{"flood":1000000000}"#,
+            r#"{"replaceBytes":["Zoë",[90,111,235]]}"#,
         ] {
             assert!(serde_json::from_str::<Action>(text).is_ok(), "{text}");
         }

@@ -2,6 +2,8 @@ use std::time::{Duration, Instant};
 
 use bitbucket_simulator::{Action, Fault, Hold, JsonEdit, Matches, Refusal};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{house, soon};
 
@@ -144,6 +146,61 @@ async fn a_page_can_lie() {
     house.simulator.faults().clear();
     house.simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), "anonymous".to_owned())));
     assert_eq!(house.get_as(None, "/application-properties").await.header("x-ausername"), Some("anonymous"));
+}
+
+#[tokio::test]
+async fn a_flood_is_made_as_it_is_taken() {
+    let house = house().await;
+    let faults = house.simulator.faults();
+    faults.push(Fault::new(Action::Flood(200_000)).times(1));
+    let answer = house.get("/users").await;
+    assert_eq!((answer.status, answer.header("x-ausername")), (200, Some("reader")));
+    assert!(answer.body.len() == 200_000 && answer.body.bytes().all(|byte| byte == b' '));
+    faults.push(Fault::new(Action::Flood(1 << 40)));
+    let mut response = house.request("/users").send().await.unwrap();
+    let mut taken = 0;
+    while taken < 1 << 20 {
+        taken += response.chunk().await.unwrap().unwrap().len();
+    }
+    drop(response);
+    assert!((1 << 20..1 << 26).contains(&house.simulator.sent()), "{} bytes", house.simulator.sent());
+}
+
+#[tokio::test]
+async fn answers_are_packed_for_those_who_can_unpack_them() {
+    let house = house().await;
+    let ask = async |encoding: &str| {
+        let mut stream = TcpStream::connect(house.simulator.address()).await.unwrap();
+        let request =
+            format!("GET /rest/api/1.0/application-properties HTTP/1.0\r\nAccept-Encoding: {encoding}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        soon(stream.read_to_end(&mut answer)).await.unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        (String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase(), answer[end + 4..].to_vec())
+    };
+    let (headers, body) = ask("gzip").await;
+    assert!(!headers.contains("content-encoding") && body.starts_with(b"{"), "{headers}");
+    house.simulator.configure(|settings| settings.compression = true);
+    let (headers, body) = ask("gzip").await;
+    assert!(headers.contains("content-encoding: gzip") && body.starts_with(b"\x1f\x8b"), "{headers}");
+    let (headers, body) = ask("identity").await;
+    assert!(!headers.contains("content-encoding") && body.starts_with(b"{"), "{headers}");
+    // A little that unpacks to much.
+    house.simulator.faults().push(Fault::new(Action::Flood(1 << 20)));
+    let (_, body) = ask("gzip").await;
+    assert!(body.len() < 1 << 14, "{} bytes", body.len());
+}
+
+#[tokio::test]
+async fn text_can_be_other_bytes() {
+    let house = house().await;
+    let action = Action::ReplaceBytes("reader".to_owned(), b"r\xE9ader".to_vec());
+    house.simulator.faults().push(Fault::new(action));
+    let answer = house.request("/users").basic_auth("reader", Some("se:hunter2")).send().await.unwrap();
+    let body = answer.bytes().await.unwrap();
+    let times = |what: &[u8]| body.windows(what.len()).filter(|window| *window == what).count();
+    assert!(times(b"r\xE9ader") > 1 && times(b"reader") == 0);
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ impl Process {
         };
         let mut learned = match (observe(&mut self.knowledge, seen), found) {
             (Step::Decide(learned), _) => *learned,
-            (Step::Ask, Ok(found)) => {
+            (Step::Ask(_), Ok(found)) => {
                 let inputs = found.inputs.clone();
                 self.asking = Some(Question { inputs, requested_at: requested_at.cloned(), answer: None });
                 return Turn::Asks;
