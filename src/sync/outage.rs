@@ -1,33 +1,35 @@
 //! Telling a Bitbucket that is down from repositories that are broken.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::failure::{Failure, RunError};
 use crate::bitbucket::Client;
 
 /// Counts the repositories in a row that met a broken way.
 pub(super) struct Outage {
-    row: usize,
+    row: AtomicUsize,
     limit: usize,
 }
 
 impl Outage {
     /// For a run with so many repositories at a time.
-    pub const fn new(concurrency: usize) -> Self {
+    pub fn new(concurrency: usize) -> Self {
         // As many as are under way when Bitbucket goes down, and as many again.
-        Self { row: 0, limit: if concurrency == 0 { 2 } else { 2 * concurrency } }
+        Self { row: AtomicUsize::new(0), limit: 2 * concurrency.max(1) }
     }
 
     /// Ends the run where Bitbucket as a whole no longer answers: each further repository would only be waited for.
-    /// The run is taken up again when it does.
-    pub async fn look_at<T>(&mut self, outcome: &Result<T, Failure>, client: &Client) -> Result<(), RunError> {
+    /// The run is taken up again when it does. Called within each visit, so that all the others go on meanwhile: they
+    /// hold the places at the server that this waits for.
+    pub async fn look_at<T>(&self, outcome: &Result<T, Failure>, client: &Client) -> Result<(), RunError> {
         if !outcome.as_ref().is_err_and(Failure::is_on_the_way) {
-            self.row = 0;
+            self.row.store(0, Ordering::Relaxed);
             return Ok(());
         }
-        self.row += 1;
-        if self.row < self.limit {
+        if self.row.fetch_add(1, Ordering::Relaxed) + 1 < self.limit {
             return Ok(());
         }
-        self.row = 0;
+        self.row.store(0, Ordering::Relaxed);
         match client.application_properties().await {
             Ok(_) => Ok(()),
             Err(error) => match Failure::from(error) {

@@ -118,13 +118,16 @@ impl Run {
         visited: &mut BTreeMap<i64, Visited>,
     ) -> Result<(), RunError> {
         let context = Context { client: &self.client, destination: &self.destination, scope, progress: &self.progress };
-        let mut outage = Outage::new(self.concurrency);
+        let outage = Outage::new(self.concurrency);
         let mut visits = futures::stream::iter(repositories)
-            .map(|repository| visit(context, repository))
+            .map(async |repository| {
+                let one = visit(context, repository).await?;
+                outage.look_at(&one.outcome, &self.client).await?;
+                Ok::<_, RunError>(one)
+            })
             .buffer_unordered(self.concurrency.max(1));
         while let Some(one) = visits.next().await {
             let mut one = one?;
-            outage.look_at(&one.outcome, &self.client).await?;
             match visited.get(&one.repository.source_id) {
                 Some(before) => {
                     one.added += before.added;

@@ -3,6 +3,7 @@
 mod census;
 mod identity;
 mod listing;
+mod outage;
 
 use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
