@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter};
@@ -18,6 +19,9 @@ use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Wa
 use crate::destination::DatabaseUrl;
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
+
+/// Between two questions to an API server that does not answer.
+const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -58,12 +62,14 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
 
     let client =
         Client::try_default().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
-    let cluster = match cluster_name {
-        Some(name) => name,
-        None => cluster_uid(&client).await,
-    };
-    let (wake, wakes) = mpsc::unbounded_channel();
     let (ready, is_ready) = watch::channel(false);
+    let probes = tokio::spawn(admin::serve(listener, is_ready, stop.clone()));
+    let cluster = match cluster_name {
+        Some(name) => Some(name),
+        None => stop.run_until_cancelled(cluster_uid(&client)).await,
+    };
+    let Some(cluster) = cluster else { return Ok(ExitCode::SUCCESS) };
+    let (wake, wakes) = mpsc::unbounded_channel();
     let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
     let clients = Clients::new(max_requests_per_host, trust.addresses());
     let context = Arc::new(Context {
@@ -77,21 +83,26 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         stop: stop.clone(),
         memories: Memories::default(),
     });
-    let probes = tokio::spawn(admin::serve(listener, is_ready, stop.clone()));
     controller::run(context, Watch { namespace, wakes, ready, stop }).await;
     probes.await??;
     info!("bitbucket-connector ended");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read.
+/// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read. Waits for an API
+/// server that does not answer: under another name all rows would be made a second time.
 async fn cluster_uid(client: &Client) -> String {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    match controller::within(namespaces.get("kube-system")).await {
-        Ok(namespace) => namespace.uid().unwrap_or_default(),
-        Err(error) => {
+    loop {
+        let error = match controller::within(namespaces.get("kube-system")).await {
+            Ok(namespace) => return namespace.uid().unwrap_or_default(),
+            Err(error) => error,
+        };
+        if error.is_refusal() {
             warn!(%error, "the uid of namespace kube-system cannot be read; the cluster is called \"default\" in the database, see --cluster-name");
-            "default".to_owned()
+            return "default".to_owned();
         }
+        warn!(%error, "waiting for the API server");
+        tokio::time::sleep(BETWEEN_TRIES).await;
     }
 }

@@ -16,6 +16,13 @@ pub enum Error {
     Timeout,
 }
 
+impl Error {
+    /// Whether the API server has answered that this is not to be had.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden())
+    }
+}
+
 /// Awaits a call to the API server, but not for ever.
 pub async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
