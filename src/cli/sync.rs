@@ -10,9 +10,9 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::account::{Access, Account, CONCURRENCY};
-use super::database::Database;
+use super::database::DatabaseArgs;
 use super::{Failure, exit_code, progress};
-use crate::destination::{ConnectionKey, DatabaseUrl, Destination};
+use crate::destination::{ConnectionKey, Destination};
 use crate::runtime::shutdown;
 use crate::sync::{Filter, Run, RunError, Summary};
 use crate::verification::{Outcome, Past, Verdict, is_bitbucket, outcome_of, verify};
@@ -24,9 +24,8 @@ const LEFT_BEHIND: u8 = 7;
 pub(super) struct Args {
     #[command(flatten)]
     account: Account,
-    /// Where commits are stored, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
-    database: DatabaseUrl,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Name of the connection in the database: runs of one name keep one set of rows [default: the url's host]
     #[arg(long)]
     name: Option<String>,
@@ -71,6 +70,7 @@ struct Repositories {
 /// Runs once, and says by its exit code what came of it. What is stored stays, however it ends.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { account, database, name, concurrency, output } = args;
+    let database = database.url()?;
     let concurrency = usize::try_from(concurrency).unwrap_or(CONCURRENCY);
     let stop = shutdown::on_signal()?;
     let Access { client, import, .. } = account.access(concurrency, stop)?;

@@ -1,8 +1,10 @@
 //! What the scenarios share.
 
 pub mod cluster;
+pub mod database;
 pub mod leaks;
 pub mod operator;
+pub mod postgres;
 pub mod sync;
 pub mod tls;
 
