@@ -43,7 +43,7 @@ impl Destination {
     pub async fn open_at(url: &DatabaseUrl, addresses: Addresses) -> Result<Self, Error> {
         match url {
             DatabaseUrl::Sqlite(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
-            DatabaseUrl::Postgres(url) => Ok(Self::Postgres(Postgres::open(url, addresses).await?)),
+            DatabaseUrl::Postgres(url) => Ok(Self::Postgres(Box::pin(Postgres::open(url, addresses)).await?)),
         }
     }
 

@@ -12,7 +12,7 @@ pub enum DatabaseUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
     /// A schema of a PostgreSQL database.
-    Postgres(PostgresUrl),
+    Postgres(Box<PostgresUrl>),
 }
 
 /// What is wrong with the address. Never repeats it: there may be a password in it.
@@ -46,7 +46,7 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return text.parse().map(Self::Postgres);
+            return text.parse().map(|url| Self::Postgres(Box::new(url)));
         }
         let path = text.strip_prefix("sqlite://").ok_or(InvalidDatabaseUrl::Scheme)?;
         if path.is_empty() || path.ends_with('/') {
@@ -61,7 +61,7 @@ impl DatabaseUrl {
     pub fn with_schema(self, schema: SchemaName) -> Result<Self, InvalidDatabaseUrl> {
         match self {
             Self::Sqlite(_) => Err(InvalidDatabaseUrl::Schema),
-            Self::Postgres(url) => Ok(Self::Postgres(url.with_schema(schema))),
+            Self::Postgres(url) => Ok(Self::Postgres(Box::new(url.with_schema(schema)))),
         }
     }
 

@@ -13,6 +13,7 @@ mod crowd;
 mod idle;
 mod kill;
 mod postgres;
+mod postgres_faults;
 mod robust;
 mod rows;
 mod secrets;

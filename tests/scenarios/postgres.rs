@@ -101,7 +101,7 @@ async fn every_earlier_version_becomes_the_newest_and_keeps_its_rows() {
     }
 }
 
-const ROWS: &str = r#"
+const ROWS: &str = "
     INSERT INTO bitbucket_connections (cluster, namespace, name, uid, url) VALUES ('c', 'n', 'a', '1', 'https://h');
     INSERT INTO bitbucket_server_instances (normalized_instance_url) VALUES ('https://h');
     INSERT INTO bitbucket_server_projects (source_id, source_url, key, name, public, connection_id, instance_id)
@@ -112,7 +112,7 @@ const ROWS: &str = r#"
     INSERT INTO bitbucket_server_users (connection_id, instance_id, key, name) VALUES (1, 1, 'name:Jane', 'Jane');
     INSERT INTO bitbucket_server_repository_default_branch_commits (sha, author_id, repository_id, message, parents)
         VALUES ('1111', 1, 1, 'first', '[]');
-"#;
+";
 
 #[tokio::test]
 async fn who_must_help_is_told_what_is_wrong() {

@@ -13,7 +13,7 @@ use crate::support::database::{self, Kind, on_both};
 struct Database {
     destination: Destination,
     scope: Scope,
-    database: database::Database,
+    place: database::Database,
 }
 
 const REPOSITORY: i64 = 1;
@@ -49,11 +49,11 @@ fn listing(slug: &str) -> Listing {
 
 impl Database {
     async fn open(on: Kind) -> Self {
-        let database = database::Database::new(on).await;
-        let destination = Destination::open(&database.url()).await.unwrap();
+        let place = database::Database::new(on).await;
+        let destination = Destination::open(&place.url()).await.unwrap();
         let scope = destination.scope(key("1"), "https://git.example.com".to_owned()).await.unwrap();
         destination.record(scope, vec![listing("r")], vec![]).await.unwrap();
-        Self { destination, scope, database }
+        Self { destination, scope, place }
     }
 
     async fn store(&self, expected: &Position, page: Page) -> Result<Stored, StoreError> {
@@ -66,7 +66,7 @@ impl Database {
     }
 
     async fn column(&self, sql: &str) -> Vec<String> {
-        let rows = self.database.query(sql).await.rows;
+        let rows = self.place.query(sql).await.rows;
         rows.into_iter().map(|row| row[0].as_str().map_or_else(|| row[0].to_string(), str::to_owned)).collect()
     }
 

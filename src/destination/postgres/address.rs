@@ -135,13 +135,11 @@ impl FromStr for PostgresUrl {
                 _ => return Err(InvalidDatabaseUrl::Parameter),
             }
         }
-        let tls = Tls::new(mode, root)?;
+        let tls = Tls::new(mode, root.as_deref())?;
         let rest = if others.is_empty() { before.to_owned() } else { format!("{before}?{}", others.join("&")) };
         // It says which part is wrong, but would repeat it.
-        let mut config: Config = rest.parse().map_err(|_| match others.is_empty() {
-            true => InvalidDatabaseUrl::Host,
-            false => InvalidDatabaseUrl::Parameter,
-        })?;
+        let wrong = if others.is_empty() { InvalidDatabaseUrl::Host } else { InvalidDatabaseUrl::Parameter };
+        let mut config: Config = rest.parse().map_err(|_| wrong)?;
         check_hosts(&config)?;
         config.ssl_mode(match tls {
             Tls::Disable => SslMode::Disable,
@@ -175,8 +173,8 @@ impl PostgresUrl {
 
 impl Tls {
     /// A file of authorities is there to be used, whatever the mode says; libpq would ignore it with `prefer`.
-    fn new(mode: Option<&str>, root: Option<String>) -> Result<Self, InvalidDatabaseUrl> {
-        let authorities = match root.as_deref() {
+    fn new(mode: Option<&str>, root: Option<&str>) -> Result<Self, InvalidDatabaseUrl> {
+        let authorities = match root {
             None => None,
             Some("") => return Err(InvalidDatabaseUrl::Parameter),
             Some("system") => Some(Authorities::System),
@@ -184,12 +182,11 @@ impl Tls {
         };
         match (mode, authorities) {
             (Some("disable"), None) => Ok(Self::Disable),
-            (Some("disable"), Some(_)) => Err(InvalidDatabaseUrl::Tls),
             (None | Some("allow" | "prefer"), None) => Ok(Self::Prefer),
             (Some("require"), None) => Ok(Self::Require),
             // What the public authorities sign says nothing without the name.
             (Some("verify-ca"), Some(Authorities::File(path))) => Ok(Self::VerifyAuthority(path)),
-            (Some("verify-ca"), _) => Err(InvalidDatabaseUrl::Tls),
+            (Some("verify-ca" | "disable"), _) => Err(InvalidDatabaseUrl::Tls),
             (Some("verify-full"), None) => Ok(Self::VerifyName(Authorities::System)),
             (None | Some("allow" | "prefer" | "require" | "verify-full"), Some(authorities)) => {
                 Ok(Self::VerifyName(authorities))

@@ -25,7 +25,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// After this the connection is given up.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
-const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+const UNACKNOWLEDGED: Duration = Duration::from_mins(1);
 /// Beyond the time after which the server ends a statement itself, it has stopped working.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -156,20 +156,17 @@ async fn login(
     stream: Either<TcpStream, UnixStream>,
     name: Option<&str>,
 ) -> Result<(Session, bool), Error> {
-    let (client, task) = match name {
-        Some(name) => {
-            let connect = MakeTlsConnect::<Either<TcpStream, UnixStream>>::make_tls_connect(&mut tls.clone(), name)
-                .map_err(|_| fault::unknown_host())?;
-            let (client, connection) =
-                url.config.connect_raw(stream, connect).await.map_err(|error| fault::of(&error))?;
-            (client, tokio::spawn(watch(connection)))
-        }
-        None => {
-            let mut config = url.config.clone();
-            config.ssl_mode(SslMode::Disable);
-            let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| fault::of(&error))?;
-            (client, tokio::spawn(watch(connection)))
-        }
+    let refused = |error: tokio_postgres::Error| fault::of(&error);
+    let (client, task) = if let Some(name) = name {
+        let connect = MakeTlsConnect::<Either<TcpStream, UnixStream>>::make_tls_connect(&mut tls.clone(), name)
+            .map_err(|_| fault::unknown_host())?;
+        let (client, connection) = url.config.connect_raw(stream, connect).await.map_err(refused)?;
+        (client, tokio::spawn(watch(connection)))
+    } else {
+        let mut config = url.config.clone();
+        config.ssl_mode(SslMode::Disable);
+        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(refused)?;
+        (client, tokio::spawn(watch(connection)))
     };
     set_up(url, client, task).await
 }

@@ -6,7 +6,8 @@
 //! The statements are written so that their cost does not depend on what the planner believes, because it knows nothing
 //! of rows that were just written. Sets are compared with EXCEPT, which reads each side once, where NOT EXISTS could
 //! become a loop in a loop. A commit is looked up by a subquery for one value, which cannot become a join and so always
-//! uses the unique index. `repository_id + 0` leaves only the range of ids to find a walk's rows by.
+//! uses the unique index. `repository_id + 0` leaves only the range of ids to find a walk's rows by, and an upper end that
+//! no id reaches makes a range of it that is taken for small: hash tables are laid out for what is expected.
 
 use super::pages::difference;
 use super::rows::value;
@@ -56,7 +57,7 @@ async fn grown(tx: &Tx<'_>, repository: i64, head: Option<&str>, walk: &Checkpoi
     let sql = "
         WITH walked AS MATERIALIZED (
             SELECT sha, parents FROM bitbucket_server_repository_default_branch_commits
-            WHERE id > $3 AND repository_id + 0 = $1),
+            WHERE id > $3 AND id < 9223372036854775807 AND repository_id + 0 = $1),
         parent AS MATERIALIZED (
             SELECT DISTINCT p.sha FROM walked, jsonb_array_elements_text(walked.parents) AS p (sha)),
         outside AS (SELECT sha FROM parent EXCEPT SELECT sha FROM walked),

@@ -1,13 +1,14 @@
 //! Connections, projects and repositories: rows are written, and locked, only where they differ.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
 
 use super::Postgres;
 use super::rows::{self, value};
-use super::session::Tx;
-use crate::destination::{Absent, ConnectionKey, Error, Listing, RepositoryState, Scope, StoredRepository};
+use super::session::{Params, Tx};
+use crate::destination::{Absent, ConnectionKey, Error, Listing, Project, RepositoryState, Scope, StoredRepository};
 
 impl Postgres {
     pub(in crate::destination) async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
@@ -122,108 +123,110 @@ async fn set_state(tx: &Tx<'_>, repository: i64, state: &str) -> Result<u64, Err
     tx.execute(sql, &[&repository, &state]).await
 }
 
-// Not ON CONFLICT DO UPDATE: that locks every row that is listed, and so writes to each of them, changed or not.
+// Not ON CONFLICT DO UPDATE: that locks every row that is listed, and so writes to each of them, changed or not. Rows are
+// looked up by subqueries for one value: what the planner would make of a join here, it guesses.
 
 async fn projects(tx: &Tx<'_>, scope: Scope, listing: &[Listing]) -> Result<(), Error> {
-    let column = |value: fn(&Listing) -> &str| listing.iter().map(value).collect::<Vec<_>>();
-    let ids: Vec<_> = listing.iter().map(|line| line.project.source_id).collect();
-    let urls = column(|line| &line.project.source_url);
-    let keys = column(|line| &line.project.key);
-    let names = column(|line| &line.project.name);
-    let descriptions: Vec<_> = listing.iter().map(|line| line.project.description.as_deref()).collect();
-    let public: Vec<_> = listing.iter().map(|line| line.project.public).collect();
+    let listed: BTreeMap<i64, &Project> = listing.iter().map(|line| (line.project.source_id, &line.project)).collect();
+    let ids: Vec<_> = listed.keys().copied().collect();
+    let urls: Vec<_> = listed.values().map(|project| &project.source_url).collect();
+    let keys: Vec<_> = listed.values().map(|project| &project.key).collect();
+    let names: Vec<_> = listed.values().map(|project| &project.name).collect();
+    let descriptions: Vec<_> = listed.values().map(|project| project.description.as_deref()).collect();
+    let public: Vec<_> = listed.values().map(|project| project.public).collect();
     let update = "
-        WITH listed AS (
-            SELECT DISTINCT ON (source_id) *
+        WITH listed AS MATERIALIZED (
+            SELECT l.*, (
+                SELECT p.id FROM bitbucket_server_projects p
+                WHERE p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.source_id) AS id
             FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[])
-                AS l (source_id, source_url, key, name, description, public)
-            ORDER BY source_id)
+                 AS l (source_id, source_url, key, name, description, public))
         UPDATE bitbucket_server_projects p
         SET source_url = l.source_url, key = l.key, name = l.name, description = l.description, public = l.public,
             api_accessible = TRUE
         FROM listed l
-        WHERE p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.source_id
+        WHERE p.id = l.id
           AND (p.source_url, p.key, p.name, p.description, p.public, p.api_accessible)
               IS DISTINCT FROM (l.source_url, l.key, l.name, l.description, l.public, TRUE)";
     let insert = "
         INSERT INTO bitbucket_server_projects
             (connection_id, instance_id, source_id, source_url, key, name, description, public)
-        SELECT DISTINCT ON (source_id) $1::bigint, $2::bigint, l.*
+        SELECT $1, $2, l.*
         FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[])
-            AS l (source_id, source_url, key, name, description, public)
-        WHERE NOT EXISTS (
-            SELECT FROM bitbucket_server_projects p
-            WHERE p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.source_id)
-        ORDER BY source_id
+             AS l (source_id, source_url, key, name, description, public)
+        WHERE (
+            SELECT p.id FROM bitbucket_server_projects p
+            WHERE p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.source_id) IS NULL
         ON CONFLICT DO NOTHING";
     for sql in [update, insert] {
-        tx.execute(sql, &[&scope.connection, &scope.instance, &ids, &urls, &keys, &names, &descriptions, &public])
-            .await?;
+        let Scope { connection, instance } = &scope;
+        tx.execute(sql, &[connection, instance, &ids, &urls, &keys, &names, &descriptions, &public]).await?;
     }
     Ok(())
 }
 
 async fn repositories(tx: &Tx<'_>, scope: Scope, listing: &[Listing]) -> Result<(), Error> {
-    let column = |value: fn(&Listing) -> &str| listing.iter().map(value).collect::<Vec<_>>();
+    let text = |value: fn(&Listing) -> &str| listing.iter().map(value).collect::<Vec<_>>();
     let flag = |value: fn(&Listing) -> bool| listing.iter().map(value).collect::<Vec<_>>();
     let ids: Vec<_> = listing.iter().map(|line| line.repository.source_id).collect();
     let projects: Vec<_> = listing.iter().map(|line| line.project.source_id).collect();
-    let urls = column(|line| &line.repository.source_url);
-    let names = column(|line| &line.repository.name);
-    let slugs = column(|line| &line.repository.slug);
+    let (urls, names) = (text(|line| &line.repository.source_url), text(|line| &line.repository.name));
+    let slugs = text(|line| &line.repository.slug);
     let descriptions: Vec<_> = listing.iter().map(|line| line.repository.description.as_deref()).collect();
-    let public = flag(|line| line.repository.public);
-    let archived = flag(|line| line.repository.archived);
+    let (public, archived) = (flag(|line| line.repository.public), flag(|line| line.repository.archived));
     let allowlisted = flag(|line| line.allowlisted);
     let update = "
+        WITH listed AS MATERIALIZED (
+            SELECT l.*, (
+                SELECT r.id FROM bitbucket_server_repositories r
+                WHERE r.connection_id = $1 AND r.instance_id = $2 AND r.source_id = l.source_id) AS id, (
+                SELECT p.id FROM bitbucket_server_projects p
+                WHERE p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.project) AS project_id
+            FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
+                        $10::boolean[], $11::boolean[])
+                 AS l (source_id, project, source_url, name, slug, description, public, archived, allowlisted))
         UPDATE bitbucket_server_repositories r
-        SET project_id = p.id, source_url = l.source_url, name = l.name, slug = l.slug, description = l.description,
-            public = l.public, archived = l.archived, allowlisted = l.allowlisted, listed = TRUE
-        FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
-                    $10::boolean[], $11::boolean[])
-             AS l (source_id, project, source_url, name, slug, description, public, archived, allowlisted)
-        JOIN bitbucket_server_projects p
-             ON p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.project
-        WHERE r.connection_id = $1 AND r.instance_id = $2 AND r.source_id = l.source_id
+        SET project_id = l.project_id, source_url = l.source_url, name = l.name, slug = l.slug,
+            description = l.description, public = l.public, archived = l.archived, allowlisted = l.allowlisted,
+            listed = TRUE
+        FROM listed l
+        WHERE r.id = l.id
           AND (r.project_id, r.source_url, r.name, r.slug, r.description, r.public, r.archived, r.allowlisted, r.listed)
-              IS DISTINCT FROM
-              (p.id, l.source_url, l.name, l.slug, l.description, l.public, l.archived, l.allowlisted, TRUE)";
+              IS DISTINCT FROM (l.project_id, l.source_url, l.name, l.slug, l.description, l.public, l.archived,
+                                l.allowlisted, TRUE)";
     let insert = "
         INSERT INTO bitbucket_server_repositories
             (connection_id, instance_id, source_id, project_id, source_url, name, slug, description, public, archived,
              allowlisted)
-        SELECT $1, $2, l.source_id, p.id, l.source_url, l.name, l.slug, l.description, l.public, l.archived,
-               l.allowlisted
+        SELECT $1, $2, l.source_id, (
+                   SELECT p.id FROM bitbucket_server_projects p
+                   WHERE p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.project),
+               l.source_url, l.name, l.slug, l.description, l.public, l.archived, l.allowlisted
         FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
                     $10::boolean[], $11::boolean[])
              WITH ORDINALITY
              AS l (source_id, project, source_url, name, slug, description, public, archived, allowlisted, number)
-        JOIN bitbucket_server_projects p
-             ON p.connection_id = $1 AND p.instance_id = $2 AND p.source_id = l.project
-        WHERE NOT EXISTS (
-            SELECT FROM bitbucket_server_repositories r
-            WHERE r.connection_id = $1 AND r.instance_id = $2 AND r.source_id = l.source_id)
+        WHERE (
+            SELECT r.id FROM bitbucket_server_repositories r
+            WHERE r.connection_id = $1 AND r.instance_id = $2 AND r.source_id = l.source_id) IS NULL
         ORDER BY l.number
         ON CONFLICT DO NOTHING";
     for sql in [update, insert] {
-        let scope = (&scope.connection, &scope.instance);
-        tx.execute(
-            sql,
-            &[
-                scope.0,
-                scope.1,
-                &ids,
-                &projects,
-                &urls,
-                &names,
-                &slugs,
-                &descriptions,
-                &public,
-                &archived,
-                &allowlisted,
-            ],
-        )
-        .await?;
+        let Scope { connection, instance } = &scope;
+        let params: Params<'_> = &[
+            connection,
+            instance,
+            &ids,
+            &projects,
+            &urls,
+            &names,
+            &slugs,
+            &descriptions,
+            &public,
+            &archived,
+            &allowlisted,
+        ];
+        tx.execute(sql, params).await?;
     }
     Ok(())
 }

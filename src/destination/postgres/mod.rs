@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -55,7 +56,8 @@ impl Manager for Server {
     type Error = Error;
 
     async fn create(&self) -> Result<Session, Error> {
-        connect::connect(&self.url, &self.tls, &self.addresses).await
+        // Boxed: it is large, and rare.
+        Box::pin(connect::connect(&self.url, &self.tls, &self.addresses)).await
     }
 
     async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
@@ -87,7 +89,7 @@ impl Postgres {
     }
 
     async fn session(&self) -> Result<Object<Server>, Error> {
-        self.pool.get().await.map_err(|error| match error {
+        self.pool.get().boxed().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             _ => fault::busy(),
         })

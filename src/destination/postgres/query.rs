@@ -12,7 +12,7 @@ use crate::trust::Addresses;
 
 /// Runs one query in a transaction that is read-only.
 pub(in crate::destination) async fn query(url: &PostgresUrl, sql: &str) -> Result<Rows, Error> {
-    let mut session = connect::connect(url, &tls::connector(&url.tls)?, &Addresses::all()).await?;
+    let mut session = Box::pin(connect::connect(url, &tls::connector(&url.tls)?, &Addresses::all())).await?;
     let bound = session.bound;
     // Whoever asks such a question does not know which indexes there are.
     tokio::time::timeout(bound, read(&mut session, sql)).await.map_err(|_| fault::silent())?

@@ -39,7 +39,7 @@ pub struct Server {
     admin: Config,
     /// Host and port, as a URI has them.
     pub address: String,
-    pub process: Option<Process>,
+    process: Option<Process>,
     databases: AtomicU32,
 }
 
@@ -56,6 +56,8 @@ pub struct Database {
     pub server: &'static Server,
     pub name: String,
     pub role: String,
+    /// Of its URL, such as `?connect_timeout=1`.
+    pub parameters: &'static str,
 }
 
 /// The server that the tests of this process share, started by whoever asks first: that of `TEST_DATABASE_URL`, which
@@ -67,6 +69,13 @@ pub async fn server() -> &'static Server {
         Err(_) => Server::start(&[]),
     };
     tokio::task::spawn_blocking(move || SERVER.get_or_init(find)).await.unwrap()
+}
+
+/// A server that a test may treat badly.
+pub async fn own_server() -> (&'static Server, &'static Process) {
+    let server: &'static Server =
+        Box::leak(Box::new(tokio::task::spawn_blocking(|| Server::start(&[])).await.unwrap()));
+    (server, server.process.as_ref().unwrap())
 }
 
 impl Server {
@@ -133,7 +142,7 @@ impl Server {
         let password = PASSWORD.replace('\'', "''");
         admin.batch_execute(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'")).await.unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await.unwrap();
-        let database = Database { server: self, role: name.clone(), name };
+        let database = Database { server: self, role: name.clone(), name, parameters: "" };
         let schema = format!("CREATE SCHEMA bitbucket AUTHORIZATION {}", database.role);
         database.admin().await.batch_execute(&schema).await.unwrap();
         database
@@ -148,7 +157,8 @@ impl Database {
 
     /// The same as text.
     pub fn text(&self) -> String {
-        format!("postgres://{}:{PASSWORD_IN_URI}@{}/{}", self.role, self.server.address, self.name)
+        let Self { server, name, role, parameters } = self;
+        format!("postgres://{role}:{PASSWORD_IN_URI}@{}/{name}{parameters}", server.address)
     }
 
     /// A login as administrator, who finds the tables of the schema `bitbucket`.
@@ -187,8 +197,7 @@ impl Process {
 
     /// Sends the main process a signal, such as `-STOP`.
     pub fn signal(&self, signal: &str) {
-        let id = self.pipes.lock().unwrap().2.trim().to_owned();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        self::signal(signal, self.pipes.lock().unwrap().2.trim());
     }
 
     /// kill -9, and the end of all that belongs to it.
@@ -203,6 +212,11 @@ impl Process {
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
+}
+
+/// Sends one process of a server a signal.
+pub fn signal(signal: &str, id: &str) {
+    assert!(Command::new("kill").args([signal, id]).status().unwrap().success());
 }
 
 /// Whether a process has ended. One that nobody has waited for is as good as gone.

@@ -35,14 +35,18 @@ pub struct Bench {
 impl Bench {
     /// Starts the simulator; `configure` adds the repositories.
     pub async fn start(kind: Kind, configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
+        Self::on(Database::new(kind).await, configure).await
+    }
+
+    /// The same on a database that is there.
+    pub async fn on(database: Database, configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
         let builder = Simulator::builder().user("reader", "hunter2");
         let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
         let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
-        let database = Database::new(kind).await;
         let (filter, stop) = (ImportFilter::default(), CancellationToken::new());
-        Self { simulator, folder, database, credentials, filter, stop }
+        Self { simulator, folder, database, filter, credentials, stop }
     }
 
     pub fn database(&self) -> DatabaseUrl {
@@ -51,6 +55,13 @@ impl Bench {
 
     /// One run, as a new process would make it.
     pub async fn run(&self) -> Result<Summary, RunError> {
+        let result = self.result().await;
+        self.assert_counted().await;
+        result
+    }
+
+    /// The same where the database may be gone at the end.
+    pub async fn result(&self) -> Result<Summary, RunError> {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
         let credentials = self.credentials.clone();
         let patience = Patience { stop: self.stop.clone(), waits: WAITS };
@@ -69,9 +80,7 @@ impl Bench {
             concurrency: 4,
             progress: Arc::default(),
         };
-        let result = super::within("the run", run.run()).await;
-        self.assert_counted().await;
-        result
+        super::within("the run", run.run()).await
     }
 
     /// PostgreSQL keeps the number of each repository's commits.
