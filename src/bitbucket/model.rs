@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::text::{lenient, lenient_or_empty};
+use super::text::{lenient, lenient_not_null, lenient_or_empty};
 
 /// One page of a listing. A short page may have successors; only `next_page_start` tells.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +30,7 @@ pub struct Project {
     /// The numeric id: stays when the project is renamed.
     pub id: i64,
     /// The key; `~slug` for a personal project.
+    #[serde(deserialize_with = "lenient_not_null")]
     pub key: String,
     /// The name.
     #[serde(default, deserialize_with = "lenient_or_empty")]
@@ -48,6 +49,7 @@ pub struct Repository {
     /// The numeric id: stays when the repository is renamed or moved.
     pub id: i64,
     /// The name in URLs.
+    #[serde(deserialize_with = "lenient_not_null")]
     pub slug: String,
     /// The name.
     #[serde(default, deserialize_with = "lenient_or_empty")]

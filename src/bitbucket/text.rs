@@ -51,6 +51,11 @@ pub(super) fn lenient_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Re
     Ok(lenient(deserializer)?.unwrap_or_default())
 }
 
+/// The same where null is no answer: for what names a project or a repository.
+pub(super) fn lenient_not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    lenient(deserializer)?.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Unit, &"a string"))
+}
+
 fn decode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -77,6 +82,12 @@ mod tests {
         text: Option<String>,
     }
 
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(deserialize_with = "super::lenient_not_null")]
+        key: String,
+    }
+
     fn read(json: &[u8]) -> Option<String> {
         serde_json::from_slice::<Holder>(json).unwrap().text
     }
@@ -96,5 +107,10 @@ mod tests {
     #[test]
     fn what_is_no_text_is_refused() {
         assert!(serde_json::from_slice::<Holder>(br#"{"text":7}"#).is_err());
+        let named = |json: &[u8]| serde_json::from_slice::<Named>(json).map(|named| named.key);
+        assert_eq!(named(br#"{"key":"a\u0000"}"#).unwrap(), "a\u{FFFD}");
+        for json in [&br#"{"key":null}"#[..], br#"{"key":7}"#, b"{}"] {
+            assert!(named(json).is_err());
+        }
     }
 }
