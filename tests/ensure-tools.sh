@@ -16,6 +16,11 @@ have_go() {
     have go && [[ $(go env GOVERSION) =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 21))
 }
 
+# Debian keeps the server's programs off the PATH. A client alone is not enough.
+have_postgres() {
+    { have initdb && have postgres; } || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
 have_rust() {
     have cargo && have rustc && { ! have rustup || rustup toolchain list | grep -q "^$rust_needed"; } &&
         [[ $(rustc --version) == "rustc $rust_needed "* ]] && cargo clippy --version &>/dev/null &&
@@ -29,6 +34,7 @@ packages() {
     have curl || have_rust || printf '%s\n' curl ca-certificates
     have shellcheck || echo shellcheck
     have script || echo bsdutils
+    have_postgres || echo postgresql
     have_go || echo golang-go
 }
 
@@ -45,9 +51,16 @@ install_packages() {
         say_and_fail "Missing: ${missing[*]} (names of Debian's packages; Go must be 1.21 or newer, https://go.dev/dl/). Install them, or run this as root on Debian."
     fi
     echo "== installing ${missing[*]}"
+    have_postgres || without_a_cluster
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
     have_go || install_go_from_backports
+}
+
+# Debian's package would make a database of the whole machine and start its server. The tests start their own.
+without_a_cluster() {
+    mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/bitbucket-connector-tests.conf
 }
 
 # Debian 12 itself has Go 1.19. The machine's own list of sources is left as it is.

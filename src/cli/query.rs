@@ -7,15 +7,14 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use super::Failure;
-use super::database::Database;
-use crate::destination::{DatabaseUrl, Rows, query};
+use super::database::DatabaseArgs;
+use crate::destination::{Rows, query};
 use crate::runtime::shutdown;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The database, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
-    database: DatabaseUrl,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// How rows are written
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -36,8 +35,8 @@ enum Output {
 
 /// Runs the query and prints its rows.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let rows =
-        shutdown::unless_interrupted(query(&args.database, &args.sql)).await.map_err(|_| Failure::Interrupted)??;
+    let database = args.database.url()?;
+    let rows = shutdown::unless_interrupted(query(&database, &args.sql)).await.map_err(|_| Failure::Interrupted)??;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let result = match args.output {
         Output::Table => table(&mut out, &rows),

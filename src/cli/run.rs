@@ -12,11 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::Failure;
-use super::database::Database;
+use super::database::DatabaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::Clients;
 use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Watch};
-use crate::destination::DatabaseUrl;
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
 
@@ -25,9 +24,8 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where commits are stored, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
-    database: DatabaseUrl,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Watch this namespace only, not all
     #[arg(long, env = "BITBUCKET_CONNECTOR_NAMESPACE")]
     namespace: Option<String>,
@@ -53,6 +51,7 @@ pub(super) struct Args {
 /// Runs until a signal.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { database, namespace, cluster_name, max_requests_per_host, trust, listen, log_format, log_level } = args;
+    let database = database.url()?;
     telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
     let listener = admin::bind(listen)

@@ -10,10 +10,10 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::account::{Access, Account, CONCURRENCY};
-use super::database::Database;
+use super::database::DatabaseArgs;
 use super::{Failure, exit_code, progress};
 use crate::bitbucket::Rate;
-use crate::destination::{ConnectionKey, DatabaseUrl, Destination};
+use crate::destination::{ConnectionKey, Destination};
 use crate::runtime::shutdown;
 use crate::sync::{Filter, Run, RunError, Summary};
 use crate::verification::{Outcome, Past, Verdict, is_bitbucket, outcome_of, verify};
@@ -25,9 +25,8 @@ const LEFT_BEHIND: u8 = 7;
 pub(super) struct Args {
     #[command(flatten)]
     account: Account,
-    /// Where commits are stored, as sqlite://PATH
-    #[arg(long, env = "BITBUCKET_CONNECTOR_DATABASE", hide_env_values = true, value_parser = Database)]
-    database: DatabaseUrl,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Name of the connection in the database: runs of one name keep one set of rows [default: the url's host]
     #[arg(long)]
     name: Option<String>,
@@ -75,6 +74,7 @@ struct Repositories {
 /// Runs once, and says by its exit code what came of it. What is stored stays, however it ends.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { account, database, name, requests_per_second, concurrency, output } = args;
+    let database = database.url()?;
     let concurrency = usize::try_from(concurrency).unwrap_or(CONCURRENCY);
     let stop = shutdown::on_signal()?;
     let Access { client, import, .. } = account.access(concurrency, stop)?;

@@ -31,6 +31,9 @@ pub enum StoreError {
     Unconfirmed,
 }
 
+/// What to do about a file.
+pub(super) const VOLUME: &str = "check that its volume is mounted, writable and not full";
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{
@@ -41,7 +44,7 @@ impl From<rusqlite::Error> for Error {
             Some(NotADatabase | AuthorizationForStatementDenied | SchemaChanged | TypeMismatch | Unknown) => {
                 Self::Invalid(text)
             }
-            _ => Self::Unavailable(text),
+            _ => Self::Unavailable(format!("{text}; {VOLUME}")),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod error;
 mod model;
+mod people;
+mod postgres;
 mod query;
 mod sqlite;
 mod url;
@@ -16,22 +18,32 @@ pub use self::model::{
     Absent, Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository,
     RepositoryState, Scope, Stored, StoredRepository,
 };
+pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Rows, query};
 pub use self::sqlite::Sqlite;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
+use crate::trust::Addresses;
 
 /// An open database, migrated to this version's schema. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Destination {
     /// An embedded file.
     Sqlite(Sqlite),
+    /// A schema on a server.
+    Postgres(Postgres),
 }
 
 impl Destination {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database of whoever runs this program, and brings its schema up to date.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Error> {
+        Self::open_at(url, Addresses::all()).await
+    }
+
+    /// Opens a database that somebody else has named: only at addresses that may be connected to.
+    pub async fn open_at(url: &DatabaseUrl, addresses: Addresses) -> Result<Self, Error> {
         match url {
             DatabaseUrl::Sqlite(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
+            DatabaseUrl::Postgres(url) => Ok(Self::Postgres(Box::pin(Postgres::open(url, addresses)).await?)),
         }
     }
 
@@ -39,6 +51,7 @@ impl Destination {
     pub async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.scope(key, url).await,
+            Self::Postgres(postgres) => postgres.scope(key, url).await,
         }
     }
 
@@ -46,6 +59,7 @@ impl Destination {
     pub async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.repositories(scope).await,
+            Self::Postgres(postgres) => postgres.repositories(scope).await,
         }
     }
 
@@ -59,6 +73,7 @@ impl Destination {
     ) -> Result<Vec<StoredRepository>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.record(scope, listing, absent).await,
+            Self::Postgres(postgres) => postgres.record(scope, listing, absent).await,
         }
     }
 
@@ -73,6 +88,7 @@ impl Destination {
     ) -> Result<Stored, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.store(scope, repository, expected, page).await,
+            Self::Postgres(postgres) => postgres.store(scope, repository, expected, page).await,
         }
     }
 
@@ -80,6 +96,7 @@ impl Destination {
     pub async fn rewind(&self, repository: i64, expected: Position) -> Result<Position, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.rewind(repository, expected).await,
+            Self::Postgres(postgres) => postgres.rewind(repository, expected).await,
         }
     }
 
@@ -87,6 +104,7 @@ impl Destination {
     pub async fn mark(&self, repository: i64, state: RepositoryState) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.mark(repository, state).await,
+            Self::Postgres(postgres) => postgres.mark(repository, state).await,
         }
     }
 
@@ -94,6 +112,7 @@ impl Destination {
     pub async fn set_branch(&self, repository: i64, branch: String) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.set_branch(repository, branch).await,
+            Self::Postgres(postgres) => postgres.set_branch(repository, branch).await,
         }
     }
 
@@ -101,6 +120,7 @@ impl Destination {
     pub async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.finish_run(scope).await,
+            Self::Postgres(postgres) => postgres.finish_run(scope).await,
         }
     }
 }

@@ -181,6 +181,15 @@ pub struct Commit {
     pub message: String,
 }
 
+impl Commit {
+    /// The ids of its parents as a JSON array.
+    pub(super) fn parents_json(&self) -> String {
+        // Ids are hexadecimal: nothing in them needs escaping.
+        let quoted: Vec<String> = self.parents.iter().map(|id| format!("\"{id}\"")).collect();
+        format!("[{}]", quoted.join(","))
+    }
+}
+
 /// One page of a walk.
 #[derive(Clone, Debug)]
 pub struct Page {

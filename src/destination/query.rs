@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use super::{DatabaseUrl, Error};
+use super::{DatabaseUrl, Error, postgres};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,10 @@ pub struct Rows {
 
 /// Runs one query on a database that is opened read-only.
 pub async fn query(url: &DatabaseUrl, sql: &str) -> Result<Rows, Error> {
-    let DatabaseUrl::Sqlite(path) = url.clone();
+    let path = match url {
+        DatabaseUrl::Sqlite(path) => path.clone(),
+        DatabaseUrl::Postgres(url) => return postgres::query(url, sql).await,
+    };
     let sql = sql.to_owned();
     tokio::task::spawn_blocking(move || sqlite(&path, &sql))
         .await

@@ -43,6 +43,11 @@ impl Addresses {
         Self { all: false, loopback, denied: denied.into_iter().map(|Network(range)| range).collect() }
     }
 
+    /// Whether what has no address, as a socket in the file system, may be connected to.
+    pub const fn allow_local(&self) -> bool {
+        self.all
+    }
+
     /// Whether this address may be connected to.
     pub fn allow(&self, address: IpAddr) -> bool {
         self.all

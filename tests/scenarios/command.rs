@@ -119,7 +119,8 @@ async fn what_is_wrong_before_the_first_request_is_a_usage_error() {
     let (empty, text) = (desk.file("empty", "\n"), desk.file("text", "no certificate"));
     let missing = desk.folder.path().join("missing").display().to_string();
     let files = ["--username-file", &name, "--password-file", &word];
-    let calls: [&[&str]; 14] = [
+    let authorities = format!("postgres://u:hunter2@localhost/x?sslrootcert={missing}");
+    let calls: [&[&str]; 19] = [
         &["verify"],
         &["verify", "--url", &url],
         &["verify", "--url", &url, "--password=hunter2"],
@@ -133,7 +134,12 @@ async fn what_is_wrong_before_the_first_request_is_a_usage_error() {
         &[&["verify", "--url", &url, "--timeout", "soon"][..], &files].concat(),
         &[&["verify", "--url", &url, "--proxy", "http://u:hunter2@localhost:1"][..], &files].concat(),
         &["query", "--database", "mysql://u:hunter2@localhost/x", "SELECT 1"],
-        &["run", "--database", "postgres://u:hunter2@localhost/x"],
+        &["run", "--database", "postgres://u:hunter2@/x"],
+        &["query", "--database", "postgres://u:hunter2@localhost/x?sslmode=hunter2", "SELECT 1"],
+        &["query", "--database", "postgres://u:p@hunter2@localhost/x", "SELECT 1"],
+        &["query", "--database", &authorities, "SELECT 1"],
+        &["query", "--database", "postgres://u:hunter2@localhost/x", "--schema", "pg_x", "SELECT 1"],
+        &["query", "--database", "sqlite://x", "--schema", "x", "SELECT 1"],
     ];
     for arguments in calls {
         let output = desk.call(arguments, &[]).await;
@@ -151,7 +157,7 @@ async fn variables_with_secrets_are_not_repeated() {
         ("BITBUCKET_URL", "https://u:hunter2@git.example.com"),
         ("BITBUCKET_USERNAME", "reader"),
         ("BITBUCKET_PASSWORD", "hunter2"),
-        ("BITBUCKET_CONNECTOR_DATABASE", "postgres://u:hunter2@localhost/x"),
+        ("BITBUCKET_CONNECTOR_DATABASE", "postgres://u:hunter2@localhost/x?sslmode=hunter2"),
         ("HTTP_PROXY", &proxy),
         ("HTTPS_PROXY", &proxy),
     ];

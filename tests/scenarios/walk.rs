@@ -9,11 +9,12 @@ use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
 use bitbucket_simulator::{Action, Command, Fault, Hold, JsonEdit, Matches, Order, Refusal, histories};
 
+use crate::support::database::{Kind, on_both};
 use crate::support::sync::{Bench, text};
 
-async fn linear(commits: usize) -> (Bench, GitRepository) {
+async fn linear(on: Kind, commits: usize) -> (Bench, GitRepository) {
     let mut git = None;
-    let bench = Bench::start(|builder, folder| {
+    let bench = Bench::start(on, |builder, folder| {
         git = Some(histories::linear(folder.git("api"), commits).unwrap());
         builder.repository("PLAT/api", folder.git("api"))
     })
@@ -25,11 +26,10 @@ fn counts(summary: &Summary) -> (u64, u64, u64) {
     (summary.added, summary.removed, summary.commits)
 }
 
-#[tokio::test]
-async fn a_history_with_everything_odd_arrives_as_the_server_sent_it() {
+async fn a_history_with_everything_odd_arrives_as_the_server_sent_it(on: Kind) {
     for order in [Order::Date, Order::Topological] {
         let mut git = None;
-        let bench = Bench::start(|builder, folder| {
+        let bench = Bench::start(on, |builder, folder| {
             git = Some(histories::odd(folder.git("odd"), 1000, 7).unwrap());
             builder.repository("PLAT/odd", folder.git("odd")).configure(|settings| settings.order = order)
         })
@@ -64,20 +64,18 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it() {
     }
 }
 
-#[tokio::test]
-async fn an_unchanged_repository_costs_one_request_and_no_write() {
-    let (bench, _git) = linear(250).await;
+async fn an_unchanged_repository_costs_one_request_and_no_write(on: Kind) {
+    let (bench, _git) = linear(on, 250).await;
     bench.synced().await;
     assert_eq!(bench.trace(), "list head page@0 page@100 page@200 head");
-    bench.watch_writes().await;
+    bench.database.watch_writes().await;
     assert_eq!(counts(&bench.synced().await), (0, 0, 250));
     assert_eq!(bench.trace(), "list head");
-    assert_eq!(bench.written().await, ["UPDATE bitbucket_sync_runs"], "when it was last looked at");
+    assert_eq!(bench.database.written().await, ["UPDATE bitbucket_sync_runs"], "when it was last looked at");
 }
 
-#[tokio::test]
-async fn a_push_is_one_incremental_walk() {
-    let (bench, git) = linear(30).await;
+async fn a_push_is_one_incremental_walk(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
     bench.synced().await;
     bench.requests();
     git.grow("main", 5).unwrap();
@@ -86,9 +84,8 @@ async fn a_push_is_one_incremental_walk() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn rewritten_history_leaves_no_ghosts() {
-    let (bench, git) = linear(30).await;
+async fn rewritten_history_leaves_no_ghosts(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
     bench.synced().await;
     let ids = git.rev_list(&["main"]).unwrap();
     bench.requests();
@@ -112,9 +109,8 @@ async fn rewritten_history_leaves_no_ghosts() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn a_base_that_the_server_has_forgotten_is_walked_around() {
-    let (bench, git) = linear(130).await;
+async fn a_base_that_the_server_has_forgotten_is_walked_around(on: Kind) {
+    let (bench, git) = linear(on, 130).await;
     bench.synced().await;
     let ids = git.rev_list(&["main"]).unwrap();
     let side = git.commit(NewCommit::at("side", 77).parent(&ids[3])).unwrap();
@@ -126,9 +122,8 @@ async fn a_base_that_the_server_has_forgotten_is_walked_around() {
     assert_eq!(bench.trace(), "list head page@0 head who page@0", "one is refused, one meets the stored commits");
 }
 
-#[tokio::test]
-async fn a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for() {
-    let (bench, git) = linear(3).await;
+async fn a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     git.grow("main", 2).unwrap();
     let body = r#"{"errors":[{"context":"since","message":"no","exceptionName":null}]}"#.to_owned();
@@ -143,9 +138,8 @@ async fn a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn each_head_that_removes_commits_is_confirmed() {
-    let (bench, git) = linear(3).await;
+async fn each_head_that_removes_commits_is_confirmed(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     let root = git.commit(NewCommit::new("unrelated", Person::new("a", "a@example.com", 5))).unwrap();
     git.set_branch("main", &root).unwrap();
@@ -167,9 +161,8 @@ async fn each_head_that_removes_commits_is_confirmed() {
     assert_eq!(bench.trace(), "list head page@0 head who page@0 page@100 head page@0 who");
 }
 
-#[tokio::test]
-async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint() {
-    let (bench, git) = linear(450).await;
+async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint(on: Kind) {
+    let (bench, git) = linear(on, 450).await;
     let fault = Fault::on_path("/commits", Action::Refuse(Refusal::Internal { message: "no".to_owned() })).after(2);
     let id = bench.simulator.faults().push(fault);
     let summary = bench.run().await.unwrap();
@@ -184,9 +177,8 @@ async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint() {
     assert_eq!(bench.trace(), "list page@200 page@300 page@400 head page@0");
 }
 
-#[tokio::test]
-async fn empty_repositories_and_missing_branches_are_no_failures() {
-    let (bench, git) = linear(3).await;
+async fn empty_repositories_and_missing_branches_are_no_failures(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.simulator.apply(Command::AddRepository(empty("PLAT/empty"))).unwrap();
     let summary = bench.synced().await;
     assert_eq!((summary.synced, summary.empty), (1, 1));
@@ -205,9 +197,8 @@ fn empty(path: &str) -> bitbucket_simulator::NewRepository {
     bitbucket_simulator::NewRepository::empty(path)
 }
 
-#[tokio::test]
-async fn a_wrong_listing_changes_nothing() {
-    let (bench, git) = linear(30).await;
+async fn a_wrong_listing_changes_nothing(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
     bench.synced().await;
     git.grow("main", 2).unwrap();
     // The page lacks a commit: its child's parent is nowhere.
@@ -222,9 +213,8 @@ async fn a_wrong_listing_changes_nothing() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn another_repository_under_the_same_name_removes_nothing() {
-    let (bench, git) = linear(30).await;
+async fn another_repository_under_the_same_name_removes_nothing(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
     bench.synced().await;
     let before = bench.stored("PLAT/api").await;
     let ids = git.rev_list(&["main"]).unwrap();
@@ -241,9 +231,8 @@ async fn another_repository_under_the_same_name_removes_nothing() {
     assert_eq!(counts(&bench.synced().await), (0, 10, 20));
 }
 
-#[tokio::test]
-async fn a_listing_that_does_not_begin_with_its_end_is_not_believed() {
-    let (bench, git) = linear(30).await;
+async fn a_listing_that_does_not_begin_with_its_end_is_not_believed(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
     bench.synced().await;
     git.grow("main", 2).unwrap();
     // As a proxy's cache would answer: the page of another range.
@@ -256,28 +245,43 @@ async fn a_listing_that_does_not_begin_with_its_end_is_not_believed() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn a_branch_that_is_renamed_is_one_small_write() {
-    let (bench, git) = linear(3).await;
+async fn a_branch_that_is_renamed_is_one_small_write(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     git.set_branch("trunk", &git.rev_list(&["main"]).unwrap()[0]).unwrap();
     bench.simulator.set_default_branch("PLAT/api", "trunk").unwrap();
     bench.requests();
-    bench.watch_writes().await;
+    bench.database.watch_writes().await;
     assert_eq!(counts(&bench.synced().await), (0, 0, 3));
     assert_eq!(bench.trace(), "list head");
-    assert_eq!(bench.written().await, ["UPDATE bitbucket_server_repositories", "UPDATE bitbucket_sync_runs"]);
+    assert_eq!(bench.database.written().await, ["UPDATE bitbucket_server_repositories", "UPDATE bitbucket_sync_runs"]);
     let rows = bench.query("SELECT default_branch FROM bitbucket_server_repositories").await;
     assert_eq!(text(&rows.rows[0][0]), "trunk");
 }
 
-#[tokio::test]
-async fn two_runs_at_once_store_no_mixture() {
-    let (bench, git) = linear(700).await;
+async fn two_runs_at_once_store_no_mixture(on: Kind) {
+    let (bench, git) = linear(on, 700).await;
     let (one, two) = tokio::join!(bench.run(), bench.run());
     for summary in [one.unwrap(), two.unwrap()] {
         assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "Superseded"), "{:?}", summary.failed);
     }
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+on_both! {
+    a_history_with_everything_odd_arrives_as_the_server_sent_it,
+    an_unchanged_repository_costs_one_request_and_no_write,
+    a_push_is_one_incremental_walk,
+    rewritten_history_leaves_no_ghosts,
+    a_base_that_the_server_has_forgotten_is_walked_around,
+    a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for,
+    each_head_that_removes_commits_is_confirmed,
+    a_walk_that_was_stopped_goes_on_at_its_checkpoint,
+    empty_repositories_and_missing_branches_are_no_failures,
+    a_wrong_listing_changes_nothing,
+    another_repository_under_the_same_name_removes_nothing,
+    a_listing_that_does_not_begin_with_its_end_is_not_believed,
+    a_branch_that_is_renamed_is_one_small_write,
+    two_runs_at_once_store_no_mixture,
 }

@@ -90,9 +90,9 @@ impl From<&Error> for DestinationState {
             Error::Invalid(text) => Self::Invalid(format!(
                 "The destination cannot be used: {text}. Correct the operator's database setting."
             )),
-            Error::Unavailable(text) => Self::Unavailable(format!(
-                "The destination is not available: {text}. Check that its volume is mounted, writable and not full; it is tried again."
-            )),
+            Error::Unavailable(text) => {
+                Self::Unavailable(format!("The destination is not available: {text}. It is tried again."))
+            }
         }
     }
 }

@@ -4,8 +4,6 @@ mod finish;
 mod listing;
 mod migrate;
 mod pages;
-#[cfg(test)]
-mod tests;
 mod users;
 
 use std::path::Path;
@@ -14,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::Error;
+use super::error::{Error, VOLUME};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -81,8 +79,9 @@ fn stopped() -> Error {
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
-    let at_path =
-        |error: &dyn std::fmt::Display| Error::Unavailable(format!("cannot open {}: {error}", path.display()));
+    let at_path = |error: &dyn std::fmt::Display| {
+        Error::Unavailable(format!("cannot open {}: {error}; {VOLUME}", path.display()))
+    };
     let mut connection = Connection::open(path).map_err(|error| at_path(&error))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // 16 KiB pages are a quarter faster for rows of this size. NORMAL is safe in WAL mode: a power cut may
@@ -91,7 +90,7 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         .execute_batch("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
         .map_err(|error| match Error::from(error) {
             Error::Invalid(text) => Error::Invalid(format!("{}: {text}", path.display())),
-            Error::Unavailable(text) => at_path(&text),
+            Error::Unavailable(text) => Error::Unavailable(format!("{}: {text}", path.display())),
         })?;
     migrate::migrate(&mut connection)?;
     Ok(connection)

@@ -123,16 +123,10 @@ fn insert(tx: &Transaction<'_>, scope: Scope, repository: i64, commits: &[Commit
             commit.created,
             commit.committed,
             commit.message,
-            // Ids are hexadecimal: nothing in them needs escaping.
-            parents(&commit.parents),
+            commit.parents_json(),
             author.and_then(|author| author.name.as_deref()),
             author.and_then(|author| author.email.as_deref())
         ])?;
     }
     Ok(added as u64)
-}
-
-fn parents(ids: &[String]) -> String {
-    let quoted: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
-    format!("[{}]", quoted.join(","))
 }

@@ -1,5 +1,4 @@
-//! Authors. The key is the account's id if there is one, else the lower-case mail, else the name; an account
-//! takes over the row of its mail.
+//! Authors: one row a person.
 
 use std::collections::HashMap;
 
@@ -16,27 +15,12 @@ pub(super) fn upsert<'a>(
     let mut ids = HashMap::new();
     for author in commits.iter().filter_map(|commit| commit.author.as_ref()) {
         if !ids.contains_key(author)
-            && let Some(key) = key(author)
+            && let Some(key) = author.key()
         {
             ids.insert(author, row(tx, scope, author, &key)?);
         }
     }
     Ok(ids)
-}
-
-fn mail_key(author: &Author) -> Option<String> {
-    let email = author.email.as_deref().filter(|email| !email.is_empty())?;
-    Some(format!("mail:{}", email.to_lowercase()))
-}
-
-fn key(author: &Author) -> Option<String> {
-    if let Some(account) = author.account {
-        return Some(format!("id:{account}"));
-    }
-    mail_key(author).or_else(|| {
-        let name = author.name.as_deref().filter(|name| !name.is_empty())?;
-        Some(format!("name:{name}"))
-    })
 }
 
 fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqlite::Result<i64> {
@@ -50,12 +34,11 @@ fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqli
     let mut known = find(key)?;
     if known.is_none() && author.account.is_some() {
         // The account takes over the row that its commits had before Bitbucket knew the mail.
-        if let Some(id) = mail_key(author).map(|mail| find(&mail)).transpose()?.flatten() {
+        if let Some(id) = author.mail_key().map(|mail| find(&mail)).transpose()?.flatten() {
             tx.execute("UPDATE bitbucket_server_users SET key = ?2 WHERE id = ?1", params![id, key])?;
             known = Some(id);
         }
     }
-    let kind = if author.bot { "bot" } else { "human" };
     let Some(id) = known else {
         return tx
             .prepare_cached(
@@ -74,7 +57,7 @@ fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqli
                     author.email,
                     author.active,
                     author.bot,
-                    kind
+                    author.kind()
                 ],
                 |row| row.get(0),
             );
@@ -95,7 +78,7 @@ fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqli
             author.email,
             author.active,
             author.bot,
-            kind
+            author.kind()
         ])?;
     }
     Ok(id)

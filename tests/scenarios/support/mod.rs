@@ -1,9 +1,11 @@
 //! What the scenarios share.
 
 pub mod cluster;
+pub mod database;
 pub mod leaks;
 pub mod net;
 pub mod operator;
+pub mod postgres;
 pub mod process;
 pub mod sync;
 pub mod tls;

@@ -1,4 +1,4 @@
-//! Sync runs without a cluster: a simulator, a database file, and the run between them.
+//! Sync runs without a cluster: a simulator, a database, and the run between them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bitbucket_connector::api::spec::ImportFilter;
 use bitbucket_connector::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
-use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows, query};
+use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows};
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::{Filter, Run, RunError, Summary};
 use bitbucket_connector::trust::Addresses;
@@ -17,6 +17,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::database::{Database, Kind};
+
 /// As many tries as in production, without the waiting.
 const WAITS: &[Duration] = &[Duration::from_millis(5); 3];
 
@@ -24,6 +26,7 @@ const WAITS: &[Duration] = &[Duration::from_millis(5); 3];
 pub struct Bench {
     pub simulator: Simulator,
     pub folder: TempDir,
+    pub database: Database,
     pub filter: ImportFilter,
     pub credentials: Credentials,
     pub stop: CancellationToken,
@@ -31,21 +34,34 @@ pub struct Bench {
 
 impl Bench {
     /// Starts the simulator; `configure` adds the repositories.
-    pub async fn start(configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
+    pub async fn start(kind: Kind, configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
+        Self::on(Database::new(kind).await, configure).await
+    }
+
+    /// The same on a database that is there.
+    pub async fn on(database: Database, configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
         let builder = Simulator::builder().user("reader", "hunter2");
         let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
         let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
-        Self { simulator, folder, credentials, filter: ImportFilter::default(), stop: CancellationToken::new() }
+        let (filter, stop) = (ImportFilter::default(), CancellationToken::new());
+        Self { simulator, folder, database, filter, credentials, stop }
     }
 
     pub fn database(&self) -> DatabaseUrl {
-        DatabaseUrl::Sqlite(self.folder.path().join("commits.db"))
+        self.database.url()
     }
 
     /// One run, as a new process would make it.
     pub async fn run(&self) -> Result<Summary, RunError> {
+        let result = self.result().await;
+        self.assert_counted().await;
+        result
+    }
+
+    /// The same where the database may be gone at the end.
+    pub async fn result(&self) -> Result<Summary, RunError> {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
         let credentials = self.credentials.clone();
         let patience = Patience { stop: self.stop.clone(), waits: WAITS };
@@ -67,6 +83,15 @@ impl Bench {
         super::within("the run", run.run()).await
     }
 
+    /// PostgreSQL keeps the number of each repository's commits.
+    async fn assert_counted(&self) {
+        if matches!(self.database, Database::Postgres(_)) {
+            let wrong = "SELECT r.id, r.commits FROM bitbucket_server_repositories r WHERE r.commits <> (
+                SELECT count(*) FROM bitbucket_server_repository_default_branch_commits c WHERE c.repository_id = r.id)";
+            assert_eq!(self.query(wrong).await.rows, Vec::<Vec<Value>>::new());
+        }
+    }
+
     /// A run in which every repository is synced.
     pub async fn synced(&self) -> Summary {
         let summary = self.run().await.unwrap();
@@ -75,7 +100,7 @@ impl Bench {
     }
 
     pub async fn query(&self, sql: &str) -> Rows {
-        query(&self.database(), sql).await.unwrap()
+        self.database.query(sql).await
     }
 
     /// The stored ids of a repository, as `PROJECT/slug`.
@@ -123,26 +148,6 @@ impl Bench {
             _ => "who".to_owned(),
         };
         self.requests().into_iter().map(short).collect::<Vec<_>>().join(" ")
-    }
-
-    /// From now on every row that is written is counted.
-    pub async fn watch_writes(&self) {
-        let tables = self.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'bitbucket%'").await;
-        let database = rusqlite::Connection::open(self.folder.path().join("commits.db")).unwrap();
-        database.execute_batch("CREATE TABLE written (name)").unwrap();
-        for table in tables.rows.iter().map(|row| text(&row[0])) {
-            for event in ["INSERT", "UPDATE", "DELETE"] {
-                let body = format!("BEGIN INSERT INTO written VALUES ('{event} {table}'); END");
-                database
-                    .execute_batch(&format!("CREATE TRIGGER {event}_{table} AFTER {event} ON {table} {body}"))
-                    .unwrap();
-            }
-        }
-    }
-
-    /// The rows written since the watch began, by event and table.
-    pub async fn written(&self) -> Vec<String> {
-        self.query("SELECT name FROM written ORDER BY 1").await.rows.iter().map(|row| text(&row[0])).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use bitbucket_simulator::{Access, Action, Fault, Hold, JsonEdit, Matches, Moved,
 use serde_json::json;
 
 use super::linear;
+use crate::support::database::{Kind, on_both};
 use crate::support::sync::{Bench, text};
 
 /// Hides the first repository of the listing.
@@ -24,9 +25,8 @@ async fn flags(bench: &Bench) -> serde_json::Value {
     json!(bench.query(sql).await.rows)
 }
 
-#[tokio::test]
-async fn a_listing_that_leaves_one_out_is_asked_about_it() {
-    let (bench, git) = linear(3).await;
+async fn a_listing_that_leaves_one_out_is_asked_about_it(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     git.grow("main", 2).unwrap();
     bench.simulator.faults().push(hide());
@@ -39,9 +39,8 @@ async fn a_listing_that_leaves_one_out_is_asked_about_it() {
     assert_eq!(flags(&bench).await, json!([[1, 1, 1]]));
 }
 
-#[tokio::test]
-async fn one_that_nobody_can_tell_of_is_left_behind_with_its_rows() {
-    let (bench, git) = linear(3).await;
+async fn one_that_nobody_can_tell_of_is_left_behind_with_its_rows(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.faults().push(hide());
     let broken = Fault::new(Action::Refuse(Refusal::Internal { message: "no".to_owned() }));
@@ -55,9 +54,8 @@ async fn one_that_nobody_can_tell_of_is_left_behind_with_its_rows() {
     assert_eq!(flags(&bench).await, json!([[1, 1, 1]]));
 }
 
-#[tokio::test]
-async fn what_is_gone_is_asked_for_once_and_keeps_its_rows() {
-    let (bench, git) = linear(3).await;
+async fn what_is_gone_is_asked_for_once_and_keeps_its_rows(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.remove_repository("PLAT/api").unwrap();
     bench.requests();
@@ -73,9 +71,8 @@ async fn what_is_gone_is_asked_for_once_and_keeps_its_rows() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn a_permission_that_is_withdrawn_and_given_back_loses_nothing() {
-    let (bench, git) = linear(3).await;
+async fn a_permission_that_is_withdrawn_and_given_back_loses_nothing(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.set_access_to("reader", "PLAT", Access::Nothing).unwrap();
     assert_eq!(bench.run().await.unwrap().inaccessible, ["PLAT/api"]);
@@ -87,9 +84,8 @@ async fn a_permission_that_is_withdrawn_and_given_back_loses_nothing() {
     assert_eq!(flags(&bench).await, json!([[1, 1, 1]]));
 }
 
-#[tokio::test]
-async fn one_that_is_made_again_under_its_old_name_is_another_one() {
-    let (bench, git) = linear(3).await;
+async fn one_that_is_made_again_under_its_old_name_is_another_one(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.remove_repository("PLAT/api").unwrap();
     let path = bench.folder.path().join("again.git");
@@ -100,16 +96,16 @@ async fn one_that_is_made_again_under_its_old_name_is_another_one() {
     assert_eq!((summary.inaccessible.len(), summary.synced), (1, 1));
     assert!(!asked(&bench).contains(&"/projects/PLAT/repos/api".to_owned()), "its name is taken: nothing to ask");
     assert_eq!(flags(&bench).await, json!([[0, 0, 1], [1, 1, 1]]));
-    let counts = "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits GROUP BY repository_id";
+    let counts = "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits
+                  GROUP BY repository_id ORDER BY repository_id";
     let rows = bench.query(counts).await.rows;
     let commits = |git: &bitbucket_simulator::git::GitRepository| git.rev_list(&["main"]).unwrap().len();
     assert_eq!(json!(rows), json!([[commits(&git)], [commits(&again)]]));
 }
 
-#[tokio::test]
-async fn one_that_moves_during_the_run_is_found_again_in_the_same_run() {
+async fn one_that_moves_during_the_run_is_found_again_in_the_same_run(on: Kind) {
     for moved in [Moved::Redirect { status: 307 }, Moved::Gone] {
-        let (bench, git) = linear(3).await;
+        let (bench, git) = linear(on, 3).await;
         bench.synced().await;
         bench.simulator.configure(|settings| settings.moved = moved);
         git.grow("main", 2).unwrap();
@@ -128,9 +124,8 @@ async fn one_that_moves_during_the_run_is_found_again_in_the_same_run() {
     }
 }
 
-#[tokio::test]
-async fn what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for() {
-    let (mut bench, git) = linear(3).await;
+async fn what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for(on: Kind) {
+    let (mut bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.filter.mode = bitbucket_connector::api::spec::ImportMode::Denylist;
     bench.filter.projects = vec!["plat".to_owned()];
@@ -144,8 +139,8 @@ async fn what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for() {
 }
 
 /// A run over `count` repositories of one commit each, `broken` of which always answer with an error.
-async fn many(count: usize, broken: usize) -> Bench {
-    let bench = Bench::start(|builder, folder| {
+async fn many(on: Kind, count: usize, broken: usize) -> Bench {
+    let bench = Bench::start(on, |builder, folder| {
         histories::linear(folder.git("api"), 1).unwrap();
         (0..count).fold(builder, |builder, number| builder.repository(&format!("PLAT/r{number:02}"), folder.git("api")))
     })
@@ -157,9 +152,8 @@ async fn many(count: usize, broken: usize) -> Bench {
     bench
 }
 
-#[tokio::test]
-async fn broken_repositories_never_stop_the_others() {
-    let bench = many(24, 12).await;
+async fn broken_repositories_never_stop_the_others(on: Kind) {
+    let bench = many(on, 24, 12).await;
     let summary = bench.run().await.unwrap();
     assert_eq!((summary.synced, summary.failed.len()), (12, 12));
     assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "ServerError"));
@@ -175,17 +169,15 @@ async fn broken_repositories_never_stop_the_others() {
     );
 }
 
-#[tokio::test]
-async fn one_that_recovers_is_tried_again_before_the_run_ends() {
-    let bench = many(3, 0).await;
+async fn one_that_recovers_is_tried_again_before_the_run_ends(on: Kind) {
+    let bench = many(on, 3, 0).await;
     let fault = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
     bench.simulator.faults().push(Fault::on_path("/repos/r01/", fault).times(4));
     assert_eq!(bench.synced().await.synced, 3);
 }
 
-#[tokio::test]
-async fn a_bitbucket_that_goes_down_ends_the_run_early() {
-    let bench = many(60, 0).await;
+async fn a_bitbucket_that_goes_down_ends_the_run_early(on: Kind) {
+    let bench = many(on, 60, 0).await;
     let down = Action::Refuse(Refusal::NotRunning);
     let id = bench.simulator.faults().push(Fault::new(down).after(12));
     assert!(matches!(bench.run().await, Err(RunError::Outage(_))));
@@ -193,4 +185,17 @@ async fn a_bitbucket_that_goes_down_ends_the_run_early() {
     assert!(asked < 100, "{asked} requests: the rest is not asked for in vain");
     bench.simulator.faults().remove(id);
     assert_eq!(bench.synced().await.synced, 60);
+}
+
+on_both! {
+    a_listing_that_leaves_one_out_is_asked_about_it,
+    one_that_nobody_can_tell_of_is_left_behind_with_its_rows,
+    what_is_gone_is_asked_for_once_and_keeps_its_rows,
+    a_permission_that_is_withdrawn_and_given_back_loses_nothing,
+    one_that_is_made_again_under_its_old_name_is_another_one,
+    one_that_moves_during_the_run_is_found_again_in_the_same_run,
+    what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for,
+    broken_repositories_never_stop_the_others,
+    one_that_recovers_is_tried_again_before_the_run_ends,
+    a_bitbucket_that_goes_down_ends_the_run_early,
 }

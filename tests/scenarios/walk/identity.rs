@@ -5,10 +5,10 @@ use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::{Access, Action, Fault, Refusal};
 
 use super::linear;
+use crate::support::database::{Kind, on_both};
 
-#[tokio::test]
-async fn a_password_that_stops_working_ends_the_run() {
-    let (bench, git) = linear(350).await;
+async fn a_password_that_stops_working_ends_the_run(on: Kind) {
+    let (bench, git) = linear(on, 350).await;
     bench.simulator.set_password("reader", "new-hunter2").unwrap();
     assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
     assert_eq!(bench.simulator.failed_logins("reader"), 1);
@@ -17,9 +17,8 @@ async fn a_password_that_stops_working_ends_the_run() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn a_token_that_is_served_as_nobody_changes_nothing() {
-    let (mut bench, git) = linear(3).await;
+async fn a_token_that_is_served_as_nobody_changes_nothing(on: Kind) {
+    let (mut bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.set_public("PLAT/api", true).unwrap();
     bench.simulator.configure(|settings| settings.public_access = true);
@@ -28,9 +27,8 @@ async fn a_token_that_is_served_as_nobody_changes_nothing() {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-#[tokio::test]
-async fn a_proxy_that_drops_the_accounts_name_costs_one_request() {
-    let (bench, git) = linear(3).await;
+async fn a_proxy_that_drops_the_accounts_name_costs_one_request(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
@@ -45,9 +43,8 @@ async fn a_proxy_that_drops_the_accounts_name_costs_one_request() {
     assert!(matches!(bench.run().await, Err(RunError::Listing(_))));
 }
 
-#[tokio::test]
-async fn a_refusal_that_names_nobody_is_one_to_this_account_if_it_is_proven_again() {
-    let (bench, _git) = linear(3).await;
+async fn a_refusal_that_names_nobody_is_one_to_this_account_if_it_is_proven_again(on: Kind) {
+    let (bench, _git) = linear(on, 3).await;
     let strip = || Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new()));
     bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
     bench.simulator.faults().push(strip());
@@ -61,9 +58,8 @@ async fn a_refusal_that_names_nobody_is_one_to_this_account_if_it_is_proven_agai
     assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
 }
 
-#[tokio::test]
-async fn an_answer_as_another_account_ends_the_run() {
-    let (bench, git) = linear(3).await;
+async fn an_answer_as_another_account_ends_the_run(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     // A cache in front of the server mixes up who asks, and the other one may not read the repository.
     let header = Action::AddHeader("X-AUSERNAME".to_owned(), "somebody-else".to_owned());
@@ -74,4 +70,12 @@ async fn an_answer_as_another_account_ends_the_run() {
     let rows = bench.query("SELECT api_accessible, failure FROM bitbucket_server_repositories").await;
     assert_eq!(serde_json::json!(rows.rows), serde_json::json!([[1, null]]));
     bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+on_both! {
+    a_password_that_stops_working_ends_the_run,
+    a_token_that_is_served_as_nobody_changes_nothing,
+    a_proxy_that_drops_the_accounts_name_costs_one_request,
+    a_refusal_that_names_nobody_is_one_to_this_account_if_it_is_proven_again,
+    an_answer_as_another_account_ends_the_run,
 }

@@ -3,10 +3,10 @@
 use bitbucket_simulator::{Access, Action, Command, Fault};
 
 use super::{empty, linear};
+use crate::support::database::{Kind, on_both};
 
-#[tokio::test]
-async fn archived_repositories_are_listed_and_personal_ones_left_out() {
-    let (bench, git) = linear(3).await;
+async fn archived_repositories_are_listed_and_personal_ones_left_out(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.simulator.archive("PLAT/api", true).unwrap();
     bench.simulator.apply(Command::AddRepository(empty("~jdoe/notes"))).unwrap();
     let summary = bench.synced().await;
@@ -16,9 +16,8 @@ async fn archived_repositories_are_listed_and_personal_ones_left_out() {
     assert_eq!(serde_json::json!(rows.rows), serde_json::json!([["api", 1, 1], ["notes", 0, 0]]));
 }
 
-#[tokio::test]
-async fn a_repository_that_is_refused_keeps_its_rows() {
-    let (bench, git) = linear(3).await;
+async fn a_repository_that_is_refused_keeps_its_rows(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
     let summary = bench.run().await.unwrap();
@@ -30,9 +29,8 @@ async fn a_repository_that_is_refused_keeps_its_rows() {
     assert_eq!(rows.rows[0][0], 1);
 }
 
-#[tokio::test]
-async fn a_repository_that_is_never_where_it_is_listed_is_left_behind() {
-    let (bench, _git) = linear(3).await;
+async fn a_repository_that_is_never_where_it_is_listed_is_left_behind(on: Kind) {
+    let (bench, _git) = linear(on, 3).await;
     bench.synced().await;
     let location = "/rest/api/1.0/projects/PLAT/repos/new/branches/default".to_owned();
     let elsewhere = Action::Redirect { status: 307, location };
@@ -42,15 +40,21 @@ async fn a_repository_that_is_never_where_it_is_listed_is_left_behind() {
     assert_eq!(bench.trace(), "list head list head");
 }
 
-#[tokio::test]
-async fn a_refused_repository_is_written_once() {
-    let (bench, _git) = linear(3).await;
+async fn a_refused_repository_is_written_once(on: Kind) {
+    let (bench, _git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.set_access_to("reader", "PLAT/api", Access::Listing).unwrap();
     bench.run().await.unwrap();
-    bench.watch_writes().await;
+    bench.database.watch_writes().await;
     bench.requests();
     assert_eq!(bench.run().await.unwrap().inaccessible, ["PLAT/api"]);
     assert_eq!(bench.trace(), "list head");
-    assert_eq!(bench.written().await, ["UPDATE bitbucket_sync_runs"]);
+    assert_eq!(bench.database.written().await, ["UPDATE bitbucket_sync_runs"]);
+}
+
+on_both! {
+    archived_repositories_are_listed_and_personal_ones_left_out,
+    a_repository_that_is_refused_keeps_its_rows,
+    a_repository_that_is_never_where_it_is_listed_is_left_behind,
+    a_refused_repository_is_written_once,
 }

@@ -1,18 +1,19 @@
-//! What a page does to the rows, down to the last case. No server.
+//! What a page does to the rows, down to the last case. No Bitbucket.
 
 mod repair;
 
-use super::Sqlite;
-use crate::destination::{
-    Absent, Author, Commit, ConnectionKey, DatabaseUrl, Last, Listing, Next, Page, Position, Project, Repository,
-    RepositoryState, Scope, StoreError, Stored, StoredRepository, query,
+use bitbucket_connector::destination::{
+    Absent, Author, Commit, ConnectionKey, Destination, Last, Listing, Next, Page, Position, Project, Repository,
+    RepositoryState, Scope, StoreError, Stored, StoredRepository,
 };
 
+use crate::support::database::{self, Kind, on_both};
+
+/// A database with one repository.
 struct Database {
-    sqlite: Sqlite,
+    destination: Destination,
     scope: Scope,
-    url: DatabaseUrl,
-    _folder: tempfile::TempDir,
+    place: database::Database,
 }
 
 const REPOSITORY: i64 = 1;
@@ -47,17 +48,16 @@ fn listing(slug: &str) -> Listing {
 }
 
 impl Database {
-    async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("commits.db");
-        let sqlite = Sqlite::open(&path).await.unwrap();
-        let scope = sqlite.scope(key("1"), "https://git.example.com".to_owned()).await.unwrap();
-        sqlite.record(scope, vec![listing("r")], vec![]).await.unwrap();
-        Self { sqlite, scope, url: DatabaseUrl::Sqlite(path), _folder: folder }
+    async fn open(on: Kind) -> Self {
+        let place = database::Database::new(on).await;
+        let destination = Destination::open(&place.url()).await.unwrap();
+        let scope = destination.scope(key("1"), "https://git.example.com".to_owned()).await.unwrap();
+        destination.record(scope, vec![listing("r")], vec![]).await.unwrap();
+        Self { destination, scope, place }
     }
 
     async fn store(&self, expected: &Position, page: Page) -> Result<Stored, StoreError> {
-        self.sqlite.store(self.scope, REPOSITORY, expected.clone(), page).await
+        self.destination.store(self.scope, REPOSITORY, expected.clone(), page).await
     }
 
     /// Stores a page and gives the position after it.
@@ -66,7 +66,7 @@ impl Database {
     }
 
     async fn column(&self, sql: &str) -> Vec<String> {
-        let rows = query(&self.url, sql).await.unwrap().rows;
+        let rows = self.place.query(sql).await.rows;
         rows.into_iter().map(|row| row[0].as_str().map_or_else(|| row[0].to_string(), str::to_owned)).collect()
     }
 
@@ -77,7 +77,7 @@ impl Database {
     }
 
     async fn repository(&self) -> StoredRepository {
-        self.sqlite.repositories(self.scope).await.unwrap().remove(0)
+        self.destination.repositories(self.scope).await.unwrap().remove(0)
     }
 }
 
@@ -114,9 +114,8 @@ fn complete(head: char) -> Position {
     Position { head: Some(sha(head)), walk: None }
 }
 
-#[tokio::test]
-async fn a_complete_walk_sets_the_head() {
-    let database = Database::open().await;
+async fn a_complete_walk_sets_the_head(on: Kind) {
+    let database = Database::open(on).await;
     let first = database.store(&Position::default(), page('3', None, "3<2", Next::Page(1))).await.unwrap();
     assert_eq!((first.added, first.position.walk.as_ref().unwrap().next_start), (1, 1));
     assert_eq!(database.repository().await.position, first.position);
@@ -127,20 +126,18 @@ async fn a_complete_walk_sets_the_head() {
     assert_eq!(repository.branch.as_deref(), Some("main"));
 }
 
-#[tokio::test]
-async fn a_position_that_another_process_has_left_is_refused() {
-    let database = Database::open().await;
+async fn a_position_that_another_process_has_left_is_refused(on: Kind) {
+    let database = Database::open(on).await;
     let start = Position::default();
     let first = database.stored(&start, page('3', None, "3<2", Next::Page(1))).await;
     let again = database.store(&start, page('3', None, "3<2", Next::Page(1))).await;
     assert_eq!(again, Err(StoreError::Superseded));
     database.stored(&first, page('3', None, "2", last(false))).await;
-    assert_eq!(database.sqlite.rewind(REPOSITORY, first).await, Err(StoreError::Superseded));
+    assert_eq!(database.destination.rewind(REPOSITORY, first).await, Err(StoreError::Superseded));
 }
 
-#[tokio::test]
-async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing() {
-    let database = Database::open().await;
+async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing(on: Kind) {
+    let database = Database::open(on).await;
     let start = Position::default();
     let missing = database.store(&start, page('3', None, "3<2", last(false))).await;
     assert_eq!(missing, Err(StoreError::Incomplete { missing: sha('2') }));
@@ -151,17 +148,15 @@ async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing
     assert_eq!((database.commits().await, database.repository().await.position), (String::new(), start));
 }
 
-#[tokio::test]
-async fn commits_that_nothing_reaches_are_not_kept() {
-    let database = Database::open().await;
+async fn commits_that_nothing_reaches_are_not_kept(on: Kind) {
+    let database = Database::open(on).await;
     let done = database.store(&Position::default(), page('3', None, "3<2 9<2 2", last(false))).await.unwrap();
     assert_eq!((done.added, done.removed), (3, 1));
     assert_eq!(database.commits().await, "23");
 }
 
-#[tokio::test]
-async fn growth_needs_no_sweep_and_a_rewrite_needs_a_word() {
-    let database = Database::open().await;
+async fn growth_needs_no_sweep_and_a_rewrite_needs_a_word(on: Kind) {
+    let database = Database::open(on).await;
     let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
     // A merge whose second parent is old counts as growth.
     let head = database.stored(&head, page('5', Some('3'), "5<43 4<1", last(false))).await;
@@ -177,9 +172,8 @@ async fn growth_needs_no_sweep_and_a_rewrite_needs_a_word() {
     assert_eq!(database.commits().await, "1");
 }
 
-#[tokio::test]
-async fn a_walk_that_is_given_up_leaves_the_complete_set() {
-    let database = Database::open().await;
+async fn a_walk_that_is_given_up_leaves_the_complete_set(on: Kind) {
+    let database = Database::open(on).await;
     let begun = database.stored(&Position::default(), page('3', None, "3<2", Next::Page(1))).await;
     let begun = database.stored(&begun, page('9', None, "9<8", Next::Page(1))).await;
     assert_eq!(database.commits().await, "9", "without a complete set all goes");
@@ -191,20 +185,18 @@ async fn a_walk_that_is_given_up_leaves_the_complete_set() {
     assert_eq!(database.commits().await, "89b");
 }
 
-#[tokio::test]
-async fn a_rewind_keeps_the_rows_and_reads_again() {
-    let database = Database::open().await;
+async fn a_rewind_keeps_the_rows_and_reads_again(on: Kind) {
+    let database = Database::open(on).await;
     let begun = database.stored(&Position::default(), page('3', None, "3<2", Next::Page(1))).await;
-    let rewound = database.sqlite.rewind(REPOSITORY, begun).await.unwrap();
+    let rewound = database.destination.rewind(REPOSITORY, begun).await.unwrap();
     assert_eq!(rewound.walk.as_ref().unwrap().next_start, 0);
     assert_eq!(database.commits().await, "3");
     let head = database.stored(&rewound, page('3', None, "3<2 2", last(false))).await;
     assert_eq!((head, database.commits().await.as_str()), (complete('3'), "23"));
 }
 
-#[tokio::test]
-async fn authors_are_people_and_not_spellings() {
-    let database = Database::open().await;
+async fn authors_are_people_and_not_spellings(on: Kind) {
+    let database = Database::open(on).await;
     let by = |digit: char, account: Option<i64>, name: &str, email: &str| {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let author = Author { account, name: text(name), email: text(email), ..Author::default() };
@@ -230,43 +222,53 @@ async fn authors_are_people_and_not_spellings() {
     assert_eq!(users().await, ["id:7 Jane Doe", "name:Bob Bob"], "the account takes the row over");
 }
 
-#[tokio::test]
-async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over() {
-    let database = Database::open().await;
-    let renamed = database.sqlite.record(database.scope, vec![listing("renamed")], vec![]).await.unwrap();
+async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over(on: Kind) {
+    let database = Database::open(on).await;
+    let renamed = database.destination.record(database.scope, vec![listing("renamed")], vec![]).await.unwrap();
     assert_eq!((renamed.len(), renamed[0].id, renamed[0].slug.as_str()), (1, REPOSITORY, "renamed"));
-    let again = database.sqlite.scope(key("2"), "https://git.example.com".to_owned()).await.unwrap();
+    let again = database.destination.scope(key("2"), "https://git.example.com".to_owned()).await.unwrap();
     assert_eq!(again, database.scope);
-    let elsewhere = database.sqlite.scope(key("2"), "https://other.example.com".to_owned()).await.unwrap();
+    let elsewhere = database.destination.scope(key("2"), "https://other.example.com".to_owned()).await.unwrap();
     assert_ne!(elsewhere.instance, database.scope.instance);
-    assert_eq!(database.sqlite.record(elsewhere, vec![listing("r")], vec![]).await.unwrap().len(), 1);
+    assert_eq!(database.destination.record(elsewhere, vec![listing("r")], vec![]).await.unwrap().len(), 1);
     assert_eq!(database.column("SELECT count(*) FROM bitbucket_server_repositories").await, ["2"]);
-    database.sqlite.finish_run(elsewhere).await.unwrap();
+    database.destination.finish_run(elsewhere).await.unwrap();
     let checked = "SELECT repository_id FROM bitbucket_repository_freshness WHERE checked_at IS NOT NULL";
     assert_eq!(database.column(checked).await, ["2"], "a run at one server says nothing of another");
 }
 
-#[tokio::test]
-async fn a_mark_is_seen_and_taken_back() {
-    let database = Database::open().await;
+async fn a_mark_is_seen_and_taken_back(on: Kind) {
+    let database = Database::open(on).await;
     for state in [RepositoryState::Failed("Refused"), RepositoryState::Inaccessible, RepositoryState::Empty] {
-        database.sqlite.mark(REPOSITORY, state.clone()).await.unwrap();
+        database.destination.mark(REPOSITORY, state.clone()).await.unwrap();
         let expected = match state {
             RepositoryState::Failed(_) => "Refused 1 new",
             RepositoryState::Inaccessible => " 0 new",
             _ => " 1 empty",
         };
-        let sql =
-            "SELECT coalesce(failure, '') || ' ' || api_accessible || ' ' || state FROM bitbucket_server_repositories";
+        let sql = "SELECT coalesce(failure, '') || ' ' || CAST(api_accessible AS INTEGER) || ' ' || state FROM bitbucket_server_repositories";
         assert_eq!(database.column(sql).await, [expected]);
     }
     let fresh = "SELECT checked_at IS NOT NULL FROM bitbucket_repository_freshness";
-    database.sqlite.finish_run(database.scope).await.unwrap();
+    database.destination.finish_run(database.scope).await.unwrap();
     assert_eq!(database.column(fresh).await, ["1"]);
     // One that the listing no longer shows was not checked; nothing else is known of it.
     let absent = Absent { id: REPOSITORY, allowlisted: true, inaccessible: false };
-    database.sqlite.record(database.scope, vec![], vec![absent]).await.unwrap();
+    database.destination.record(database.scope, vec![], vec![absent]).await.unwrap();
     assert_eq!(database.column(fresh).await, ["0"]);
-    database.sqlite.record(database.scope, vec![listing("r")], vec![]).await.unwrap();
+    database.destination.record(database.scope, vec![listing("r")], vec![]).await.unwrap();
     assert_eq!(database.column(fresh).await, ["1"]);
+}
+
+on_both! {
+    a_complete_walk_sets_the_head,
+    a_position_that_another_process_has_left_is_refused,
+    a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing,
+    commits_that_nothing_reaches_are_not_kept,
+    growth_needs_no_sweep_and_a_rewrite_needs_a_word,
+    a_walk_that_is_given_up_leaves_the_complete_set,
+    a_rewind_keeps_the_rows_and_reads_again,
+    authors_are_people_and_not_spellings,
+    a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over,
+    a_mark_is_seen_and_taken_back,
 }

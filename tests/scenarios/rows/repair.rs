@@ -1,15 +1,15 @@
 //! A walk back from a new head whose old base the server has forgotten.
 
 use super::{Database, complete, last, page};
-use crate::destination::{Last, Next, Position};
+use crate::support::database::{Kind, on_both};
+use bitbucket_connector::destination::{Last, Next, Position};
 
 fn unless_closed(start: u64) -> Next {
     Next::PageUnlessClosed(start, Last { branch: None, confirmed: true })
 }
 
-#[tokio::test]
-async fn a_walk_without_a_base_ends_where_it_meets_the_stored_commits() {
-    let database = Database::open().await;
+async fn a_walk_without_a_base_ends_where_it_meets_the_stored_commits(on: Kind) {
+    let database = Database::open(on).await;
     let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
     let open = page('7', None, "7<6", unless_closed(1));
     let begun = database.stored(&head, open).await;
@@ -19,9 +19,8 @@ async fn a_walk_without_a_base_ends_where_it_meets_the_stored_commits() {
     assert_eq!(database.commits().await, "1267");
 }
 
-#[tokio::test]
-async fn a_row_that_is_closed_is_not_looked_at_again() {
-    let database = Database::open().await;
+async fn a_row_that_is_closed_is_not_looked_at_again(on: Kind) {
+    let database = Database::open(on).await;
     let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
     let before_row_of = async |digit: &str| {
         let table = "bitbucket_server_repository_default_branch_commits";
@@ -38,9 +37,14 @@ async fn a_row_that_is_closed_is_not_looked_at_again() {
     assert_eq!(closed(&walk), before_row_of("4").await, "9, 8 and 7 are closed for good");
     assert_eq!(database.repository().await.position, walk);
     // Read again from the first page: what is stored stays closed.
-    let rewound = database.sqlite.rewind(super::REPOSITORY, walk).await.unwrap();
+    let rewound = database.destination.rewind(super::REPOSITORY, walk).await.unwrap();
     let walk = database.stored(&rewound, page('9', None, "9<84 8<7", unless_closed(2))).await;
     assert_eq!(closed(&walk), before_row_of("4").await);
     assert_eq!(database.stored(&walk, page('9', None, "5<1", unless_closed(7))).await, complete('9'));
     assert_eq!(database.commits().await, "1245789");
+}
+
+on_both! {
+    a_walk_without_a_base_ends_where_it_meets_the_stored_commits,
+    a_row_that_is_closed_is_not_looked_at_again,
 }

@@ -1,0 +1,139 @@
+//! What PostgreSQL's faults mean: what was seen, and what to do. What the server says itself may hold anything, so it
+//! is not repeated here.
+
+use std::io::{self, ErrorKind};
+
+use tokio_postgres::error::SqlState;
+
+use crate::destination::Error;
+
+/// A statement, or the login, failed.
+pub(super) fn of(error: &tokio_postgres::Error) -> Error {
+    if let Some(code) = error.code() {
+        return of_code(code);
+    }
+    if let Some(io) = source::<io::Error>(error) {
+        return match source::<rustls::Error>(io).or_else(|| io.get_ref()?.downcast_ref()) {
+            Some(rustls::Error::InvalidCertificate(_)) => Error::Invalid(
+                "the certificate of the PostgreSQL server is not trusted: check that sslrootcert holds its authority, and \
+                 that it names the host"
+                    .to_owned(),
+            ),
+            Some(_) => Error::Unavailable("TLS with the PostgreSQL server failed".to_owned()),
+            None => lost(),
+        };
+    }
+    // What is left of the login has no other mark than its words.
+    match error.to_string().as_str() {
+        "error performing TLS handshake" => Error::Invalid(
+            "the PostgreSQL server does not offer TLS, and sslmode asks for it: turn it on there, or change sslmode"
+                .to_owned(),
+        ),
+        "invalid configuration" | "authentication error" => {
+            refused("asks for a password, or for another kind of login")
+        }
+        _ => lost(),
+    }
+}
+
+/// A person's query failed, who is told what the server says of it.
+pub(super) fn of_query(error: &tokio_postgres::Error) -> Error {
+    let Some(said) = error.as_db_error() else { return of(error) };
+    let hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    Error::Unavailable(format!("PostgreSQL says: {}{hint}", said.message()))
+}
+
+fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What a code of the server means.
+pub(super) fn of_code(code: &SqlState) -> Error {
+    let invalid = |what: &str| Error::Invalid(format!("PostgreSQL answers {}, {what}", code.code()));
+    let unavailable = |what: &str| Error::Unavailable(format!("PostgreSQL answers {}, {what}", code.code()));
+    match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            refused("refuses the login; the server's log says why")
+        }
+        SqlState::INVALID_CATALOG_NAME => invalid("no such database: create it, or correct the address"),
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            invalid("missing privileges: create the schema with the role as its owner, and let it own what is in it")
+        }
+        SqlState::DISK_FULL => unavailable("disk full: make room on the server"),
+        SqlState::OUT_OF_MEMORY => unavailable("out of memory: give the server more"),
+        SqlState::TOO_MANY_CONNECTIONS => {
+            unavailable("too many connections: raise the server's or the role's limit, or close others")
+        }
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            unavailable("read-only: check that the address is the primary's, and that the role may write")
+        }
+        SqlState::QUERY_CANCELED => {
+            unavailable("cancelled: if no admin did it, raise the statement_timeout of role or server")
+        }
+        SqlState::LOCK_NOT_AVAILABLE => unavailable("locked: look for who else holds locks on these tables"),
+        SqlState::T_R_DEADLOCK_DETECTED => unavailable("a deadlock: look for who else locks rows of these tables"),
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+            unavailable("starting or shutting down")
+        }
+        _ => unavailable("a fault that its log explains"),
+    }
+}
+
+fn refused(what: &str) -> Error {
+    Error::Invalid(format!("the PostgreSQL server {what}: correct user name and password in the address"))
+}
+
+fn lost() -> Error {
+    Error::Unavailable("the connection to PostgreSQL was lost: look whether the server was restarted".to_owned())
+}
+
+/// The server took the connection, and nothing came.
+pub(super) fn silent() -> Error {
+    Error::Unavailable("PostgreSQL does not answer: look whether the server hangs".to_owned())
+}
+
+/// There is no such host, as far as can be told now.
+pub(super) fn unknown_host() -> Error {
+    Error::Unavailable("the PostgreSQL server's name cannot be looked up: correct it, or look at the DNS".to_owned())
+}
+
+/// There is no connection.
+pub(super) fn unreachable(error: &io::Error) -> Error {
+    let seen = match error.kind() {
+        ErrorKind::ConnectionRefused => "it refuses the connection",
+        ErrorKind::NotFound => "there is no such socket",
+        ErrorKind::PermissionDenied => "permission denied",
+        ErrorKind::TimedOut => "it does not answer",
+        _ => "there is no way to it",
+    };
+    Error::Unavailable(format!(
+        "the PostgreSQL server cannot be reached, {seen}: correct host and port, or start the server"
+    ))
+}
+
+/// All connections are busy, which is so only where the server hangs.
+pub(super) fn busy() -> Error {
+    Error::Unavailable("PostgreSQL is too slow: too many transactions wait for a connection".to_owned())
+}
+
+/// The tables are not as the migrations have left them.
+pub(super) fn changed() -> Error {
+    Error::Unavailable("the tables hold what this program did not write: look who has changed them".to_owned())
+}
+
+/// Whether the same transaction may succeed if it is run again: another one was in its way, and has gone on.
+pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| {
+        *code == SqlState::T_R_DEADLOCK_DETECTED
+            || *code == SqlState::T_R_SERIALIZATION_FAILURE
+            // Somebody else has inserted the row that was looked for and not found.
+            || *code == SqlState::UNIQUE_VIOLATION
+    })
+}

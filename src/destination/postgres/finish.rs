@@ -1,0 +1,128 @@
+//! The end of a walk: proof that the stored set is the target's, and the sweep where it is not yet.
+//!
+//! A set of commits is `git rev-list <target>` exactly if it holds the target, is closed under parents, and every
+//! commit in it but the target has a child in it. All of that is seen from the rows.
+//!
+//! The statements are written so that their cost does not depend on what the planner believes, because it knows nothing
+//! of rows that were just written. Sets are compared with EXCEPT, which reads each side once, where NOT EXISTS could
+//! become a loop in a loop. A commit is looked up by a subquery for one value, which cannot become a join and so always
+//! uses the unique index. `repository_id + 0` leaves only the range of ids to find a walk's rows by, and an upper end that
+//! no id reaches makes a range of it that is taken for small: hash tables are laid out for what is expected.
+
+use super::pages::difference;
+use super::rows::value;
+use super::session::Tx;
+use crate::destination::{Checkpoint, Error, Last, StoreError};
+
+/// Sets the head, if the stored set is the target's or becomes it by a sweep. Gives the rows removed, beside those
+/// that the transaction has removed before.
+pub(super) async fn finish(
+    tx: &Tx<'_>,
+    repository: i64,
+    head: Option<&str>,
+    walk: &Checkpoint,
+    last: &Last,
+    added: u64,
+    mut removed: u64,
+) -> Result<u64, StoreError> {
+    let cleared = removed;
+    if !grown(tx, repository, head, walk).await? {
+        if head.is_some() && !last.confirmed {
+            return Err(StoreError::Unconfirmed);
+        }
+        removed += sweep(tx, repository, &walk.target).await?;
+    }
+    // Rows of a walk that was given up were never part of a set.
+    let changed = added > 0 || removed > cleared || head != Some(walk.target.as_str());
+    let sql = "
+        UPDATE bitbucket_server_repositories
+        SET head = $2, default_branch = coalesce($3, default_branch), state = 'synced', failure = NULL,
+            api_accessible = TRUE, walk_target = NULL, walk_since = NULL, walk_after_id = NULL, walk_closed_id = NULL,
+            default_branch_commits_page_start = NULL,
+            default_branch_commits_sync_to = (
+                SELECT committed FROM bitbucket_server_repository_default_branch_commits
+                WHERE repository_id = $1 AND sha = $2),
+            commits_synced_at = CASE WHEN $4 THEN date_trunc('second', now()) ELSE commits_synced_at END,
+            commits = commits + $5
+        WHERE id = $1";
+    tx.execute(sql, &[&repository, &walk.target, &last.branch, &changed, &difference(added, removed)]).await?;
+    Ok(removed)
+}
+
+/// Whether the walk only added to a complete set: the usual case, proven from the walk's own rows.
+async fn grown(tx: &Tx<'_>, repository: i64, head: Option<&str>, walk: &Checkpoint) -> Result<bool, Error> {
+    if head != walk.since.as_deref() {
+        return Ok(false);
+    }
+    let sql = "
+        WITH walked AS MATERIALIZED (
+            SELECT sha, parents FROM bitbucket_server_repository_default_branch_commits
+            WHERE id > $3 AND id < 9223372036854775807 AND repository_id + 0 = $1),
+        parent AS MATERIALIZED (
+            SELECT DISTINCT p.sha FROM walked, jsonb_array_elements_text(walked.parents) AS p (sha)),
+        outside AS (SELECT sha FROM parent EXCEPT SELECT sha FROM walked),
+        childless AS (SELECT sha FROM walked EXCEPT SELECT sha FROM parent)
+        SELECT EXISTS (SELECT FROM walked WHERE sha = $2)
+           AND NOT EXISTS (
+               SELECT FROM outside o WHERE (
+                   SELECT c.id FROM bitbucket_server_repository_default_branch_commits c
+                   WHERE c.repository_id = $1 AND c.sha = o.sha) IS NULL)
+           AND NOT EXISTS (SELECT FROM childless WHERE sha <> $2)
+           AND ($4::text IS NULL OR EXISTS (SELECT FROM parent WHERE sha = $4))";
+    value(&tx.one(sql, &[&repository, &walk.target, &walk.after_id, &walk.since]).await?, 0)
+}
+
+/// The walk's first row of which a parent is not stored; None, where every parent is. Begins where the last look
+/// ended, since rows stay closed: over a whole walk each row is looked at about once, however many pages there are.
+pub(super) async fn first_open(tx: &Tx<'_>, repository: i64, walk: &Checkpoint) -> Result<Option<i64>, Error> {
+    let sql = "
+        SELECT min(w.id) FROM (
+            SELECT id, parents FROM bitbucket_server_repository_default_branch_commits
+            WHERE id > $2 AND repository_id + 0 = $1 OFFSET 0) w, jsonb_array_elements_text(w.parents) AS p (sha)
+        WHERE (
+            SELECT c.id FROM bitbucket_server_repository_default_branch_commits c
+            WHERE c.repository_id = $1 AND c.sha = p.sha) IS NULL";
+    value(&tx.one(sql, &[&repository, &walk.closed_id]).await?, 0)
+}
+
+/// Deletes what the target does not reach. Nothing, if something that it reaches is not stored.
+async fn sweep(tx: &Tx<'_>, repository: i64, target: &str) -> Result<u64, StoreError> {
+    let (missing, deleted) = delete_unreached(tx, repository, target).await?;
+    match missing {
+        Some(missing) => Err(StoreError::Incomplete { missing }),
+        None => Ok(deleted),
+    }
+}
+
+/// Deletes what a commit does not reach over the stored parents. Gives one that it reaches and that is not stored, and
+/// how many were deleted.
+async fn delete_unreached(tx: &Tx<'_>, repository: i64, from: &str) -> Result<(Option<String>, u64), Error> {
+    // A commit that is reached but not stored is in `reach` too, and ends there: no row, no parents.
+    let sql = r#"
+        WITH RECURSIVE reach (sha) AS (
+            SELECT $2::text COLLATE "C"
+            UNION
+            SELECT p.sha COLLATE "C" FROM reach, jsonb_array_elements_text((
+                SELECT c.parents FROM bitbucket_server_repository_default_branch_commits c
+                WHERE c.repository_id = $1 AND c.sha = reach.sha)) AS p (sha)),
+        stored AS MATERIALIZED (
+            SELECT sha FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = $1),
+        missing AS (SELECT sha FROM reach EXCEPT SELECT sha FROM stored),
+        unreached AS MATERIALIZED (SELECT sha FROM stored EXCEPT SELECT sha FROM reach),
+        deleted AS (
+            DELETE FROM bitbucket_server_repository_default_branch_commits c USING unreached u
+            WHERE c.repository_id = $1 AND c.sha = u.sha RETURNING 1)
+        SELECT (SELECT min(sha) FROM missing), (SELECT count(*) FROM deleted)"#;
+    let row = tx.one(sql, &[&repository, &from]).await?;
+    Ok((value(&row, 0)?, value::<i64>(&row, 1)?.unsigned_abs()))
+}
+
+/// Removes what a walk that is given up has stored: all that the complete set's head does not reach.
+pub(super) async fn clear_unfinished(tx: &Tx<'_>, repository: i64, head: Option<&str>) -> Result<u64, Error> {
+    if let Some(head) = head {
+        Ok(delete_unreached(tx, repository, head).await?.1)
+    } else {
+        let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = $1";
+        tx.execute(sql, &[&repository]).await
+    }
+}

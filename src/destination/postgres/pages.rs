@@ -1,0 +1,174 @@
+//! One page of a walk and its checkpoint, in one transaction that begins with a compare-and-set.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use jiff::Timestamp;
+
+use super::Postgres;
+use super::finish;
+use super::rows::{lock, value};
+use super::session::Tx;
+use super::users;
+use crate::destination::{Checkpoint, Commit, Error, Next, Page, Position, Scope, StoreError, Stored};
+
+/// The earliest time that PostgreSQL knows, in seconds: the beginning of the year 4713 before Christ, as astronomers
+/// reckon.
+const EARLIEST: i64 = -210_866_803_200;
+
+impl Postgres {
+    pub(in crate::destination) async fn store(
+        &self,
+        scope: Scope,
+        repository: i64,
+        expected: Position,
+        page: Page,
+    ) -> Result<Stored, StoreError> {
+        let given = Arc::new((expected, page));
+        self.transaction(move |tx| {
+            let given = Arc::clone(&given);
+            async move { store(tx, scope, repository, given.0.clone(), &given.1).await }.boxed()
+        })
+        .await
+    }
+
+    pub(in crate::destination) async fn rewind(
+        &self,
+        repository: i64,
+        mut expected: Position,
+    ) -> Result<Position, StoreError> {
+        let before = expected.clone();
+        if let Some(walk) = &mut expected.walk {
+            walk.next_start = 0;
+        }
+        let after = expected.clone();
+        self.transaction(move |tx| {
+            let (before, walk) = (before.clone(), expected.walk.clone());
+            async move {
+                compare(tx, repository, &before).await?;
+                match &walk {
+                    Some(walk) => Ok(write_checkpoint(tx, repository, walk, 0).await?),
+                    None => Ok(()),
+                }
+            }
+            .boxed()
+        })
+        .await
+        .map(|()| after)
+    }
+}
+
+/// Refuses to go on where another process has moved the repository.
+async fn compare(tx: &Tx<'_>, repository: i64, expected: &Position) -> Result<(), StoreError> {
+    if lock(tx, repository).await?.as_ref() == Some(expected) { Ok(()) } else { Err(StoreError::Superseded) }
+}
+
+async fn store(
+    tx: &Tx<'_>,
+    scope: Scope,
+    repository: i64,
+    expected: Position,
+    page: &Page,
+) -> Result<Stored, StoreError> {
+    compare(tx, repository, &expected).await?;
+    let mut removed = 0;
+    let Position { head, walk } = expected;
+    let mut walk = match walk {
+        Some(walk) if walk.target == page.target && walk.since == page.since => walk,
+        unfinished => {
+            if unfinished.is_some() {
+                removed += finish::clear_unfinished(tx, repository, head.as_deref()).await?;
+            }
+            begin(tx, page).await?
+        }
+    };
+    let added = insert(tx, scope, repository, &page.commits).await?;
+    let open = match &page.next {
+        Next::PageUnlessClosed(..) => finish::first_open(tx, repository, &walk).await?,
+        Next::Page(_) | Next::Last(_) => None,
+    };
+    let last = match &page.next {
+        Next::Last(last) => last,
+        Next::PageUnlessClosed(_, last) if open.is_none() => last,
+        Next::Page(start) | Next::PageUnlessClosed(start, _) => {
+            walk.next_start = *start;
+            walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
+            write_checkpoint(tx, repository, &walk, difference(added, removed)).await?;
+            return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
+        }
+    };
+    removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed).await?;
+    let position = Position { head: Some(walk.target), walk: None };
+    Ok(Stored { position, added, removed })
+}
+
+/// A walk's beginning. All earlier rows of its repository are seen here, because whoever wrote one held the lock that
+/// this transaction holds now. All later ones get higher ids, because the sequence never goes back and no session keeps
+/// numbers in stock. What other repositories do meanwhile only makes the range wider.
+async fn begin(tx: &Tx<'_>, page: &Page) -> Result<Checkpoint, Error> {
+    let sql = "SELECT coalesce(max(id), 0) FROM bitbucket_server_repository_default_branch_commits";
+    let after_id = value(&tx.one(sql, &[]).await?, 0)?;
+    let (target, since) = (page.target.clone(), page.since.clone());
+    Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
+}
+
+/// How many rows there are more than before.
+pub(super) fn difference(added: u64, removed: u64) -> i64 {
+    added.cast_signed() - removed.cast_signed()
+}
+
+async fn write_checkpoint(tx: &Tx<'_>, repository: i64, walk: &Checkpoint, more: i64) -> Result<(), Error> {
+    let sql = "
+        UPDATE bitbucket_server_repositories
+        SET walk_target = $2, walk_since = $3, walk_after_id = $4, walk_closed_id = $5,
+            default_branch_commits_page_start = $6, commits = commits + $7
+        WHERE id = $1";
+    let start = walk.next_start.cast_signed();
+    let Checkpoint { target, since, after_id, closed_id, .. } = walk;
+    tx.execute(sql, &[&repository, target, since, after_id, closed_id, &start, &more]).await?;
+    Ok(())
+}
+
+async fn insert(tx: &Tx<'_>, scope: Scope, repository: i64, commits: &[Commit]) -> Result<u64, Error> {
+    if commits.is_empty() {
+        return Ok(0);
+    }
+    let users = users::upsert(tx, scope, commits).await?;
+    let authors = || commits.iter().map(|commit| commit.author.as_ref());
+    let shas: Vec<_> = commits.iter().map(|commit| &commit.sha).collect();
+    let ids: Vec<_> = authors().map(|author| users.get(&author?.key()?).copied()).collect();
+    let created: Vec<_> = commits.iter().map(|commit| time(commit.created.as_deref())).collect();
+    let committed: Vec<_> = commits.iter().map(|commit| time(commit.committed.as_deref())).collect();
+    let messages: Vec<_> = commits.iter().map(|commit| &commit.message).collect();
+    let parents: Vec<_> = commits.iter().map(Commit::parents_json).collect();
+    let names: Vec<_> = authors().map(|author| author?.name.as_deref()).collect();
+    let emails: Vec<_> = authors().map(|author| author?.email.as_deref()).collect();
+    let sql = "
+        INSERT INTO bitbucket_server_repository_default_branch_commits
+            (repository_id, sha, author_id, created, committed, message, parents, author_name, author_email)
+        SELECT $1, sha, author_id, created, committed, message, parents::jsonb, author_name, author_email
+        FROM unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+                    $9::text[])
+             WITH ORDINALITY
+             AS page (sha, author_id, created, committed, message, parents, author_name, author_email, number)
+        ORDER BY number
+        ON CONFLICT (repository_id, sha) DO NOTHING";
+    tx.execute(sql, &[&repository, &shas, &ids, &created, &committed, &messages, &parents, &names, &emails]).await
+}
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    let earliest = Timestamp::from_second(EARLIEST).unwrap_or(Timestamp::UNIX_EPOCH);
+    text?.parse().ok().map(|time: Timestamp| time.max(earliest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_before_postgresqls_calendar_becomes_its_first() {
+        assert_eq!(time(Some("-009999-01-02T01:59:59Z")).unwrap().to_string(), "-004713-11-24T00:00:00Z");
+        assert_eq!(time(Some("9999-12-30T22:00:00Z")).unwrap().to_string(), "9999-12-30T22:00:00Z");
+        assert_eq!(time(None), None);
+    }
+}
