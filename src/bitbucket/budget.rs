@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::answer::Answerable;
-use super::client::Client;
+use super::client::{Client, Identity};
 use super::error::{Error, Fault, Policy};
+use super::exchange::Question;
 use super::gate::{Account, Pass};
 use super::pace::{Budget, Told};
 
@@ -30,7 +31,7 @@ struct Settings {
 #[derive(Debug, Deserialize)]
 struct Own {
     #[serde(default)]
-    whitelisted: bool,
+    whitelisted: Option<bool>,
     #[serde(default)]
     settings: Option<Bucket>,
 }
@@ -65,13 +66,27 @@ impl Client {
         let slug = slug(name);
         let path = [path.as_slice(), &["users", &slug]].concat();
         match self.out_of_turn::<Own>(account, pass, &path).await {
-            Ok(Some(Own { whitelisted: true, .. })) => Told { budget: None, again: None },
+            Ok(Some(Own { whitelisted: Some(true), .. })) => Told { budget: None, again: None },
             Ok(own) => {
                 let own = own.and_then(|own| own.settings).and_then(Option::from);
                 Told { budget: own.or(budget), again: None }
             }
             Err(error) => Told { budget, again: after(&error) },
         }
+    }
+
+    /// Sends a GET that has its turn already, by the pass of another one. None for 204.
+    async fn out_of_turn<T: Answerable>(
+        &self,
+        account: &Arc<Account>,
+        pass: &Pass,
+        segments: &[&str],
+    ) -> Result<Option<T>, Error> {
+        account.pacer.charge();
+        let url = self.place().base.rest(segments);
+        let request = format!("GET {}", url.path());
+        let question = Question { identity: Identity::Account, url, request: request.clone(), page: false };
+        self.exchange(account, pass.clone(), question).await?.answer.read(&request)
     }
 }
 
@@ -106,6 +121,14 @@ mod tests {
         {
             assert_eq!(budget(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn only_what_passes_is_asked_again() {
+        let after = |fault| after(&Error::Transport { request: "GET /x".to_owned(), fault });
+        assert_eq!(after(Fault::RateLimited { retry_after: None }), Some(AFTER_A_LIMIT));
+        assert_eq!(after(Fault::Server { status: 503, retry_after: None }), Some(AFTER_A_FAULT));
+        assert_eq!(after(Fault::Unexpected { status: 404, what: "a page that is not Bitbucket's" }), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::answer::{Answerable, Reply};
 use super::clients::Clients;
 use super::error::{Error, Fault, Hop};
 use super::exchange::Question;
-use super::gate::{Account, Pass};
+use super::gate::Pass;
 use super::pacer::Turn;
 use super::patience::Patience;
 use super::place::Place;
@@ -198,20 +198,6 @@ impl Client {
             }
             pass.step_back();
         }
-    }
-
-    /// Sends a GET that has its turn already, by the pass of another one. None for 204.
-    pub(super) async fn out_of_turn<T: Answerable>(
-        &self,
-        account: &Arc<Account>,
-        pass: &Pass,
-        segments: &[&str],
-    ) -> Result<Option<T>, Error> {
-        account.pacer.charge();
-        let url = self.place().base.rest(segments);
-        let request = format!("GET {}", url.path());
-        let question = Question { identity: Identity::Account, url, request: request.clone(), page: false };
-        self.exchange(account, pass.clone(), question).await?.answer.read(&request)
     }
 
     /// The account was proven, by an answer that names it or not.

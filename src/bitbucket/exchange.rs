@@ -72,8 +72,7 @@ impl Client {
                 self.proven(named);
             }
             let recognised = (named || proof) && !other;
-            // Before all else: whoever the answer names, a password that was judged wrong is wrong.
-            judge(&account, &pass, recognised, error.as_ref());
+            account.judge(&pass, recognised, error.as_ref());
             if other {
                 error = Some(broken(Fault::OtherAccount));
             } else {
@@ -130,17 +129,6 @@ impl Client {
             }
             error => error,
         }
-    }
-}
-
-/// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
-/// through.
-fn judge(account: &Account, pass: &Pass, recognised: bool, error: Option<&Error>) {
-    match error {
-        Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => account.close(),
-        Some(Error::Transport { fault: Fault::Proxy(401), .. }) => account.doubt(),
-        _ if recognised => account.prove(pass),
-        _ => {}
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::door::{Door, Shut};
 use super::pacer::Pacer;
-use super::{BaseUrl, Credentials, Error};
+use super::{BaseUrl, Credentials, Error, Fault, Refusal};
 
 /// Passwords that were judged wrong and that nobody uses now are remembered up to this number.
 const REMEMBERED: usize = 1000;
@@ -132,20 +132,31 @@ impl Account {
         }
     }
 
+    /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let through.
+    /// Whoever the answer names, a password that was judged wrong is wrong.
+    pub(super) fn judge(&self, pass: &Pass, recognised: bool, error: Option<&Error>) {
+        match error {
+            Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => self.close(),
+            Some(Error::Transport { fault: Fault::Proxy(401), .. }) => self.doubt(),
+            _ if recognised => self.prove(pass),
+            _ => {}
+        }
+    }
+
     /// The server recognised the account in the answer to this pass's request.
-    pub(super) fn prove(&self, pass: &Pass) {
+    fn prove(&self, pass: &Pass) {
         if let (Some(mut door), Some(permit)) = (self.door(), &pass.account) {
             door.prove(permit);
         }
     }
 
     /// The password was judged wrong.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         self.door().iter_mut().for_each(|door| door.close());
     }
 
     /// It may have been: something in front of Bitbucket has answered 401.
-    pub(super) fn doubt(&self) {
+    fn doubt(&self) {
         self.door().iter_mut().for_each(|door| door.doubt(Instant::now()));
     }
 

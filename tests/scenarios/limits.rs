@@ -1,20 +1,22 @@
 //! The account's request budget: nobody sends more than it allows, and all who use the account share it. A time is only
 //! ever looked at from below: never sooner, however slow the machine is.
 
+mod refusals;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::spec::ImportFilter;
 use bitbucket_connector::bitbucket::{
-    BaseUrl, Client, Clients, Credentials, Error, Fault as Broken, Options, Patience, RETRY_WAITS, Rate, Way,
+    BaseUrl, Client, Clients, Credentials, Error, Options, Patience, RETRY_WAITS, Rate, Way,
 };
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination};
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::{Filter, Run, Summary};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_connector::verification::{Outcome, Past, Verdict, verify};
-use bitbucket_simulator::{Action, Command, Fault, Hold, RateLimit, Refusal, Seen, Simulator, histories};
+use bitbucket_simulator::{Action, Command, Fault, RateLimit, Refusal, Seen, Simulator, histories};
 use tempfile::TempDir;
 
 use crate::support::operator::{Stage, connection, secret};
@@ -29,13 +31,13 @@ struct House {
 
 impl House {
     /// With so many repositories of one commit each, and this bucket for everybody.
-    async fn start(repositories: usize, rate_limit: Option<RateLimit>) -> Self {
+    async fn start(repositories: usize, rate_limit: impl Into<Option<RateLimit>>) -> Self {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.git");
         histories::linear(&path, 1).unwrap();
         let builder = Simulator::builder().user("reader", "hunter2").token("reader", "tok-hunter2");
-        let builder = builder.configure(|settings| settings.rate_limit = rate_limit);
+        let builder = builder.configure(|settings| settings.rate_limit = rate_limit.into());
         let builder = (0..repositories)
             .fold(builder, |builder, number| builder.repository(&format!("PLAT/r{number:03}"), path.clone()));
         let simulator = builder.start().await.unwrap();
@@ -101,8 +103,8 @@ impl House {
     }
 }
 
-const fn bucket(capacity: u32, fill_rate: u32) -> Option<RateLimit> {
-    Some(RateLimit { capacity, fill_rate })
+const fn bucket(capacity: u32, fill_rate: u32) -> RateLimit {
+    RateLimit { capacity, fill_rate }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +155,7 @@ async fn the_smallest_rate_holds_for_the_account() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_a_bucket_of_its_own_keeps_to_that() {
     let house = House::start(40, bucket(1000, 1000)).await;
-    let settings = Some(RateLimit { capacity: 30, fill_rate: 10 });
+    let settings = Some(bucket(30, 10));
     house.simulator.apply(Command::UserRateLimit { user: "reader".to_owned(), settings }).unwrap();
     house.run(house.client(None), "a").await;
     assert_eq!((house.seen().len(), house.refused()), (83, 0));
@@ -172,7 +174,7 @@ async fn who_has_no_limit_is_not_paced() {
     for version in ["8.19.4", "6.5.1"] {
         let house = House::start(200, None).await;
         house.simulator.configure(|settings| settings.version = version.to_owned());
-        let settings = Some(RateLimit { capacity: 60, fill_rate: 1 });
+        let settings = Some(bucket(60, 1));
         house.simulator.apply(Command::UserRateLimit { user: "reader".to_owned(), settings }).unwrap();
         let client = house.client(None);
         house.run(client.clone(), "a").await;
@@ -213,80 +215,6 @@ async fn a_run_of_a_few_requests_asks_for_no_budget() {
     let house = House::start(4, bucket(60, 5)).await;
     house.run(house.client(None), "a").await;
     assert_eq!((house.seen().len(), house.asked().len()), (9, 0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_after_a_burst_is_refused_once_at_most() {
-    let house = House::start(20, bucket(60, 5)).await;
-    // Somebody has emptied the bucket.
-    let other = house.with_rate(1000);
-    while within("an answer", other.prove_identity()).await.is_ok() {}
-    house.simulator.clear_requests();
-    let anew = House { clients: Clients::new(16, Addresses::all()), ..house };
-    assert_eq!(anew.run(anew.client(None), "a").await.synced, 20);
-    let refused = anew.seen().into_iter().filter(|seen| seen.status == Some(429)).count();
-    // At most what is under way at the same time.
-    assert!(refused <= 4, "{refused} refused");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_retry_after_holds_up_everybody_who_uses_the_account() {
-    let house = House::start(1, None).await;
-    let (one, other) = (house.impatient(), house.impatient());
-    other.application_properties().await.unwrap();
-    for refusal in [
-        Action::Refuse(Refusal::RateLimited { retry_after: 2 }),
-        Action::Status {
-            status: 503,
-            headers: vec![("Retry-After".to_owned(), "2".to_owned())],
-            body: "<h1>Service Unavailable</h1>".to_owned(),
-        },
-    ] {
-        house.simulator.faults().push(Fault::on_path("/users", refusal).times(1));
-        let began = Instant::now();
-        one.prove_identity().await.unwrap_err();
-        within("the other's answer", other.prove_identity()).await.unwrap();
-        assert!(began.elapsed() >= Duration::from_secs(2), "after {:?}", began.elapsed());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_holds_for_those_who_wait_for_the_host_already() {
-    let house = House { clients: Clients::new(1, Addresses::all()), ..House::start(1, None).await };
-    let (one, other) = (house.impatient(), house.impatient());
-    let hold = Hold::new();
-    house.simulator.faults().push(Fault::on_path("/users", Action::Hold(hold.clone())));
-    house
-        .simulator
-        .faults()
-        .push(Fault::on_path("/users", Action::Refuse(Refusal::RateLimited { retry_after: 2 })).times(1));
-    one.application_properties().await.unwrap();
-    other.application_properties().await.unwrap();
-    let mut first = Box::pin(one.prove_identity());
-    assert!(futures::poll!(&mut first).is_pending());
-    let mut second = Box::pin(other.prove_identity());
-    assert!(futures::poll!(&mut second).is_pending());
-    hold.release();
-    let began = Instant::now();
-    let (first, second) = within("the answers", async { tokio::join!(first, second) }).await;
-    assert!(first.is_err() && second.is_ok());
-    assert!(began.elapsed() >= Duration::from_secs(2), "after {:?}", began.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_without_one_makes_everybody_slower() {
-    let house = House::start(1, None).await;
-    let (one, other) = (house.impatient(), house.impatient());
-    let proxy = Action::Status { status: 429, headers: vec![], body: String::new() };
-    house.simulator.faults().push(Fault::on_path("/users", proxy).times(1));
-    let refused = one.prove_identity().await.unwrap_err();
-    assert!(matches!(refused, Error::Transport { fault: Broken::RateLimited { retry_after: None }, .. }));
-    let began = Instant::now();
-    for _ in 0..8 {
-        within("an answer", other.prove_identity()).await.unwrap();
-    }
-    // Five a second, and a little more with each second.
-    assert!(began.elapsed() >= Duration::from_secs(1), "in {:?}", began.elapsed());
 }
 
 fn observed(generation: i64) -> impl Fn(&BitbucketConnection) -> bool {
