@@ -101,8 +101,11 @@ async fn route(call: &Call<'_>, segments: &[&str]) -> Result<Response, Refusal> 
         ["users"] => users::list(call),
         ["users", slug] => users::get(call, slug),
         ["profile", "recent", "repos"] => repositories::recent(call),
-        ["admin", "rate-limit", "settings"] => users::rate_limit(call),
-        ["admin", "rate-limit", "settings", "users", slug] => users::own_rate_limit(call, slug),
+        ["admin", "rate-limit", "settings", rest @ ..] if call.settings.at_least(6, 6) => match rest {
+            [] => users::rate_limit(call),
+            ["users", slug] => users::own_rate_limit(call, slug),
+            _ => Err(Refusal::NoSuchRoute),
+        },
         _ => Err(Refusal::NoSuchRoute),
     }
 }

@@ -57,12 +57,17 @@ struct OwnLimit {
     settings: Option<RateLimit>,
 }
 
-/// `GET /admin/rate-limit/settings/users/{slug}`: one's own only.
+/// `GET /admin/rate-limit/settings/users/{slug}`: one's own only, and 404 where there are none (REST 9.4: "The specified
+/// user does not exist, or has no settings"). They are kept, and shown, while limiting is off (seen on 10.4). The exception
+/// is inferred.
 pub(super) fn own_rate_limit(call: &Call<'_>, slug: &str) -> Result<Response, Refusal> {
     let user = call.somebody()?;
     if !user.slug.eq_ignore_ascii_case(slug) {
         return Err(Refusal::NotPermitted);
     }
-    let settings = (!user.exempt).then(|| user.rate_limit.or(call.settings.rate_limit).unwrap_or_default());
+    let settings = user.rate_limit.filter(|_| !user.exempt);
+    if settings.is_none() && !user.exempt {
+        return Err(Refusal::NoSuchUser { slug: slug.to_owned() });
+    }
     ok(&OwnLimit { user: shapes::user(user, &call.base), whitelisted: user.exempt, settings })
 }

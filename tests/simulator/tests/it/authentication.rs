@@ -118,8 +118,7 @@ async fn a_budget_runs_out() {
     let house = house_with(|builder| builder.configure(|settings| settings.rate_limit = Some(limit))).await;
     let settings = house.get("/admin/rate-limit/settings").await.json();
     assert_eq!(settings, json!({"enabled": true, "defaultSettings": {"capacity": 2, "fillRate": 0}}));
-    let own = house.get("/admin/rate-limit/settings/users/reader").await.json();
-    assert_eq!((&own["whitelisted"], &own["settings"]["capacity"]), (&json!(false), &json!(2)));
+    assert_eq!(house.get("/admin/rate-limit/settings/users/reader").await.status, 404, "none of its own");
     let answer = house.get("/users").await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
     assert_eq!(answer.header("x-ausername"), Some("reader"));
@@ -130,6 +129,20 @@ async fn a_budget_runs_out() {
     let own = house.get("/admin/rate-limit/settings/users/reader").await.json();
     assert_eq!((&own["whitelisted"], own.get("settings")), (&json!(true), None));
     assert_eq!(house.get("/admin/rate-limit/settings/users/other").await.exception().1, "AuthorisationException");
+    for command in [
+        bitbucket_simulator::Command::ExemptFromRateLimit { user: "reader".to_owned(), exempt: false },
+        bitbucket_simulator::Command::UserRateLimit { user: "reader".to_owned(), settings: Some(RateLimit::default()) },
+    ] {
+        house.simulator.apply(command).unwrap();
+    }
+    // What is set for a user is shown, but does not count, while limiting is off.
+    house.simulator.configure(|settings| settings.rate_limit = None);
+    let settings = house.get("/admin/rate-limit/settings").await.json();
+    assert_eq!(settings, json!({"enabled": false, "defaultSettings": {"capacity": 60, "fillRate": 5}}));
+    let own = house.get("/admin/rate-limit/settings/users/reader").await.json();
+    assert_eq!((&own["whitelisted"], &own["settings"]["capacity"]), (&json!(false), &json!(60)));
+    house.simulator.configure(|settings| settings.version = "6.5.1".to_owned());
+    assert_eq!(house.get("/admin/rate-limit/settings").await.status, 404, "before 6.6");
 }
 
 #[tokio::test]
