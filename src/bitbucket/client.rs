@@ -8,6 +8,7 @@ use futures::StreamExt;
 use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -15,8 +16,10 @@ use super::answer::Answer;
 use super::clients::Clients;
 use super::error::{Error, Fault, Hop};
 use super::gate::{Account, Pass};
+use super::pacer::Turn;
 use super::patience::Patience;
 use super::place::Place;
+use super::rate::Rate;
 use super::refusal::Refusal;
 use super::way::Way;
 use super::{BaseUrl, Credentials, fault, headers};
@@ -48,6 +51,8 @@ pub struct Client {
     denied: Option<Hop>,
     credentials: Credentials,
     slots: Arc<Semaphore>,
+    /// What the client's user allows for.
+    rate: Arc<Rate>,
     timeout: Duration,
     patience: Patience,
     reopen: Option<String>,
@@ -90,7 +95,8 @@ impl Client {
         };
         let denied = refused(base.literal()).then_some(Hop::Host).or(denied);
         let Options { concurrency, patience, reopen } = options;
-        let given = Place::new(&clients, base, &credentials, reopen.as_deref());
+        let rate = Arc::default();
+        let given = Place::new(&clients, base, &credentials, reopen.as_deref(), &rate);
         Self {
             clients,
             http,
@@ -100,12 +106,21 @@ impl Client {
             denied,
             credentials,
             slots: Arc::new(Semaphore::new(concurrency.max(1))),
+            rate,
             timeout: way.timeout,
             patience,
             reopen,
             requests: Arc::default(),
             recognised: Arc::default(),
         }
+    }
+
+    /// The client of a user who allows for this rate.
+    #[must_use]
+    pub fn paced(mut self, rate: Rate) -> Self {
+        self.rate = Arc::new(rate);
+        self.place().account.pacer.join(&self.rate);
+        self
     }
 
     /// The Bitbucket that is asked.
@@ -130,7 +145,7 @@ impl Client {
     /// This is the place, unless another was learned before.
     pub(super) fn settle(&self, elsewhere: Option<BaseUrl>) {
         self.learned.get_or_init(|| {
-            elsewhere.map(|base| Place::new(&self.clients, base, &self.credentials, self.reopen.as_deref()))
+            elsewhere.map(|base| Place::new(&self.clients, base, &self.credentials, self.reopen.as_deref(), &self.rate))
         });
     }
 
@@ -170,21 +185,50 @@ impl Client {
         url: &Url,
         request: &str,
     ) -> Result<Reply<T>, Error> {
-        let broken = |fault| Error::Transport { request: request.to_owned(), fault };
         if let Some(hop) = self.denied {
-            return Err(broken(Fault::Denied(hop)));
+            return Err(Error::Transport { request: request.to_owned(), fault: Fault::Denied(hop) });
         }
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
         let pass = match identity {
-            Identity::Account => account.enter().await?,
+            Identity::Account => self.enter(account).await?,
             Identity::Nobody => account.enter_as_nobody().await?,
         };
+        self.exchange(identity, account, &pass, url, request).await
+    }
+
+    /// Waits until a request with the credentials may be sent, and learns before what the account may send.
+    async fn enter(&self, account: &Account) -> Result<Pass, Error> {
+        let mut pass = account.knock().await?;
+        loop {
+            let turn = account.pacer.turn().await;
+            account.admit(&mut pass).await?;
+            match turn {
+                Turn::Ask(question) => account.pacer.learn(question, self.budget(account, &pass).await),
+                // While it waited for the host, the server may have asked for a pause.
+                Turn::Go if account.pacer.is_paused() => {}
+                Turn::Go => return Ok(pass),
+            }
+            pass.step_back();
+        }
+    }
+
+    /// Sends a GET and reads the whole answer.
+    pub(super) async fn exchange<T: DeserializeOwned>(
+        &self,
+        identity: Identity,
+        account: &Account,
+        pass: &Pass,
+        url: &Url,
+        request: &str,
+    ) -> Result<Reply<T>, Error> {
+        let broken = |fault| Error::Transport { request: request.to_owned(), fault };
         let accept = HeaderValue::from_static("application/json");
         let mut builder = self.http.get(url.clone()).header(ACCEPT, accept).timeout(self.timeout);
         if identity == Identity::Account {
             builder = self.credentials.apply(builder);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let sent = Instant::now();
         let answer = self.receive(builder, url).await.map_err(broken)?;
         let mut result = answer.read(request);
         if identity == Identity::Account {
@@ -192,7 +236,9 @@ impl Client {
                 result = Err(broken(Fault::OtherAccount));
             } else {
                 result = result.map_err(|error| self.of_these_credentials(error));
-                judge(account, &pass, answer.username.is_some(), result.as_ref().err());
+                let recognised = answer.username.is_some();
+                account.judge(pass, recognised, result.as_ref().err());
+                account.pacer.note(sent, recognised, result.as_ref().err());
             }
         }
         Ok(Reply { value: result?, username: answer.username, request: request.to_owned() })
@@ -222,6 +268,11 @@ impl Client {
         Ok(answer)
     }
 
+    /// The account, as far as an answer has named it.
+    pub(super) fn recognised(&self) -> Option<&str> {
+        self.recognised.get().map(String::as_str)
+    }
+
     /// Whether an earlier answer named another account. One set of credentials is one account.
     fn is_another(&self, name: &str) -> bool {
         self.recognised.get_or_init(|| name.to_owned()) != name
@@ -235,15 +286,5 @@ impl Client {
             }
             error => error,
         }
-    }
-}
-
-/// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let
-/// through.
-fn judge(account: &Account, pass: &Pass, recognised: bool, error: Option<&Error>) {
-    if recognised {
-        account.prove(pass);
-    } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
-        account.close();
     }
 }

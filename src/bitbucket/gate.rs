@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{BaseUrl, Credentials, Error};
+use super::pacer::Pacer;
+use super::{BaseUrl, Credentials, Error, Refusal};
 
 /// Bitbucket's CAPTCHA locks an account at the fifth wrong password in a row.
 const PASSWORD_REQUESTS: usize = 4;
@@ -28,6 +29,7 @@ pub struct Account {
     password: bool,
     door: Mutex<Door>,
     host: Arc<Semaphore>,
+    pub(super) pacer: Pacer,
 }
 
 /// Whether a password may go out, and how often at a time.
@@ -42,10 +44,10 @@ struct Door {
 }
 
 /// Permission for one request, given back when dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pass {
     account: Option<OwnedSemaphorePermit>,
-    _host: OwnedSemaphorePermit,
+    host: Option<OwnedSemaphorePermit>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -68,7 +70,8 @@ impl Gates {
         if let Some(gate) = entry.upgrade() {
             return gate;
         }
-        let gate = Arc::new(Account { password: credentials.is_password(), door: Mutex::new(Door::default()), host });
+        let (password, door) = (credentials.is_password(), Mutex::new(Door::default()));
+        let gate = Arc::new(Account { password, door, host, pacer: Pacer::new() });
         *entry = Arc::downgrade(&gate);
         gate
     }
@@ -93,6 +96,13 @@ impl Default for Door {
     }
 }
 
+impl Pass {
+    /// Makes room for others at the host.
+    pub(super) fn step_back(&mut self) {
+        self.host = None;
+    }
+}
+
 impl Door {
     /// Whether this is a permit of before the last closing.
     fn is_stale(&self, permit: &OwnedSemaphorePermit) -> bool {
@@ -103,14 +113,16 @@ impl Door {
 impl Account {
     /// Waits until a request without credentials may be sent: it cannot hurt the account.
     pub(super) async fn enter_as_nobody(&self) -> Result<Pass, Error> {
-        let host = Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?;
-        Ok(Pass { account: None, _host: host })
+        let mut pass = Pass::default();
+        self.admit(&mut pass).await?;
+        Ok(pass)
     }
 
-    /// Waits until a request with the credentials may be sent.
-    pub(super) async fn enter(&self) -> Result<Pass, Error> {
+    /// Waits until there are not too many requests of this account. Whoever is through waits for their turn next, and
+    /// only then for the host, so that an account that has to wait takes no place from others.
+    pub(super) async fn knock(&self) -> Result<Pass, Error> {
         if !self.password {
-            return self.enter_as_nobody().await;
+            return Ok(Pass::default());
         }
         let slots = {
             let door = lock(&self.door);
@@ -120,16 +132,30 @@ impl Account {
             Arc::clone(&door.slots)
         };
         let account = slots.acquire_owned().await.map_err(|_| Error::GateClosed)?;
-        let host = Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?;
+        Ok(Pass { account: Some(account), host: None })
+    }
+
+    /// Waits until the host is not asked too much at a time.
+    pub(super) async fn admit(&self, pass: &mut Pass) -> Result<(), Error> {
+        pass.host = Some(Arc::clone(&self.host).acquire_owned().await.map_err(|_| Error::GateClosed)?);
         // Asked again: while this request waited, another may have found the password wrong.
-        if lock(&self.door).is_stale(&account) {
+        if pass.account.as_ref().is_some_and(|account| lock(&self.door).is_stale(account)) {
             return Err(Error::GateClosed);
         }
-        Ok(Pass { account: Some(account), _host: host })
+        Ok(())
+    }
+
+    /// Opens the gate wide for a proven password and closes it for a wrong one, before anybody else is let through.
+    pub(super) fn judge(&self, pass: &Pass, recognised: bool, error: Option<&Error>) {
+        if recognised {
+            self.prove(pass);
+        } else if error.and_then(Error::refusal) == Some(Refusal::WrongPassword) {
+            self.close();
+        }
     }
 
     /// The server recognised the account in the answer to this pass's request.
-    pub(super) fn prove(&self, pass: &Pass) {
+    fn prove(&self, pass: &Pass) {
         let Some(permit) = &pass.account else { return };
         let mut door = lock(&self.door);
         // An answer from before the closing proves nothing about the password now.
@@ -174,6 +200,12 @@ mod tests {
     }
 
     impl Account {
+        async fn enter(&self) -> Result<Pass, Error> {
+            let mut pass = self.knock().await?;
+            self.admit(&mut pass).await?;
+            Ok(pass)
+        }
+
         fn free(&self) -> usize {
             lock(&self.door).slots.available_permits()
         }

@@ -6,6 +6,7 @@
 mod answer;
 #[cfg(test)]
 mod answer_properties;
+mod budget;
 mod client;
 mod clients;
 mod credentials;
@@ -21,8 +22,13 @@ pub mod model;
 mod model_properties;
 #[cfg(test)]
 mod noise;
+mod pace;
+#[cfg(test)]
+mod pace_tests;
+mod pacer;
 mod patience;
 mod place;
+mod rate;
 mod refusal;
 mod resolver;
 mod text;
@@ -38,6 +44,7 @@ pub use self::endpoints::Range;
 pub use self::error::{Error, Fault, Hop, Policy};
 pub use self::gate::Account;
 pub use self::patience::{Patience, RETRY_WAITS};
+pub use self::rate::Rate;
 pub use self::refusal::Refusal;
 pub use self::url::{BaseUrl, InvalidUrl};
 pub use self::way::{Authorities, InvalidWay, Proxy, Way};

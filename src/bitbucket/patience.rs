@@ -10,7 +10,7 @@ use super::error::{Error, Policy};
 pub const RETRY_WAITS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
 
 /// The longest time that a server's Retry-After is waited for in place.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How patient a client is, and what ends its patience.
 #[derive(Clone, Debug, Default)]

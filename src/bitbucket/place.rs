@@ -9,6 +9,7 @@ use super::endpoints::require;
 use super::error::{Error, Fault};
 use super::gate::Account;
 use super::model::ApplicationProperties;
+use super::rate::Rate;
 use super::{BaseUrl, Credentials};
 
 /// A Bitbucket, and the gate of the client's credentials there.
@@ -19,9 +20,17 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The gate is opened for a person who did what `reopen` says.
-    pub fn new(clients: &Clients, base: BaseUrl, credentials: &Credentials, reopen: Option<&str>) -> Self {
+    /// The gate is opened for a person who did what `reopen` says, and the account's pace heeds `rate` as long as that
+    /// lives.
+    pub fn new(
+        clients: &Clients,
+        base: BaseUrl,
+        credentials: &Credentials,
+        reopen: Option<&str>,
+        rate: &Arc<Rate>,
+    ) -> Self {
         let account = clients.account(&base, credentials);
+        account.pacer.join(rate);
         if let Some(request) = reopen {
             account.reopen(request);
         }
