@@ -177,10 +177,15 @@ pub enum PersonalProjects {
     Include,
 }
 
-/// Limits towards Bitbucket of one connection.
+/// Limits towards Bitbucket of one connection. A change holds from the next request or run on; it starts none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Limits {
+    /// Requests a second, from 1 to 1000. Without it the account's own budget holds where the server states one, and no
+    /// rate otherwise. Connections of one account at one host share a budget: the smallest rate among them holds for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub requests_per_second: Option<i32>,
     /// Requests in flight at a time, from 1 to 16. With a password never more than 4 are made for one
     /// account and host, whatever stands here.
     #[schemars(range(min = 1, max = 16))]
@@ -189,7 +194,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 4 }
+        Self { requests_per_second: None, concurrency: 4 }
     }
 }
 

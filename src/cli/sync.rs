@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::account::{Access, Account, CONCURRENCY};
 use super::database::Database;
 use super::{Failure, exit_code, progress};
+use crate::bitbucket::Rate;
 use crate::destination::{ConnectionKey, DatabaseUrl, Destination};
 use crate::runtime::shutdown;
 use crate::sync::{Filter, Run, RunError, Summary};
@@ -30,7 +31,10 @@ pub(super) struct Args {
     /// Name of the connection in the database: runs of one name keep one set of rows [default: the url's host]
     #[arg(long)]
     name: Option<String>,
-    /// Requests, and so repositories, at a time
+    /// Requests a second [default: the account's own budget where the server states one, else any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    requests_per_second: Option<u32>,
+    /// Requests, and so repositories, at a time; with a password never more than 4
     #[arg(long, default_value_t = CONCURRENCY as u64, value_parser = clap::value_parser!(u64).range(1..=16))]
     concurrency: u64,
     /// How the result is written
@@ -70,10 +74,11 @@ struct Repositories {
 
 /// Runs once, and says by its exit code what came of it. What is stored stays, however it ends.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let Args { account, database, name, concurrency, output } = args;
+    let Args { account, database, name, requests_per_second, concurrency, output } = args;
     let concurrency = usize::try_from(concurrency).unwrap_or(CONCURRENCY);
     let stop = shutdown::on_signal()?;
     let Access { client, import, .. } = account.access(concurrency, stop)?;
+    let client = client.paced(Rate::new(requests_per_second));
     let began = Instant::now();
     let filter = Filter::from(&import);
     if let Err(outcome) = is_bitbucket(&client).await {

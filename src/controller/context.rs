@@ -16,7 +16,7 @@ use super::decision::{Inputs, Knowledge};
 use super::destinations::Destinations;
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
-use crate::bitbucket::{Account, Client as Bitbucket, Clients};
+use crate::bitbucket::{Account, Client as Bitbucket, Clients, Rate};
 use crate::sync::{Progress, RunError, Summary};
 use crate::trust::Trust;
 use crate::verification::Outcome;
@@ -62,6 +62,8 @@ pub struct Memory {
     pub asking: Option<Asking>,
     /// The sync run under way, or ended and not yet told.
     pub run: Option<Underway>,
+    /// The rate that the spec allows for, which clients that are at work heed too.
+    pub rate: Rate,
     /// Keeps the connections and the gate, and with it what is known of the password, between verifications.
     pub bitbucket: Option<Bitbucket>,
     /// The gate that was closed for a password of which the status says that it is wrong.

@@ -13,7 +13,7 @@ use super::tasks::{Task, Wake};
 use crate::api::Reason;
 use crate::api::conditions::{VERIFIED, find};
 use crate::api::status::Trigger;
-use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS};
+use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS, Rate};
 use crate::destination::{ConnectionKey, Destination};
 use crate::sync::{Filter, Run, RunError};
 use crate::verification::{Outcome, Past, no_way, verify};
@@ -23,7 +23,7 @@ impl Pass<'_> {
     pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced) {
         let stop = self.context.stop.child_token();
         let patience = Patience { stop: stop.clone(), waits: &[] };
-        let client = self.client(known, patience, self.requested_at.clone());
+        let client = self.client(known, &memory.rate, patience, self.requested_at.clone());
         if let Ok(client) = &client {
             memory.bitbucket = Some(client.clone());
         }
@@ -61,7 +61,8 @@ impl Pass<'_> {
     /// Starts a run that was claimed.
     pub(super) fn sync(&self, memory: &mut Memory, trigger: Trigger, known: Dereferenced, destination: Destination) {
         let stop = self.context.stop.child_token();
-        let client = match self.client(&known, Patience { stop: stop.clone(), waits: RETRY_WAITS }, None) {
+        let patience = Patience { stop: stop.clone(), waits: RETRY_WAITS };
+        let client = match self.client(&known, &memory.rate, patience, None) {
             Ok(client) => client,
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
@@ -100,9 +101,21 @@ impl Pass<'_> {
     }
 
     /// A client for the connection's account, with the connection's limits.
-    fn client(&self, known: &Dereferenced, patience: Patience, reopen: Option<String>) -> Result<Client, InvalidWay> {
+    fn client(
+        &self,
+        known: &Dereferenced,
+        rate: &Rate,
+        patience: Patience,
+        reopen: Option<String>,
+    ) -> Result<Client, InvalidWay> {
         let options = Options { concurrency: self.concurrency(), patience, reopen };
-        self.context.clients.client(known.url.clone(), known.credentials.clone(), &known.way, options)
+        let client = self.context.clients.client(known.url.clone(), known.credentials.clone(), &known.way, options)?;
+        Ok(client.paced(rate.clone()))
+    }
+
+    /// What the spec allows for, where it says so.
+    pub(super) fn requests_per_second(&self) -> Option<u32> {
+        self.object.spec.limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok())
     }
 
     /// Requests, and so repositories, at a time.

@@ -96,6 +96,7 @@ async fn sync_says_by_its_exit_code_what_is_wrong() {
         ("tok-hunter2", &["--database", &missing], 6, "missing/commits.db"),
         ("tok-hunter2", &["--url", "ftp://git.example.com"], 2, "https://"),
         ("tok-hunter2", &["--concurrency", "17"], 2, "1..=16"),
+        ("tok-hunter2", &["--requests-per-second", "0"], 2, "1..=1000"),
         ("tok-hunter2", &["--database", "mysql://x"], 2, "sqlite://"),
     ] {
         let (code, _, errors) = desk.sync(token, more).await;
@@ -107,6 +108,17 @@ async fn sync_says_by_its_exit_code_what_is_wrong() {
     let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["repositories"]["failed"]), (7, &json!(1)));
     assert!(errors.contains("left behind: PLAT/api: IncompleteListing: "), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_keeps_to_the_rate_that_it_is_told() {
+    let desk = Desk::start().await;
+    // Whoever sends more is refused; and no budget is asked for.
+    let limit = bitbucket_simulator::RateLimit { capacity: 3, fill_rate: 3 };
+    desk.simulator.configure(|settings| settings.rate_limit = Some(limit));
+    let (code, report, errors) = desk.sync("tok-hunter2", &["--requests-per-second", "2"]).await;
+    assert_eq!((code, &report["requests"], errors.as_str()), (0, &json!(8), ""));
+    assert!(desk.simulator.requests().iter().all(|seen| seen.status != Some(429)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

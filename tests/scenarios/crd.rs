@@ -36,7 +36,7 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
 }
 
 /// Each rule: what is written, and what the rejection must name.
-const REJECTED: [(&str, &str); 26] = [
+const REJECTED: [(&str, &str); 28] = [
     (
         "url: 'ftp://git.example.com', secretRef: {name: s}",
         "spec.url: Invalid value: \"ftp://git.example.com\": url must begin with https:// or http://",
@@ -74,6 +74,8 @@ const REJECTED: [(&str, &str); 26] = [
         "spec.import.repositories[0]",
     ),
     ("url: 'https://g', secretRef: {name: s}, limits: {concurrency: 17}", "spec.limits.concurrency"),
+    ("url: 'https://g', secretRef: {name: s}, limits: {requestsPerSecond: 0}", "spec.limits.requestsPerSecond"),
+    ("url: 'https://g', secretRef: {name: s}, limits: {requestsPerSecond: 0.5}", "spec.limits.requestsPerSecond"),
     ("url: 'https://g', secretRef: {name: s}, shedule: '0 * * * *'", "unknown field \"spec.shedule\""),
 ];
 

@@ -111,9 +111,11 @@ impl Bench {
 }
 
 impl Bench {
-    /// Requests since the last call, in short: `list`, `head`, `page@START`, `who` for a repository itself, `users`.
+    /// Requests since the last call, in short: `list`, `head`, `page@START`, `who` for a repository itself, `users`,
+    /// `budget` for what a run of more than ten requests asks for.
     pub fn trace(&self) -> String {
         let short = |seen: Seen| match seen.path.rsplit('/').next().unwrap() {
+            _ if seen.path.contains("/rate-limit/") => "budget".to_owned(),
             "repos" => "list".to_owned(),
             "default" => "head".to_owned(),
             "commits" => format!("page@{}", seen.parameter("start").unwrap()),
