@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
@@ -62,6 +63,8 @@ pub struct Memory {
     pub asking: Option<Asking>,
     /// The sync run under way, or ended and not yet told.
     pub run: Option<Underway>,
+    /// The slot that was last told to be skipped.
+    pub skipped: Option<Timestamp>,
     /// The rate that the spec allows for, which clients that are at work heed too.
     pub rate: Rate,
     /// Keeps the connections and the gate, and with it what is known of the password, between verifications.

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, info, info_span, warn};
 
 use super::context::{Context, Memory};
 use super::decision::{Learned, Observation, RunState, Waiting, decide, wait};
@@ -54,6 +54,9 @@ impl Pass<'_> {
         }
         // Only now is it told: whatever fails before this line is done again.
         events::publish(self.context, self.object, &self.old, &decision.status).await;
+        if let Some(slot) = decision.skipped.filter(|slot| memory.skipped.replace(*slot) != Some(*slot)) {
+            info!(%slot, "a slot is skipped, because a sync run is still going");
+        }
         memory.written = Some(decision.status);
         memory.knowledge = knowledge;
         if matches!(facts.observation, Observation::Asked { .. }) {

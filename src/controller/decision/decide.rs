@@ -19,6 +19,8 @@ pub struct Decision {
     pub status: BitbucketConnectionStatus,
     /// The run to start once the status is written.
     pub start: Option<Trigger>,
+    /// The latest slot that is skipped, because a run is still going.
+    pub skipped: Option<Timestamp>,
 }
 
 /// The decision.
@@ -71,7 +73,7 @@ pub fn decide(facts: &Facts) -> Decision {
     }
     slots::show_next(facts, verified.truth, &mut status);
     keep_time(facts, &mut status);
-    Decision { status, start }
+    Decision { status, start, skipped: slots::skipped(facts) }
 }
 
 /// The verdict.

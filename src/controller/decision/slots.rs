@@ -49,6 +49,16 @@ pub(super) fn start(facts: &Facts, verified: Truth, status: &mut BitbucketConnec
     Some(trigger)
 }
 
+/// The latest slot that came due during the run that is under way, or was until now. It is not made up for.
+pub(super) fn skipped(facts: &Facts) -> Option<Timestamp> {
+    let (Ok(schedule), Some(sync)) = (&facts.schedule, &facts.old.sync) else { return None };
+    if facts.suspended || matches!(facts.run, RunState::None) || sync.completion_time.is_some() {
+        return None;
+    }
+    let done = done(&facts.old).into_iter().chain([sync.start_time.0]).collect::<Vec<_>>();
+    schedule.due(facts.now, &done, None)
+}
+
 /// Slots up to here are done with.
 fn done(status: &BitbucketConnectionStatus) -> Vec<Timestamp> {
     let ended = status.sync.as_ref().and_then(|sync| sync.completion_time.as_ref());
@@ -89,6 +99,11 @@ pub(super) fn synced(facts: &Facts, status: &BitbucketConnectionStatus) -> Optio
             );
             State::new(Truth::True, Reason::Synced, message)
         }
+        Ok(_) if skipped(facts).is_some() => State::new(
+            Truth::True,
+            Reason::Synced,
+            "Every repository's commits are complete; a slot of spec.schedule came due during the run and was skipped. Sync less often, or ask a Bitbucket admin for a larger request budget for the account.",
+        ),
         Ok(_) => complete(),
     })
 }

@@ -70,6 +70,29 @@ fn a_slot_is_claimed_once() {
 }
 
 #[test]
+fn a_slot_that_is_skipped_shows() {
+    let due = decide(&after(&synced(), 32));
+    let underway = |minutes| decide(&Facts { run: RunState::Underway(None), ..after(&due, minutes) });
+    let (thirteen, fourteen) = (at("2026-01-01T13:00:00Z"), at("2026-01-01T14:00:00Z"));
+    assert_eq!(due.status.last_schedule_time, Some(Time(thirteen)));
+    assert_eq!((underway(60).skipped, underway(92).skipped), (None, Some(fourteen)));
+    let end = |minutes| decide(&Facts { run: RunState::Ended(Ok(Summary::default())), ..after(&due, minutes) });
+    let message = |decision: &Decision| find(&decision.status.conditions, SYNCED).unwrap().message.clone();
+    assert_eq!((end(60).skipped, message(&end(60)).contains("skipped")), (None, false));
+    let late = end(100);
+    assert_eq!((late.skipped, message(&late).contains("skipped")), (Some(fourteen), true));
+    assert_eq!(shown(&late), "Ready=True Synced, Verified=True Verified, Synced=True Synced");
+    // It stands there until the next run ends, and is no news any more.
+    let next = decide(&after(&late, 110));
+    assert_eq!((next.skipped, message(&next)), (None, message(&late)));
+    // A run that was asked for stands for the slots before it.
+    let asked = decide(&Facts { wanted: Some(Trigger::Requested), ..after(&late, 145) });
+    assert_eq!(asked.start, Some(Trigger::Requested));
+    let run = RunState::Ended(Ok(Summary::default()));
+    assert_eq!(decide(&Facts { run, ..after(&asked, 146) }).skipped, None);
+}
+
+#[test]
 fn a_request_is_echoed_and_starts_a_run_with_a_good_verdict() {
     let good = synced();
     let requested = |observation| {
