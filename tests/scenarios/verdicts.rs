@@ -70,7 +70,7 @@ fn token(token: &str) -> Case {
 }
 
 fn case() -> Case {
-    let way = Way::new(Duration::from_secs(1));
+    let way = Way::new(Duration::from_mins(2));
     let credentials = password("reader", "hunter2");
     Case { url: None, path: "", credentials, filter: ImportFilter::default(), way }
 }

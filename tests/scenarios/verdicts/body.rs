@@ -27,14 +27,12 @@ async fn what_is_no_answer() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_not_read_to_its_end() {
     let (s, _folder) = bitbucket().await;
-    // Reading this much takes its time.
-    let patient = || Case { way: Way::new(Duration::from_mins(2)), ..case() };
     let says = format!("more than {PAGE_BOUND} bytes");
     for (path, bound) in [("/application-properties", 1 << 20), ("/repos", PAGE_BOUND)] {
         let says = format!("more than {bound} bytes");
         let before = s.sent();
         s.faults().push(Fault::on_path(path, Action::Flood(1 << 30)));
-        row(&format!("a gigabyte from {path}"), &s, patient(), UNEXPECTED, &says, Soon).await;
+        row(&format!("a gigabyte from {path}"), &s, case(), UNEXPECTED, &says, Soon).await;
         let sent = s.sent() - before;
         // What is on its way when the reader leaves counts too.
         assert!(sent > bound && sent < bound + PAGE_BOUND, "{sent} bytes were taken");
@@ -46,7 +44,7 @@ async fn a_body_that_is_too_large_is_not_read_to_its_end() {
     assert!(s.requests().iter().all(accepts), "answers may be packed");
     let before = s.sent();
     s.faults().push(Fault::on_path("/repos", Action::Flood(1 << 30)));
-    row("a gigabyte, packed into one megabyte", &s, patient(), UNEXPECTED, &says, Soon).await;
+    row("a gigabyte, packed into one megabyte", &s, case(), UNEXPECTED, &says, Soon).await;
     let sent = s.sent() - before;
     assert!(sent < 2 << 20, "{sent} bytes");
 }

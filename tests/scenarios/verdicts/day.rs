@@ -7,13 +7,13 @@ const DAY: Duration = Duration::from_hours(24);
 /// Lives through a day, with a new process each so many hours. How often the server was asked.
 async fn day(simulator: &Simulator, credentials: Credentials, hours: u64) -> usize {
     let mut connection = Connection::new(&simulator.url(), credentials, case().way);
-    connection.spec.schedule = "0 * * * *".to_owned();
+    assert_eq!(connection.spec.schedule, "0 * * * *");
     assert_eq!(Duration::from(connection.spec.verify_interval), Duration::from_mins(10));
     let mut clock = Clock::new();
-    let begin = clock.now;
-    let (mut process, mut begun, mut looks) = (Process::new(), begin, 0);
+    let morning = clock.now;
+    let (mut process, mut begun, mut looks) = (Process::new(), morning, 0);
     simulator.clear_requests();
-    while clock.now - begin < DAY {
+    while clock.now - morning < DAY {
         if clock.now - begun >= Duration::from_hours(hours) {
             (process, begun) = (Process::new(), clock.now);
         }

@@ -47,30 +47,39 @@ async fn what_is_in_front_of_it() {
 }
 
 #[tokio::test]
+async fn what_takes_too_long() {
+    let (s, _folder) = bitbucket().await;
+    let hasty = |url| Case { url, way: Way::new(Duration::from_secs(1)), ..case() };
+    let (unreachable, says) = (unknown("ServerUnreachable"), "no complete answer within 1 s");
+    let silent = silent().await;
+    let url = Some(format!("http://{}", silent.address));
+    row("the connection", &s, hasty(url), &unreachable, says, Soon).await;
+    for text in ["", "HTTP/1.1 200 OK\r\nContent-Type: applica"] {
+        let url = Some(format!("http://{}", stalling(text).await));
+        row(&format!("the headers, after {} bytes", text.len()), &s, hasty(url), &unreachable, says, Soon).await;
+    }
+    for (what, action) in [
+        ("the headers, from Bitbucket", Action::Hang),
+        ("the body", Action::Trickle { bytes: 1, every: Duration::from_millis(200) }),
+    ] {
+        s.faults().push(Fault::on_path("/application-properties", action));
+        row(what, &s, hasty(None), &unreachable, says, Soon).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_connection() {
     let (s, _folder) = bitbucket().await;
     let unreachable = unknown("ServerUnreachable");
-    let at = |url: String| Case { url: Some(url), ..case() };
-    let name = at("http://no-such-host.invalid".to_owned());
+    let name = Case { url: Some("http://no-such-host.invalid".to_owned()), ..case() };
     row("a name that is not known", &s, name, &unreachable, "the host name is not known", Soon).await;
-    let silent = silent().await;
-    let silent = at(format!("http://{}", silent.address));
-    row("nobody accepts", &s, silent, &unreachable, "no complete answer within 1 s", Soon).await;
-    for text in ["", "HTTP/1.1 200 OK\r\nContent-Type: applica"] {
-        let stalling = at(format!("http://{}", stalling(text).await));
-        let what = format!("silence after {} bytes", text.len());
-        row(&what, &s, stalling, &unreachable, "no complete answer within 1 s", Soon).await;
-    }
-    let trickle = Action::Trickle { bytes: 1, every: Duration::from_millis(200) };
-    for (what, action, says) in [
-        ("no headers", Action::Hang, "no complete answer within 1 s"),
-        ("a body without end", trickle, "no complete answer within 1 s"),
-        ("closed at once", Action::Drop, "the connection was cut"),
-        ("closed within the body", Action::CloseAfterBytes(20), "the connection was cut"),
-        ("not HTTP", Action::Raw("SSH-2.0-OpenSSH\r\n".to_owned()), "the connection was cut"),
+    for (what, action) in [
+        ("closed at once", Action::Drop),
+        ("closed within the body", Action::CloseAfterBytes(20)),
+        ("not HTTP", Action::Raw("SSH-2.0-OpenSSH\r\n".to_owned())),
     ] {
         s.faults().push(Fault::on_path("/repos", action));
-        row(what, &s, case(), &unreachable, says, Soon).await;
+        row(what, &s, case(), &unreachable, "the connection was cut", Soon).await;
     }
     s.set_listening(false).await;
     row("refused", &s, case(), &unreachable, "refused", Soon).await;
@@ -89,7 +98,7 @@ async fn what_tls_does_not_accept() {
         ("expired", Flaw::Expired, &ours, &bad, "TLS handshake", Soon),
     ] {
         let front = ours.front(s.address(), flaw).await;
-        let mut way = Way::new(Duration::from_secs(20));
+        let mut way = case().way;
         way.authorities = Authorities::from_pem(trusted.pem().as_bytes()).unwrap();
         let url = Some(format!("https://localhost:{}/bitbucket", front.port()));
         row(what, &s, Case { url, way, ..case() }, expected, says, again).await;
