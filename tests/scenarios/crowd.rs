@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitbucket_connector::api::spec::ImportFilter;
-use bitbucket_connector::bitbucket::{BaseUrl, Client, Clients, Credentials, Error, Fault, Options, Patience, Way};
+use bitbucket_connector::bitbucket::{BaseUrl, Client, Clients, Credentials, Error, Options, Patience, Way};
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::Filter;
 use bitbucket_connector::trust::Addresses;
@@ -12,7 +12,6 @@ use bitbucket_connector::verification::{Outcome, Past, Verdict, verify};
 use bitbucket_simulator::{Action, Hold, Simulator, histories};
 use futures::future::join_all;
 use tempfile::TempDir;
-use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::within;
 
@@ -93,32 +92,6 @@ async fn a_password_that_is_changed_while_requests_are_under_way_fails_four_time
     assert!((1..=4).contains(&failed), "{failed} failed logins");
     let held_back = answers.iter().filter(|answer| **answer == Err(Error::GateClosed)).count();
     assert!(held_back >= 16, "{held_back} were not sent");
-}
-
-#[tokio::test]
-async fn a_name_that_is_not_known_and_a_host_that_does_not_answer_are_told_apart() {
-    tls::install();
-    let clients = Clients::new(16, Addresses::all());
-    let fault = async |url: &str| {
-        let asked = client(&clients, url, password("hunter2"), Duration::from_secs(1));
-        match within("an end", asked.application_properties()).await {
-            Err(Error::Transport { fault, .. }) => fault,
-            other => panic!("{other:?}"),
-        }
-    };
-    let unknown = fault("http://no-such-host.invalid").await;
-    assert!(matches!(unknown, Fault::Unreachable(_)), "{unknown:?}");
-    // Nobody accepts, and the queue of those who wait is full: the next connection is never made.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    while let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
-        waiting.push(stream);
-    }
-    let silent = fault(&format!("http://{address}")).await;
-    assert!(matches!(silent, Fault::Timeout(_)), "{silent:?}");
 }
 
 #[tokio::test]

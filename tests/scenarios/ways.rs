@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bitbucket_connector::bitbucket::{
-    Authorities, BaseUrl, Clients, Credentials, Error, Fault, Options, Patience, Proxy, Way,
+    Authorities, BaseUrl, Clients, Credentials, Error, Options, Patience, Proxy, Way,
 };
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::trust::Addresses;
@@ -28,30 +28,6 @@ async fn ask(url: &str, way: &Way) -> Result<Option<String>, Error> {
     let client =
         Clients::new(16, Addresses::all()).client(BaseUrl::parse(url).unwrap(), credentials, way, options).unwrap();
     crate::support::within("an answer", client.prove_identity()).await
-}
-
-#[tokio::test]
-async fn a_certificate_is_trusted_only_if_all_of_it_is_right() {
-    let (simulator, _folder) = bitbucket().await;
-    let (ours, other) = (Authority::new(), Authority::new());
-    let way = |authority: &Authority| {
-        let authorities = Authorities::from_pem(authority.pem().as_bytes()).unwrap();
-        Way { authorities, ..Way::new(Duration::from_secs(20)) }
-    };
-    for (flaw, trusted, good) in [
-        (Flaw::None, &ours, true),
-        (Flaw::None, &other, false),
-        (Flaw::WrongName, &ours, false),
-        (Flaw::Expired, &ours, false),
-    ] {
-        let front = ours.front(simulator.address(), flaw).await;
-        let answer = ask(&format!("https://localhost:{}", front.port()), &way(trusted)).await;
-        if good {
-            assert_eq!(answer, Ok(Some("reader".to_owned())));
-        } else {
-            assert!(matches!(answer, Err(Error::Transport { fault: Fault::Tls(_), .. })), "{answer:?}");
-        }
-    }
 }
 
 #[tokio::test]

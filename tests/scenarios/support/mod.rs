@@ -2,7 +2,9 @@
 
 pub mod cluster;
 pub mod leaks;
+pub mod net;
 pub mod operator;
+pub mod process;
 pub mod sync;
 pub mod tls;
 

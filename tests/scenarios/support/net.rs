@@ -1,0 +1,44 @@
+//! Servers that do not get as far as HTTP.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// A port to which no connection can be made, nor is one refused, as long as this lives.
+pub struct Silent {
+    pub address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+/// Nobody accepts, and the queue of those who wait is full.
+pub async fn silent() -> Silent {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+        waiting.push(stream);
+    }
+    Silent { address, _listener: listener, _waiting: waiting }
+}
+
+/// A server that answers each request with only this much, and then nothing more.
+pub async fn stalling(text: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // Until the caller goes. A request fits into one read.
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {
+                    let _ = stream.write_all(text.as_bytes()).await;
+                }
+            });
+        }
+    });
+    address
+}
