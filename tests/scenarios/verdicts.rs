@@ -3,6 +3,7 @@
 
 mod account;
 mod body;
+mod day;
 mod place;
 mod resources;
 mod way;
