@@ -62,7 +62,7 @@ enum Refusal {
     Remembered,
 }
 
-/// Transport faults in a row.
+/// Transport faults in a row, met with the same credentials on the same way.
 #[derive(Clone, Debug)]
 struct Faults {
     since: Instant,
@@ -141,7 +141,10 @@ impl Knowledge {
         let mut refusal = Refusal::No;
         let again = match outcome {
             Outcome::Fault { reason, message, retry_after } => {
-                let (since, count) = self.faults.as_ref().map_or((now, 0), |faults| (faults.since, faults.count));
+                // What others met tells nothing of these, nor of how long to leave this server alone.
+                let same = self.asked.as_ref().is_some_and(|asked| asked.inputs.same_access(inputs));
+                let before = self.faults.as_ref().filter(|_| same);
+                let (since, count) = before.map_or((now, 0), |faults| (faults.since, faults.count));
                 let (count, message) = (count.saturating_add(1), message.clone());
                 self.faults = Some(Faults { since, count, reason: *reason, message });
                 if self.changed(inputs, true) {
@@ -197,7 +200,10 @@ impl Knowledge {
                 let wait = if summary.proves_access() { interval } else { Duration::ZERO };
                 let again = Some(now + backoff::jittered(wait, &self.uid));
                 match &mut self.asked {
-                    Some(asked) if Some(&asked.inputs) == self.run_inputs.as_ref() => asked.again = again,
+                    // A password that was judged wrong since then stays wrong.
+                    Some(asked) if !asked.refused() && Some(&asked.inputs) == self.run_inputs.as_ref() => {
+                        asked.again = again;
+                    }
                     _ => {}
                 }
             }

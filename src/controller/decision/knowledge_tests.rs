@@ -143,6 +143,22 @@ fn faults_are_asked_again_in_growing_pauses_and_obey_the_server() {
 }
 
 #[test]
+fn other_credentials_begin_with_short_pauses_and_a_grace_of_their_own() {
+    let World { start, inputs, other_filter, other_password } = world();
+    let mut knowledge = Knowledge::new("uid");
+    for _ in 0..8 {
+        knowledge.answered(&inputs, &fault(None), INTERVAL, start);
+    }
+    let later = start + INTERVAL * 3;
+    knowledge.answered(&other_filter, &fault(None), INTERVAL, later);
+    assert!(knowledge.next(false, later).unwrap() > Duration::from_mins(1), "another filter meets the same");
+    assert_eq!(knowledge.transport(INTERVAL, later), Transport::FaultyTooLong);
+    knowledge.answered(&other_password, &fault(None), INTERVAL, later);
+    assert!(knowledge.next(false, later).unwrap() <= Duration::from_secs(1));
+    assert_eq!(knowledge.transport(INTERVAL, later), Transport::Faulty);
+}
+
+#[test]
 fn a_run_is_a_proof() {
     let World { start, inputs, other_filter, .. } = world();
     let mut knowledge = Knowledge::new("uid");
@@ -158,6 +174,18 @@ fn a_run_is_a_proof() {
     knowledge.run_ended(&Ok(Summary { synced: 1, ..Summary::default() }), INTERVAL, later);
     assert!((9..=10).contains(&minutes(&knowledge, later).unwrap()));
     assert!(!knowledge.run_outdated(&inputs) && knowledge.run_outdated(&other_filter));
+}
+
+#[test]
+fn a_run_that_ends_after_the_password_was_judged_wrong_proves_nothing() {
+    let World { start, inputs, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &verdict(Reason::Verified), INTERVAL, start);
+    knowledge.run_started(inputs.clone());
+    knowledge.answered(&inputs, &wrong(), INTERVAL, start);
+    knowledge.run_ended(&Ok(Summary { synced: 1, ..Summary::default() }), INTERVAL, start);
+    assert_eq!(knowledge.next(false, start), None);
+    assert!(!knowledge.ask(&inputs, false, start + INTERVAL));
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub struct Model {
     /// Whether this process has seen what the spec refers to, and whether it has told anything.
     met: bool,
     told: bool,
+    /// Whether something was missing at first: such a process cannot tell later what the verdict was of.
+    missed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,7 @@ struct Asked {
 impl Model {
     /// The process begins anew.
     pub fn restart(&mut self) {
-        (self.met, self.told, self.fault, self.asked) = (false, false, None, None);
+        (self.met, self.told, self.missed, self.fault, self.asked) = (false, false, false, None, None);
         self.refused.iter_mut().for_each(|refused| (refused.known, refused.lifted) = (false, false));
     }
 
@@ -100,13 +102,13 @@ impl Model {
     /// A look at the object, whatever comes of it.
     pub fn see(&mut self, sight: &Sight) {
         let Ok(access) = sight.found else {
-            if !self.told && sight.suspended {
-                let verdict = self.verdict.filter(|_| sight.observed);
-                self.verdict = verdict.map(|old| Verdict { of: None, place: sight.place, ..old });
+            if !self.met {
+                self.missed = true;
+                self.verdict.iter_mut().for_each(|verdict| verdict.of = None);
             }
             return;
         };
-        if !self.met && !self.told {
+        if !self.met && !self.told && !self.missed {
             // Nothing tells a new process what the verdict was of, but that the generation is still the same.
             let answered = self.verdict.filter(|verdict| verdict.answered && sight.observed);
             self.verdict = answered.map(|old| Verdict { of: Some(access), ..old });
@@ -136,7 +138,8 @@ impl Model {
             Ok(_) if self.refuses(sight) && !sight.suspended => Some(Reason::InvalidCredentials),
             Ok(access) => self.verdict.filter(|verdict| verdict.of == Some(access)).map(|verdict| verdict.reason),
             Err(_) if sight.suspended => {
-                self.verdict.filter(|verdict| verdict.place == sight.place).map(|verdict| verdict.reason)
+                let same = |verdict: &Verdict| if self.told { verdict.place == sight.place } else { sight.observed };
+                self.verdict.filter(same).map(|verdict| verdict.reason)
             }
             Err(reason) => Some(reason),
         }
@@ -202,13 +205,16 @@ impl Model {
         let reason = match answer {
             Answer::Fault(reason, after) => {
                 self.refused.iter_mut().for_each(|refused| refused.lifted = true);
-                let since = self.fault.map_or(sight.now, |fault| fault.since);
-                self.fault = Some(Fault { since, reason });
+                let same = self.asked.is_some_and(|asked| asked.of.0 == access);
+                let before = self.fault.filter(|_| same);
+                self.fault = Some(Fault { since: before.map_or(sight.now, |fault| fault.since), reason });
+                // The pauses begin anew with other credentials, and on another way.
+                let longest = if before.is_some() { LONGEST_BACKOFF } else { Duration::from_secs(1) };
                 if visible.is_none() {
                     self.verdict = None;
                 }
                 let after = Duration::from_secs(after.unwrap_or(0).into());
-                let latest = sight.now + LONGEST_BACKOFF.max(after * 11 / 10);
+                let latest = sight.now + longest.max(after * 11 / 10);
                 self.asked = Some(Asked { of: (access, sight.filter), earliest: sight.now + after, latest });
                 return;
             }
