@@ -12,6 +12,7 @@ mod crd;
 mod crowd;
 mod idle;
 mod kill;
+mod outage;
 mod robust;
 mod secrets;
 mod support;
