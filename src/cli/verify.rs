@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (outcome, selected) = shutdown::unless_interrupted(async {
         let outcome = verify(&client, &filter, Past::Unknown).await;
         let counts = matches!(&outcome, Outcome::Verdict(Verdict::Verified { .. }));
-        let listed = if counts { discover(&client).await.unwrap_or_default() } else { Vec::new() };
+        let listed = if counts { discover(&client).await.unwrap_or_default().repositories } else { Vec::new() };
         let selected: Vec<_> = listed.into_iter().filter(|repository| filter.selects(repository)).collect();
         (outcome, selected)
     })

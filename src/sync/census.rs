@@ -7,9 +7,10 @@ use futures::StreamExt;
 use tracing::info;
 
 use super::convert;
-use super::discover::discover;
+use super::discover::{Discovered, discover};
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
+use super::visit::Visited;
 use crate::bitbucket::Client;
 use crate::bitbucket::model::Repository;
 use crate::destination::{Absent, ConnectionKey, Destination, Scope, StoredRepository};
@@ -19,10 +20,8 @@ pub(super) struct Census {
     pub scope: Scope,
     /// To be brought to their heads.
     pub selected: Vec<StoredRepository>,
-    /// Paths of known repositories that were found to be gone now.
-    pub gone: Vec<String>,
-    /// Known repositories that were neither listed nor found to be gone.
-    pub unclear: Vec<(StoredRepository, Failure)>,
+    /// Known repositories that are selected, but are not there, or nobody can tell.
+    pub missing: Vec<Visited>,
 }
 
 /// What became of a known repository that was not listed.
@@ -35,37 +34,43 @@ enum Fate {
     Unclear(Failure),
 }
 
-/// Lists, asks for what is missing, and records it.
+/// Lists, asks for what is missing, and records it. `again` is whether the same run has listed before.
 pub(super) async fn census(
     client: &Client,
     destination: &Destination,
     key: &ConnectionKey,
     filter: &Filter,
     concurrency: usize,
+    again: bool,
 ) -> Result<Census, RunError> {
-    let mut listed = discover(client).await?;
+    let Discovered { repositories: mut listed, at_once } = discover(client).await?;
     // Only now it is known where a plain http URL leads to.
     let base = client.base();
     let scope = destination.scope(key.clone(), base.to_string()).await?;
     let ids: HashSet<i64> = listed.iter().map(|repository| repository.id).collect();
     let names: HashSet<(String, String)> = listed.iter().map(name).collect();
     let known = destination.repositories(scope).await?;
-    let (mut absent, mut gone, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
-    let mut missing = Vec::new();
+    let (mut absent, mut unlisted, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for repository in known.into_iter().filter(|known| !ids.contains(&known.source_id)) {
         let allowlisted = filter.selects_path(&repository.project, &repository.slug);
         // One that was found to be gone is not asked for again until a listing shows it.
         let settled = !repository.listed && !repository.accessible;
         if allowlisted && !settled {
-            missing.push(repository);
+            unlisted.push(repository);
         } else {
             absent.push(Absent { id: repository.id, allowlisted, inaccessible: false });
         }
     }
-    let mut fates = futures::stream::iter(missing)
+    let mut fates = futures::stream::iter(unlisted)
         .map(|repository| async {
             let taken = names.contains(&(repository.project.to_lowercase(), repository.slug.to_lowercase()));
-            let fate = if taken { Fate::Gone } else { ask(client, &repository).await };
+            let fate = match taken {
+                // Whoever asks for the name is told of its new owner.
+                true if at_once || again => Fate::Gone,
+                // Between two pages it may have been renamed, and is there.
+                true => Fate::Unclear(Failure::Replaced),
+                false => ask(client, &repository).await,
+            };
             (repository, fate)
         })
         .buffer_unordered(concurrency.max(1));
@@ -74,23 +79,23 @@ pub(super) async fn census(
             Fate::There(found) => listed.push(*found),
             Fate::Gone => {
                 absent.push(Absent { id: repository.id, allowlisted: true, inaccessible: true });
-                gone.push(format!("{}/{}", repository.project, repository.slug));
+                missing.push(Visited::missing(repository, Failure::Gone));
             }
             Fate::Unclear(Failure::Run(error)) => return Err(error),
             Fate::Unclear(failure) => {
                 absent.push(Absent { id: repository.id, allowlisted: true, inaccessible: false });
-                unclear.push((repository, failure));
+                missing.push(Visited::missing(repository, failure));
             }
         }
     }
     drop(fates);
-    info!(listed = ids.len(), gone = gone.len(), unclear = unclear.len(), "repositories listed");
+    info!(listed = ids.len(), missing = missing.len(), "repositories listed");
     let lines =
         listed.iter().map(|repository| convert::listing(base, repository, filter.selects(repository))).collect();
     let there: HashSet<i64> = listed.iter().map(|repository| repository.id).collect();
     let mut selected = destination.record(scope, lines, absent).await?;
     selected.retain(|repository| repository.allowlisted && there.contains(&repository.source_id));
-    Ok(Census { scope, selected, gone, unclear })
+    Ok(Census { scope, selected, missing })
 }
 
 fn name(repository: &Repository) -> (String, String) {

@@ -6,14 +6,24 @@ use super::failure::{RunError, concerns_identity};
 use crate::bitbucket::model::Repository;
 use crate::bitbucket::{Client, Error};
 
+/// All repositories, as a listing shows them.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// Each once, by id.
+    pub repositories: Vec<Repository>,
+    /// Whether it was one page: what is renamed between two pages may be missing.
+    pub at_once: bool,
+}
+
 /// Lists all repositories.
-pub async fn discover(client: &Client) -> Result<Vec<Repository>, RunError> {
+pub async fn discover(client: &Client) -> Result<Discovered, RunError> {
     // By id: a repository that moves between two pages may be listed twice.
     let mut found = HashMap::new();
-    let mut nameless = false;
+    let (mut nameless, mut pages) = (false, 0);
     let mut listing = client.listing();
     while let Some(page) = listing.next().await.map_err(listing_failed)? {
         nameless |= page.username.is_none();
+        pages += 1;
         found.extend(page.repositories.into_iter().map(|repository| (repository.id, repository)));
     }
     if nameless {
@@ -23,7 +33,7 @@ pub async fn discover(client: &Client) -> Result<Vec<Repository>, RunError> {
     }
     let mut repositories: Vec<Repository> = found.into_values().collect();
     repositories.sort_unstable_by_key(|repository| repository.id);
-    Ok(repositories)
+    Ok(Discovered { repositories, at_once: pages == 1 })
 }
 
 fn listing_failed(error: Error) -> RunError {

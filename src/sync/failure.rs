@@ -52,6 +52,9 @@ pub enum Failure {
     /// Another repository answers under this name.
     #[error("another repository has taken this name. What is stored stays; the next run lists the repositories again.")]
     Replaced,
+    /// A listing shows it no more, and Bitbucket says that it is not there, or gives its name to another one.
+    #[error("it is not there any more for this account. Its rows stay.")]
+    Gone,
     /// The run must end.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -66,6 +69,7 @@ impl Failure {
             Self::IncompleteListing => "IncompleteListing",
             Self::Superseded => "Superseded",
             Self::Replaced => "Replaced",
+            Self::Gone => "Gone",
             Self::Run(_) => "Stopped",
         }
     }
@@ -94,8 +98,13 @@ impl Failure {
 
     /// Whether Bitbucket itself says that this account may not read the repository, or that it is gone.
     pub fn inaccessible(&self) -> bool {
-        let Self::Bitbucket(error) = self else { return false };
-        matches!(error.refusal(), Some(Refusal::Forbidden | Refusal::NoSuchRepository | Refusal::NoSuchProject))
+        match self {
+            Self::Gone => true,
+            Self::Bitbucket(error) => {
+                matches!(error.refusal(), Some(Refusal::Forbidden | Refusal::NoSuchRepository | Refusal::NoSuchProject))
+            }
+            _ => false,
+        }
     }
 }
 

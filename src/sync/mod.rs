@@ -8,6 +8,7 @@ mod failure;
 mod filter;
 #[cfg(test)]
 mod filter_properties;
+mod ledger;
 mod outage;
 mod plan;
 mod progress;
@@ -15,7 +16,7 @@ mod run;
 mod visit;
 mod walk;
 
-pub use self::discover::discover;
+pub use self::discover::{Discovered, discover};
 pub use self::failure::{Failure, RunError};
 pub use self::filter::Filter;
 pub use self::progress::Progress;

@@ -1,15 +1,15 @@
 //! A whole run: list, then bring each repository to its head, several at a time, and give those that failed another
 //! chance before it ends.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
 use tracing::info;
 
 use super::census::{Census, census};
-use super::failure::{Failure, RunError};
+use super::failure::RunError;
 use super::filter::Filter;
+use super::ledger::Ledger;
 use super::outage::Outage;
 use super::progress::Progress;
 use super::visit::{Visited, note, visit};
@@ -68,35 +68,25 @@ impl Summary {
 impl Run {
     /// Runs to the end, or to the first fault that concerns all repositories.
     pub async fn run(&self) -> Result<Summary, RunError> {
-        let Census { scope, selected, mut gone, mut unclear } = self.census().await?;
+        let mut ledger = Ledger::default();
+        let census = self.census(false).await?;
+        let scope = census.scope;
+        let selected = ledger.list(census);
         self.progress.begin(selected.len());
-        let mut visited = BTreeMap::new();
-        self.visit_all(scope, selected, &mut visited).await?;
-
-        let again = |visited: &Visited| visited.outcome.as_ref().is_err_and(Failure::is_worth_another_try);
-        if visited.values().any(again) {
+        self.visit_all(scope, selected, &mut ledger).await?;
+        if ledger.is_open() {
             // Some have moved meanwhile, and others may have been made.
-            let relisted = visited.values().any(|one| one.outcome.as_ref().is_err_and(Failure::is_elsewhere));
-            let repositories = if relisted {
-                let census = self.census().await?;
-                let there: HashSet<i64> = census.selected.iter().map(|known| known.source_id).collect();
-                visited.retain(|id, one| !again(one) || there.contains(id));
-                gone.extend(census.gone);
-                unclear = census.unclear;
-                census.selected
+            let again = if ledger.needs_listing() {
+                ledger.list(self.census(true).await?)
             } else {
-                self.destination.repositories(scope).await?
+                ledger.again(self.destination.repositories(scope).await?)
             };
-            let chosen = |known: &StoredRepository| visited.get(&known.source_id).map_or(relisted, again);
-            let chosen: Vec<_> = repositories.into_iter().filter(chosen).collect();
-            info!(repositories = chosen.len(), "another try");
-            self.visit_all(scope, chosen, &mut visited).await?;
+            info!(repositories = again.len(), "another try");
+            self.visit_all(scope, again, &mut ledger).await?;
         }
-        for (repository, failure) in unclear {
-            visited.insert(repository.source_id, Visited::failed(repository, failure));
-        }
-        let mut summary = Summary { inaccessible: gone, ..Summary::default() };
-        for one in visited.values() {
+        let (entries, (added, removed)) = ledger.close();
+        let mut summary = Summary { added, removed, ..Summary::default() };
+        for one in &entries {
             note(&self.destination, one).await?;
             summary.add(one);
         }
@@ -106,16 +96,16 @@ impl Run {
         Ok(summary)
     }
 
-    async fn census(&self) -> Result<Census, RunError> {
-        census(&self.client, &self.destination, &self.key, &self.filter, self.concurrency).await
+    async fn census(&self, again: bool) -> Result<Census, RunError> {
+        census(&self.client, &self.destination, &self.key, &self.filter, self.concurrency, again).await
     }
 
-    /// Visits the repositories, several at a time. What an earlier visit has stored counts too.
+    /// Visits the repositories, several at a time.
     async fn visit_all(
         &self,
         scope: Scope,
         repositories: Vec<StoredRepository>,
-        visited: &mut BTreeMap<i64, Visited>,
+        ledger: &mut Ledger,
     ) -> Result<(), RunError> {
         let context = Context { client: &self.client, destination: &self.destination, scope, progress: &self.progress };
         let outage = Outage::new(self.concurrency);
@@ -127,15 +117,9 @@ impl Run {
             })
             .buffer_unordered(self.concurrency.max(1));
         while let Some(one) = visits.next().await {
-            let mut one = one?;
-            match visited.get(&one.repository.source_id) {
-                Some(before) => {
-                    one.added += before.added;
-                    one.removed += before.removed;
-                }
-                None => self.progress.repository_done(),
+            if ledger.enter(one?) {
+                self.progress.repository_done();
             }
-            visited.insert(one.repository.source_id, one);
         }
         Ok(())
     }
@@ -148,7 +132,7 @@ impl Summary {
         match &one.outcome {
             Ok(RepositoryState::Empty | RepositoryState::NoDefaultBranch) => self.empty += 1,
             Ok(_) => self.synced += 1,
-            Err(failure) if failure.inaccessible() => self.inaccessible.push(one.path()),
+            Err(_) if one.is_inaccessible() => self.inaccessible.push(one.path()),
             Err(failure) => self.failed.push((one.path(), failure.reason(), failure.to_string())),
         }
     }

@@ -11,14 +11,21 @@ pub(super) struct Visited {
     pub repository: StoredRepository,
     /// A failure is never one that ends the run.
     pub outcome: Result<RepositoryState, Failure>,
+    /// Whether the run has found where it is.
+    pub found: bool,
     pub added: u64,
     pub removed: u64,
 }
 
 impl Visited {
-    /// It could not even be visited.
-    pub fn failed(repository: StoredRepository, failure: Failure) -> Self {
-        Self { repository, outcome: Err(failure), added: 0, removed: 0 }
+    /// It is missing in a listing, and could not be visited.
+    pub const fn missing(repository: StoredRepository, failure: Failure) -> Self {
+        Self { repository, outcome: Err(failure), found: false, added: 0, removed: 0 }
+    }
+
+    /// Whether Bitbucket itself says that it is not there for this account.
+    pub fn is_inaccessible(&self) -> bool {
+        self.outcome.as_ref().is_err_and(Failure::inaccessible)
     }
 
     pub fn path(&self) -> String {
@@ -41,7 +48,7 @@ pub(super) async fn visit(context: Context<'_>, repository: StoredRepository) ->
     }
     match result {
         Err(Failure::Run(error)) => Err(error),
-        outcome => Ok(Visited { repository, outcome, added, removed }),
+        outcome => Ok(Visited { repository, outcome, found: true, added, removed }),
     }
 }
 
