@@ -29,6 +29,7 @@ packages() {
     have curl || have_rust || printf '%s\n' curl ca-certificates
     have shellcheck || echo shellcheck
     have script || echo bsdutils
+    have strace || echo strace
     have_go || echo golang-go
 }
 

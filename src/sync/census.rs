@@ -1,7 +1,7 @@
 //! Which repositories there are for this account: those that Bitbucket lists, and those that are known from before
 //! and still answer. Nothing is forgotten because a list was short.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use futures::StreamExt;
 use tracing::info;
@@ -10,8 +10,8 @@ use super::convert;
 use super::discover::discover;
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
-use crate::bitbucket::Client;
 use crate::bitbucket::model::Repository;
+use crate::bitbucket::{Client, Error, Fault};
 use crate::destination::{Absent, ConnectionKey, Destination, Scope, StoredRepository};
 
 /// What a run works on.
@@ -19,8 +19,8 @@ pub(super) struct Census {
     pub scope: Scope,
     /// To be brought to their heads.
     pub selected: Vec<StoredRepository>,
-    /// Paths of known repositories that were found to be gone now.
-    pub gone: Vec<String>,
+    /// Known repositories that were found to be gone now: id and path.
+    pub gone: BTreeMap<i64, String>,
     /// Known repositories that were neither listed nor found to be gone.
     pub unclear: Vec<(StoredRepository, Failure)>,
 }
@@ -50,7 +50,7 @@ pub(super) async fn census(
     let ids: HashSet<i64> = listed.iter().map(|repository| repository.id).collect();
     let names: HashSet<(String, String)> = listed.iter().map(name).collect();
     let known = destination.repositories(scope).await?;
-    let (mut absent, mut gone, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut absent, mut gone, mut unclear) = (Vec::new(), BTreeMap::new(), Vec::new());
     let mut missing = Vec::new();
     for repository in known.into_iter().filter(|known| !ids.contains(&known.source_id)) {
         let allowlisted = filter.selects_path(&repository.project, &repository.slug);
@@ -74,7 +74,7 @@ pub(super) async fn census(
             Fate::There(found) => listed.push(*found),
             Fate::Gone => {
                 absent.push(Absent { id: repository.id, allowlisted: true, inaccessible: true });
-                gone.push(format!("{}/{}", repository.project, repository.slug));
+                gone.insert(repository.source_id, format!("{}/{}", repository.project, repository.slug));
             }
             Fate::Unclear(Failure::Run(error)) => return Err(error),
             Fate::Unclear(failure) => {
@@ -97,9 +97,14 @@ fn name(repository: &Repository) -> (String, String) {
     (repository.project.key.to_lowercase(), repository.slug.to_lowercase())
 }
 
-/// Asks for a repository under the name that it had.
+/// Asks for a repository under the name that it had, and where that leads elsewhere, there: the name may be an old one
+/// of another repository, which it shows again.
 async fn ask(client: &Client, repository: &StoredRepository) -> Fate {
-    match client.repository(&repository.project, &repository.slug).await {
+    let mut answer = client.repository(&repository.project, &repository.slug).await;
+    if let Err(Error::Transport { fault: Fault::Redirect { repository: Some((project, slug)), .. }, .. }) = &answer {
+        answer = client.repository(project, slug).await;
+    }
+    match answer {
         Ok(found) if found.id == repository.source_id => Fate::There(Box::new(found)),
         Ok(_) => Fate::Gone,
         Err(error) => match Failure::from(error) {

@@ -71,6 +71,7 @@ impl Run {
         let Census { scope, selected, mut gone, mut unclear } = self.census().await?;
         self.progress.begin(selected.len());
         let mut visited = BTreeMap::new();
+        let mut summary = Summary::default();
         self.visit_all(scope, selected, &mut visited).await?;
 
         let again = |visited: &Visited| visited.outcome.as_ref().is_err_and(Failure::is_worth_another_try);
@@ -80,7 +81,15 @@ impl Run {
             let repositories = if relisted {
                 let census = self.census().await?;
                 let there: HashSet<i64> = census.selected.iter().map(|known| known.source_id).collect();
-                visited.retain(|id, one| !again(one) || there.contains(id));
+                visited.retain(|id, one| {
+                    let stays = there.contains(id);
+                    if !stays {
+                        // What was stored of it is stored.
+                        summary.count(one);
+                    }
+                    stays
+                });
+                gone.retain(|id, _| !there.contains(id));
                 gone.extend(census.gone);
                 unclear = census.unclear;
                 census.selected
@@ -95,7 +104,7 @@ impl Run {
         for (repository, failure) in unclear {
             visited.insert(repository.source_id, Visited::failed(repository, failure));
         }
-        let mut summary = Summary { inaccessible: gone, ..Summary::default() };
+        summary.inaccessible = gone.into_values().collect();
         for one in visited.values() {
             note(&self.destination, one).await?;
             summary.add(one);
@@ -139,9 +148,14 @@ impl Run {
 }
 
 impl Summary {
-    fn add(&mut self, one: &Visited) {
+    /// The rows that were added and removed.
+    fn count(&mut self, one: &Visited) {
         self.added += one.added;
         self.removed += one.removed;
+    }
+
+    fn add(&mut self, one: &Visited) {
+        self.count(one);
         match &one.outcome {
             Ok(RepositoryState::Empty | RepositoryState::NoDefaultBranch) => self.empty += 1,
             Ok(_) => self.synced += 1,

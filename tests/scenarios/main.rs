@@ -12,6 +12,7 @@ mod crd;
 mod crowd;
 mod idle;
 mod kill;
+mod model;
 mod robust;
 mod secrets;
 mod support;

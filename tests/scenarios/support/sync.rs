@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bitbucket_connector::api::spec::ImportFilter;
 use bitbucket_connector::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
-use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows, query};
+use bitbucket_connector::destination::{ConnectionKey, Destination, Rows};
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::sync::{Filter, Run, RunError, Summary};
 use bitbucket_connector::trust::Addresses;
@@ -17,6 +17,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::database::Database;
+
 /// As many tries as in production, without the waiting.
 const WAITS: &[Duration] = &[Duration::from_millis(5); 3];
 
@@ -24,6 +26,7 @@ const WAITS: &[Duration] = &[Duration::from_millis(5); 3];
 pub struct Bench {
     pub simulator: Simulator,
     pub folder: TempDir,
+    pub database: Database,
     pub filter: ImportFilter,
     pub credentials: Credentials,
     pub stop: CancellationToken,
@@ -34,26 +37,24 @@ impl Bench {
     pub async fn start(configure: impl FnOnce(Builder, &Folder) -> Builder) -> Self {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
+        let database = Database::new(folder.path());
         let builder = Simulator::builder().user("reader", "hunter2");
         let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
         let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
-        Self { simulator, folder, credentials, filter: ImportFilter::default(), stop: CancellationToken::new() }
+        let (filter, stop) = (ImportFilter::default(), CancellationToken::new());
+        Self { simulator, folder, database, credentials, filter, stop }
     }
 
-    pub fn database(&self) -> DatabaseUrl {
-        DatabaseUrl::Sqlite(self.folder.path().join("commits.db"))
-    }
-
-    /// One run, as a new process would make it.
-    pub async fn run(&self) -> Result<Summary, RunError> {
+    /// A run as a new process would make it.
+    pub async fn prepare(&self, concurrency: usize) -> Run {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
         let credentials = self.credentials.clone();
         let patience = Patience { stop: self.stop.clone(), waits: WAITS };
         let way = Way::new(Duration::from_secs(20));
-        let options = Options { concurrency: 4, patience, reopen: None };
-        let run = Run {
+        let options = Options { concurrency, patience, reopen: None };
+        Run {
             client: Clients::new(16, Addresses::all()).client(base, credentials, &way, options).unwrap(),
-            destination: Destination::open(&self.database()).await.unwrap(),
+            destination: Destination::open(&self.database.url()).await.unwrap(),
             key: ConnectionKey {
                 cluster: "test".to_owned(),
                 namespace: "default".to_owned(),
@@ -61,9 +62,14 @@ impl Bench {
                 uid: "1".to_owned(),
             },
             filter: Filter::from(&self.filter),
-            concurrency: 4,
+            concurrency,
             progress: Arc::default(),
-        };
+        }
+    }
+
+    /// One run.
+    pub async fn run(&self) -> Result<Summary, RunError> {
+        let run = self.prepare(4).await;
         super::within("the run", run.run()).await
     }
 
@@ -75,7 +81,7 @@ impl Bench {
     }
 
     pub async fn query(&self, sql: &str) -> Rows {
-        query(&self.database(), sql).await.unwrap()
+        self.database.query(sql).await
     }
 
     /// The stored ids of a repository, as `PROJECT/slug`.
@@ -125,22 +131,12 @@ impl Bench {
 
     /// From now on every row that is written is counted.
     pub async fn watch_writes(&self) {
-        let tables = self.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'bitbucket%'").await;
-        let database = rusqlite::Connection::open(self.folder.path().join("commits.db")).unwrap();
-        database.execute_batch("CREATE TABLE written (name)").unwrap();
-        for table in tables.rows.iter().map(|row| text(&row[0])) {
-            for event in ["INSERT", "UPDATE", "DELETE"] {
-                let body = format!("BEGIN INSERT INTO written VALUES ('{event} {table}'); END");
-                database
-                    .execute_batch(&format!("CREATE TRIGGER {event}_{table} AFTER {event} ON {table} {body}"))
-                    .unwrap();
-            }
-        }
+        self.database.watch_writes().await;
     }
 
     /// The rows written since the watch began, by event and table.
     pub async fn written(&self) -> Vec<String> {
-        self.query("SELECT name FROM written ORDER BY 1").await.rows.iter().map(|row| text(&row[0])).collect()
+        self.database.written().await
     }
 }
 
