@@ -35,6 +35,7 @@ packages() {
     have shellcheck || echo shellcheck
     have script || echo bsdutils
     have_postgres || echo postgresql
+    have strace || echo strace
     have_go || echo golang-go
 }
 

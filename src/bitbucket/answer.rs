@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub retry_after: Option<Duration>,
     /// Of a redirect: the port behind which the same host wants to be asked the same by https.
     pub https: Option<u16>,
+    /// Of a redirect: the repository of the same server that it leads to.
+    pub repository: Option<(String, String)>,
     pub body: Vec<u8>,
 }
 
@@ -118,7 +120,10 @@ impl Answer {
             407 => broken(Fault::Proxy(407)),
             429 => broken(Fault::RateLimited { retry_after: self.retry_after }),
             status @ 500.. => broken(Fault::Server { status, retry_after: self.retry_after }),
-            300..=399 => broken(Fault::Redirect { status: self.status, https: self.https }),
+            300..=399 => {
+                let Self { status, https, repository, .. } = self;
+                broken(Fault::Redirect { status: *status, https: *https, repository: repository.clone() })
+            }
             status => match self.refusal() {
                 Some(refusal) if status >= 400 => Some(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => broken(Fault::Proxy(status)),
@@ -179,6 +184,7 @@ mod tests {
             json: true,
             retry_after: None,
             https: None,
+            repository: None,
             body: body.as_bytes().to_vec(),
         }
     }
@@ -256,7 +262,10 @@ mod tests {
         let mut page = answer(200, None, "<html>");
         page.json = false;
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
-        assert_eq!(outcome(&answer(302, None, "")), Err(Fault::Redirect { status: 302, https: None }));
+        assert_eq!(
+            outcome(&answer(302, None, "")),
+            Err(Fault::Redirect { status: 302, https: None, repository: None })
+        );
         let wrong = exception("auth.IncorrectPasswordAuthenticationException");
         assert!(matches!(outcome(&answer(202, None, &wrong)), Err(Fault::Unexpected { .. })), "no refusal");
         assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));

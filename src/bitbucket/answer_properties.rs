@@ -79,7 +79,7 @@ proptest! {
     #[test]
     fn any_answer_is_read_or_refused_and_not_repeated((status, username, numbered, json, retry_after, body) in answers()) {
         let retry_after = retry_after.map(u64::from).map(Duration::from_secs);
-        let answer = Answer { status, username, numbered, json, retry_after, https: None, body };
+        let answer = Answer { status, username, numbered, json, retry_after, https: None, repository: None, body };
         let errors = [
             error_of(&answer, answer.read::<Page<Repository>>("GET x"))?,
             error_of(&answer, answer.read::<Page<Commit>>("GET x"))?,
@@ -99,7 +99,7 @@ proptest! {
         let name = document.as_ref().and_then(|document| document.pointer("/errors/0/exceptionName")?.as_str());
         let said = name.is_some_and(|name| name.rsplit('.').next() == Some("IncorrectPasswordAuthenticationException"));
         let readable = document.is_some();
-        let answer = Answer { status, username, numbered, json, retry_after: None, https: None, body };
+        let answer = Answer { status, username, numbered, json, retry_after: None, https: None, repository: None, body };
         if let Err(error) = answer.read::<Branch>("GET x") {
             let heard = error.refusal() == Some(Refusal::WrongPassword);
             prop_assert!(!heard || said || !readable);
@@ -117,7 +117,7 @@ proptest! {
         let exception = "com.atlassian.bitbucket.auth.IncorrectPasswordAuthenticationException";
         let entry = serde_json::json!({"context": context, "message": message, "exceptionName": exception});
         let body = serde_json::json!({name: beside, "errors": [entry]}).to_string().into_bytes();
-        let answer = Answer { status, username: None, numbered, json, retry_after: None, https: None, body };
+        let answer = Answer { status, username: None, numbered, json, retry_after: None, https: None, repository: None, body };
         let error = answer.read::<Branch>("GET x").unwrap_err();
         prop_assert_eq!(error.refusal(), Some(Refusal::WrongPassword));
     }

@@ -80,6 +80,8 @@ pub enum Fault {
         status: u16,
         /// The port behind which the same host wants to be asked the same by https.
         https: Option<u16>,
+        /// Of a repository that has moved: the project's key and the name that it has now.
+        repository: Option<(String, String)>,
     },
     /// Nothing was sent: the address is not one to connect to.
     #[error("was not sent, because {0} has an address that the operator does not connect to")]

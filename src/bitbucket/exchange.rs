@@ -93,6 +93,7 @@ impl Client {
             json: headers::is_json(found),
             retry_after: headers::retry_after(found),
             https: found.get(LOCATION).and_then(|to| headers::port_of_https(url, to)),
+            repository: found.get(LOCATION).and_then(|to| headers::repository(url, to)),
             body: Vec::new(),
         };
         let good = answer.status == 200;

@@ -45,6 +45,22 @@ pub(super) fn port_of_https(from: &Url, to: &HeaderValue) -> Option<u16> {
     (same && bare && to.scheme() == "https").then(|| to.port_or_known_default()).flatten()
 }
 
+/// Which repository of the same server a redirect leads to: project and name, for whoever wants to ask for it there.
+pub(super) fn repository(from: &Url, to: &HeaderValue) -> Option<(String, String)> {
+    let to = from.join(to.to_str().ok()?).ok()?;
+    let inside =
+        |url: &Url| url.path().split_once("/rest/api/").map(|(context, rest)| (context.to_owned(), rest.to_owned()));
+    let ((here, _), (there, rest)) = (inside(from)?, inside(&to)?);
+    let mut segments = rest.split('/').skip(1);
+    let names = match [(); 4].map(|()| segments.next()) {
+        [Some("projects"), Some(project), Some("repos"), Some(slug)] => (project.to_owned(), slug.to_owned()),
+        _ => return None,
+    };
+    let plain = |name: &str| !name.is_empty() && !name.contains('%');
+    let same = from.origin() == to.origin() && here == there;
+    (same && plain(&names.0) && plain(&names.1)).then_some(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +104,32 @@ mod tests {
         let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
         let wait = asked(&date).unwrap();
         assert!(wait > Duration::from_mins(9) && wait <= Duration::from_mins(10), "{date}: {wait:?}");
+    }
+
+    #[test]
+    fn a_repository_is_only_one_of_the_same_server() {
+        let from =
+            Url::parse("https://git.example.com/b/rest/api/1.0/projects/PLAT/repos/api/commits?start=0").unwrap();
+        let leads = |to: &str| repository(&from, &to.parse().unwrap());
+        let names = |project: &str, slug: &str| Some((project.to_owned(), slug.to_owned()));
+        let there = "/b/rest/api/1.0/projects/~jdoe/repos/a.b-c";
+        for same in [there, &format!("https://git.example.com{there}"), &format!("{there}/commits?start=0")] {
+            assert_eq!(leads(same), names("~jdoe", "a.b-c"), "{same}");
+        }
+        assert_eq!(leads("/b/rest/api/latest/projects/X/repos/y"), names("X", "y"));
+        for elsewhere in [
+            "https://git.example.org/b/rest/api/1.0/projects/X/repos/y",
+            "http://git.example.com/b/rest/api/1.0/projects/X/repos/y",
+            "/c/rest/api/1.0/projects/X/repos/y",
+            "/b/rest/api/1.0/projects/X",
+            "/b/rest/api/1.0/projects/X/repos/",
+            "/b/rest/api/1.0/projects/X/repos/%2e%2e",
+            "/b/projects/X/repos/y",
+            "/login?next=/b/rest/api/1.0/projects/X/repos/y",
+            "//[",
+        ] {
+            assert_eq!(leads(elsewhere), None, "{elsewhere}");
+        }
     }
 
     #[test]

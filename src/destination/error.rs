@@ -26,6 +26,12 @@ pub enum StoreError {
         /// The id of a commit that should be there.
         missing: String,
     },
+    /// After the last page a commit was listed that the target does not reach: the listing was another one's.
+    #[error("the listing of commits was wrong: {stray} was listed, but does not belong to it")]
+    Stray {
+        /// The id of a commit that should not be there.
+        stray: String,
+    },
     /// Commits would be removed, and nobody has confirmed that it is still the same repository.
     #[error("history was rewritten")]
     Unconfirmed,

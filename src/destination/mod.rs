@@ -92,8 +92,8 @@ impl Destination {
         }
     }
 
-    /// Sets the walk back to its first page; its rows stay.
-    pub async fn rewind(&self, repository: i64, expected: Position) -> Result<Position, StoreError> {
+    /// Sets the walk back to its first page, and forgets what it has stored: some of that was wrong.
+    pub async fn rewind(&self, repository: i64, expected: Position) -> Result<Stored, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.rewind(repository, expected).await,
             Self::Postgres(postgres) => postgres.rewind(repository, expected).await,

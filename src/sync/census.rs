@@ -11,8 +11,8 @@ use super::discover::{Discovered, discover};
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
 use super::visit::Visited;
-use crate::bitbucket::Client;
 use crate::bitbucket::model::Repository;
+use crate::bitbucket::{Client, Error, Fault};
 use crate::destination::{Absent, ConnectionKey, Destination, Scope, StoredRepository};
 
 /// What a run works on.
@@ -102,9 +102,14 @@ fn name(repository: &Repository) -> (String, String) {
     (repository.project.key.to_lowercase(), repository.slug.to_lowercase())
 }
 
-/// Asks for a repository under the name that it had.
+/// Asks for a repository under the name that it had, and where that leads elsewhere, there: the name may be an old one
+/// of another repository, which it shows again.
 async fn ask(client: &Client, repository: &StoredRepository) -> Fate {
-    match client.repository(&repository.project, &repository.slug).await {
+    let mut answer = client.repository(&repository.project, &repository.slug).await;
+    if let Err(Error::Transport { fault: Fault::Redirect { repository: Some((project, slug)), .. }, .. }) = &answer {
+        answer = client.repository(project, slug).await;
+    }
+    match answer {
         Ok(found) if found.id == repository.source_id => Fate::There(Box::new(found)),
         Ok(_) => Fate::Gone,
         Err(error) => match Failure::from(error) {

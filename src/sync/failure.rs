@@ -34,9 +34,10 @@ pub enum Failure {
     /// Bitbucket could not be asked, or did not answer as it should.
     #[error("{0}. {advice}", advice = of_answer(.0).1)]
     Bitbucket(bitbucket::Error),
-    /// A commit's parent was not listed, or the listing did not begin with its own end.
+    /// A commit's parent was not listed, or one was listed that does not belong there, or the listing did not begin with
+    /// its own end.
     #[error(
-        "the list of commits lacks one that belongs to it. What is stored stays, and the next run reads it again; if \
+        "the list of commits lacks one that belongs to it, or holds one that does not. What is stored stays, and the next run reads it again; if \
          this lasts, check that no cache answers in Bitbucket's place."
     )]
     IncompleteListing,
@@ -211,7 +212,7 @@ mod tests {
             (Fault::Broken(200), "UnexpectedAnswer"),
             (Fault::TooLarge(1), "UnexpectedAnswer"),
             (Fault::Unexpected { status: 200, what: "nothing" }, "UnexpectedAnswer"),
-            (Fault::Redirect { status: 302, https: None }, "Moved"),
+            (Fault::Redirect { status: 302, https: None, repository: None }, "Moved"),
             (Fault::OtherAccount, "Stopped"),
         ] {
             assert_eq!(of(fault.clone()).reason(), expected, "{fault}");
@@ -232,7 +233,7 @@ mod tests {
              tries again."
         );
         assert_eq!(
-            of(Fault::Redirect { status: 307, https: None }).to_string(),
+            of(Fault::Redirect { status: 307, https: None, repository: None }).to_string(),
             "GET /x was answered 307, a redirect. The repository was moved or renamed; the next run lists it under its \
              new name."
         );

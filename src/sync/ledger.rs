@@ -34,7 +34,7 @@ impl Ledger {
         let there: HashSet<i64> = selected.iter().map(|known| known.source_id).collect();
         let known: HashSet<i64> = missing.iter().map(|one| one.repository.source_id).chain(there).collect();
         // Those that a filter leaves out under their new names are none of the run's.
-        let gone: Vec<i64> = self.open().filter(|id| !known.contains(id)).collect();
+        let gone: Vec<i64> = self.entries.keys().copied().filter(|id| !known.contains(id)).collect();
         for one in gone.iter().filter_map(|id| self.entries.remove(id)) {
             self.left = (self.left.0 + one.added, self.left.1 + one.removed);
         }

@@ -126,9 +126,14 @@ impl Run {
 }
 
 impl Summary {
-    fn add(&mut self, one: &Visited) {
+    /// The rows that were added and removed.
+    fn count(&mut self, one: &Visited) {
         self.added += one.added;
         self.removed += one.removed;
+    }
+
+    fn add(&mut self, one: &Visited) {
+        self.count(one);
         match &one.outcome {
             Ok(RepositoryState::Empty | RepositoryState::NoDefaultBranch) => self.empty += 1,
             Ok(_) => self.synced += 1,

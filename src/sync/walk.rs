@@ -31,6 +31,14 @@ pub(super) struct Walk<'a> {
     pub removed: u64,
 }
 
+/// How a walk ended.
+enum Walked {
+    /// The stored set is the head's; true, if it took more than one page.
+    There(bool),
+    /// Its target has gone, and there is no head any more.
+    Headless(RepositoryState),
+}
+
 /// How a reading of pages to one target ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reached {
@@ -55,8 +63,10 @@ impl<'a> Walk<'a> {
     /// Goes on with a walk that was begun, then looks at the head, and walks to it.
     pub async fn run(&mut self) -> Result<RepositoryState, Failure> {
         self.position = self.repository.position.clone();
-        if let Some(walk) = self.position.walk.clone() {
-            self.target(&walk.target, walk.since, None).await?;
+        if let Some(walk) = self.position.walk.clone()
+            && let Walked::Headless(state) = self.target(&walk.target, walk.since, None).await?
+        {
+            return Ok(state);
         }
         // A head that moves during a walk of several pages is followed once; then it is the next run's.
         let mut follow = true;
@@ -73,10 +83,11 @@ impl<'a> Walk<'a> {
                 Step::NoDefaultBranch => return Ok(RepositoryState::NoDefaultBranch),
                 Step::Walk { target, since, branch } => (target, since, branch),
             };
-            let several = self.target(&target, since, Some(branch.clone())).await?;
-            name = Some(branch);
-            if !(several && std::mem::take(&mut follow)) {
-                return Ok(RepositoryState::Synced);
+            name = Some(branch.clone());
+            match self.target(&target, since, Some(branch)).await? {
+                Walked::Headless(state) => return Ok(state),
+                Walked::There(true) if std::mem::take(&mut follow) => {}
+                Walked::There(_) => return Ok(RepositoryState::Synced),
             }
         }
     }
@@ -86,8 +97,9 @@ impl<'a> Walk<'a> {
         let (project, slug) = self.path();
         let client = self.context.client;
         match client.default_branch(project, slug).await {
-            Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if convert::is_sha(&id) => {
-                Ok(Head::Commit { branch: display_id, id })
+            Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if !id.is_empty() => {
+                let head = convert::is_sha(&id).then_some(Head::Commit { branch: display_id, id });
+                head.ok_or_else(|| self.no_id("branches/default"))
             }
             Ok(_) => Ok(Head::Empty),
             Err(error) if error.refusal() == Some(Refusal::NoDefaultBranch) => Ok(Head::NoDefaultBranch),
@@ -95,18 +107,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Walks to the target, or to where the head has moved if the target is gone. True, if it took more than
-    /// one page.
-    async fn target(&mut self, target: &str, since: Option<String>, branch: Option<String>) -> Result<bool, Failure> {
+    /// Walks to the target, or to where the head has moved if the target is gone.
+    async fn target(&mut self, target: &str, since: Option<String>, branch: Option<String>) -> Result<Walked, Failure> {
         let (mut target, mut since, mut branch) = (target.to_owned(), since, branch);
         let mut again = true;
         let mut moves = 3;
         loop {
             match self.pages(&target, since.as_deref(), branch.clone()).await {
-                Ok(Reached::Target(several)) => return Ok(several),
+                Ok(Reached::Target(several)) => return Ok(Walked::There(several)),
                 Ok(Reached::Vanished) if moves > 0 => {
                     moves -= 1;
-                    let Head::Commit { branch: name, id } = self.head().await? else { return Ok(true) };
+                    let (name, id) = match self.head().await? {
+                        Head::Commit { branch, id } => (branch, id),
+                        Head::Empty => return Ok(Walked::Headless(RepositoryState::Empty)),
+                        Head::NoDefaultBranch => return Ok(Walked::Headless(RepositoryState::NoDefaultBranch)),
+                    };
                     if id == target {
                         // The end is there, so it is the beginning that has gone: read back until the stored
                         // commits are met. That may end in a sweep, so be sure of the repository first.
@@ -121,9 +136,7 @@ impl<'a> Walk<'a> {
                 }
                 Ok(Reached::Vanished) => return Err(Failure::IncompleteListing),
                 Err(Failure::IncompleteListing) => {
-                    let (destination, id) = (self.context.destination, self.repository.id);
-                    let position = self.position.clone();
-                    self.position = destination.rewind(id, position).await.map_err(store_failure)?;
+                    self.rewind().await?;
                     if !std::mem::take(&mut again) {
                         return Err(Failure::IncompleteListing);
                     }
@@ -138,6 +151,10 @@ impl<'a> Walk<'a> {
         let begun = self.position.walk.as_ref().filter(|walk| walk.target == target && walk.since.as_deref() == since);
         let mut start = begun.map_or(0, |walk| walk.next_start);
         let mut several = start > 0;
+        if begun.is_none() && self.position.head.is_none() && !self.confirmed {
+            // Nothing that is stored ties these commits to this repository, and the listing may be hours old.
+            self.confirm().await?;
+        }
         let repairs = since.is_none() && self.position.head.is_some();
         loop {
             let range = Range { until: target, since };
@@ -151,7 +168,8 @@ impl<'a> Walk<'a> {
                 Err(error) => return Err(error.into()),
             };
             let last = Last { branch: branch.clone(), confirmed: self.confirmed };
-            let next = match page.next_page_start {
+            // A start that no list can have would not come back from the database as it was stored.
+            let next = match page.next_page_start.filter(|next| i64::try_from(*next).is_ok()) {
                 _ if page.is_last_page => Next::Last(last),
                 Some(next) if next > start && repairs => Next::PageUnlessClosed(next, last),
                 Some(next) if next > start => Next::Page(next),
@@ -177,11 +195,14 @@ impl<'a> Walk<'a> {
 
     fn commits(&self, values: Vec<model::Commit>) -> Result<Vec<Commit>, Failure> {
         let base = self.context.client.base();
-        values.into_iter().map(|commit| convert::commit(base, commit)).collect::<Option<_>>().ok_or_else(|| {
-            let (project, slug) = self.path();
-            let fault = Fault::Unexpected { status: 200, what: "a commit id that is not one of git's" };
-            Failure::Bitbucket(Error::Transport { request: format!("GET commits of {project}/{slug}"), fault })
-        })
+        let commits = values.into_iter().map(|commit| convert::commit(base, commit)).collect::<Option<_>>();
+        commits.ok_or_else(|| self.no_id("commits"))
+    }
+
+    fn no_id(&self, of: &str) -> Failure {
+        let (project, slug) = self.path();
+        let fault = Fault::Unexpected { status: 200, what: "a commit id that is not one of git's" };
+        Failure::Bitbucket(Error::Transport { request: format!("GET {of} of {project}/{slug}"), fault })
     }
 
     /// Stores a page. Where commits would be removed, the repository is first asked who it is.
@@ -200,13 +221,27 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Gives up what the walk under way has stored: some of it was wrong, or another repository's.
+    async fn rewind(&mut self) -> Result<(), Failure> {
+        let (destination, position) = (self.context.destination, self.position.clone());
+        let Stored { position, removed, .. } =
+            destination.rewind(self.repository.id, position).await.map_err(store_failure)?;
+        self.removed += removed;
+        self.position = position;
+        Ok(())
+    }
+
     /// Makes sure that the name still leads to the same repository.
     async fn confirm(&mut self) -> Result<(), Failure> {
         let (project, slug) = self.path();
         let client = self.context.client;
         let found = client.repository(project, slug).await?;
         self.confirmed = found.id == self.repository.source_id;
-        if self.confirmed { Ok(()) } else { Err(Failure::Replaced) }
+        if self.confirmed {
+            return Ok(());
+        }
+        self.rewind().await?;
+        Err(Failure::Replaced)
     }
 
     fn path(&self) -> (&'a str, &'a str) {
@@ -220,6 +255,10 @@ fn store_failure(error: StoreError) -> Failure {
         StoreError::Superseded => Failure::Superseded,
         StoreError::Incomplete { missing } => {
             tracing::warn!(missing, "a commit belongs to the list, but was not listed");
+            Failure::IncompleteListing
+        }
+        StoreError::Stray { stray } => {
+            tracing::warn!(stray, "a commit was listed that does not belong to the list");
             Failure::IncompleteListing
         }
         StoreError::Unconfirmed => Failure::IncompleteListing,

@@ -65,13 +65,13 @@ async fn sync_stores_the_commits_and_counts_what_it_did() {
     assert_eq!((code, errors.as_str()), (0, ""));
     assert!(report["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
     report["seconds"] = Value::Null;
-    // application-properties, the listing, two heads, three pages, and the head once more.
+    // application-properties, the listing, two heads, the repository itself, three pages, and the head once more.
     assert_eq!(report["requests"], desk.simulator.requests().len());
     assert_eq!(
         report,
         json!({
             "repositories": {"total": 2, "synced": 1, "empty": 1, "inaccessible": 0, "failed": 0},
-            "commitsAdded": 250, "commitsRemoved": 0, "commits": 250, "requests": 8, "seconds": null
+            "commitsAdded": 250, "commitsRemoved": 0, "commits": 250, "requests": 9, "seconds": null
         })
     );
     let query = ["query", "--database", &desk.database(), "--output", "csv"];

@@ -64,15 +64,16 @@ async fn killed_at(point: usize, kill_before_the_answer: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn between_any_two_requests() {
-    // Two requests of verification and its commit, the listing, three heads, eleven pages, two heads again.
-    for point in 0..18 {
+    // Two requests of verification and its commit, the listing, three heads, the three repositories themselves, eleven
+    // pages, two heads again.
+    for point in 0..21 {
         killed_at(point, true).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_an_answer_is_read_or_stored() {
-    for point in (3..18).step_by(2) {
+    for point in (3..21).step_by(2) {
         killed_at(point, false).await;
     }
 }

@@ -14,6 +14,7 @@ mod idle;
 mod kill;
 mod limits;
 mod lockout;
+mod model;
 mod outage;
 mod postgres;
 mod postgres_faults;

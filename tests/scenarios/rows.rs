@@ -148,11 +148,17 @@ async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing
     assert_eq!((database.commits().await, database.repository().await.position), (String::new(), start));
 }
 
-async fn commits_that_nothing_reaches_are_not_kept(on: Kind) {
+async fn a_listed_commit_that_the_target_does_not_reach_is_a_wrong_listing_and_changes_nothing(on: Kind) {
     let database = Database::open(on).await;
-    let done = database.store(&Position::default(), page('3', None, "3<2 9<2 2", last(false))).await.unwrap();
-    assert_eq!((done.added, done.removed), (3, 1));
-    assert_eq!(database.commits().await, "23");
+    let stray = |digit| Err(StoreError::Stray { stray: sha(digit) });
+    let first = database.store(&Position::default(), page('3', None, "3<2 9<2 2", last(false))).await;
+    assert_eq!(first, stray('9'));
+    // A parent that is left out makes a stranger of its other children too.
+    let cut = database.store(&Position::default(), page('3', None, "3<2 2 1", last(false))).await;
+    assert_eq!((cut, database.commits().await.as_str()), (stray('1'), ""));
+    let head = database.stored(&Position::default(), page('3', None, "3<2 2", last(false))).await;
+    let rewrite = database.store(&head, page('5', Some('3'), "5<2 9<2", last(true))).await;
+    assert_eq!((rewrite, database.commits().await.as_str()), (stray('9'), "23"));
 }
 
 async fn growth_needs_no_sweep_and_a_rewrite_needs_a_word(on: Kind) {
@@ -185,14 +191,18 @@ async fn a_walk_that_is_given_up_leaves_the_complete_set(on: Kind) {
     assert_eq!(database.commits().await, "89b");
 }
 
-async fn a_rewind_keeps_the_rows_and_reads_again(on: Kind) {
+async fn a_rewind_forgets_the_walk_and_nothing_else(on: Kind) {
     let database = Database::open(on).await;
-    let begun = database.stored(&Position::default(), page('3', None, "3<2", Next::Page(1))).await;
+    let head = database.stored(&Position::default(), page('2', None, "2<1 1", last(false))).await;
+    // A wrong answer gives a commit another one's parent.
+    let begun = database.stored(&head, page('4', Some('2'), "4<1", Next::Page(1))).await;
     let rewound = database.destination.rewind(REPOSITORY, begun).await.unwrap();
-    assert_eq!(rewound.walk.as_ref().unwrap().next_start, 0);
-    assert_eq!(database.commits().await, "3");
-    let head = database.stored(&rewound, page('3', None, "3<2 2", last(false))).await;
-    assert_eq!((head, database.commits().await.as_str()), (complete('3'), "23"));
+    let next = |stored: &Stored| stored.position.walk.as_ref().unwrap().next_start;
+    assert_eq!((next(&rewound), rewound.removed, database.commits().await.as_str()), (0, 1, "12"));
+    let head = database.stored(&rewound.position, page('4', Some('2'), "4<3 3<2", last(false))).await;
+    assert_eq!((&head, database.commits().await.as_str()), (&complete('4'), "1234"));
+    let nothing = database.destination.rewind(REPOSITORY, head.clone()).await.unwrap();
+    assert_eq!((nothing.position, nothing.removed), (head, 0));
 }
 
 async fn authors_are_people_and_not_spellings(on: Kind) {
@@ -264,10 +274,10 @@ on_both! {
     a_complete_walk_sets_the_head,
     a_position_that_another_process_has_left_is_refused,
     a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing,
-    commits_that_nothing_reaches_are_not_kept,
+    a_listed_commit_that_the_target_does_not_reach_is_a_wrong_listing_and_changes_nothing,
     growth_needs_no_sweep_and_a_rewrite_needs_a_word,
     a_walk_that_is_given_up_leaves_the_complete_set,
-    a_rewind_keeps_the_rows_and_reads_again,
+    a_rewind_forgets_the_walk_and_nothing_else,
     authors_are_people_and_not_spellings,
     a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over,
     a_mark_is_seen_and_taken_back,

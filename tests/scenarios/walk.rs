@@ -4,10 +4,11 @@ mod census;
 mod identity;
 mod listing;
 mod outage;
+mod wrong;
 
 use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
-use bitbucket_simulator::{Action, Command, Fault, Hold, JsonEdit, Matches, Order, Refusal, histories};
+use bitbucket_simulator::{Action, Command, Fault, Hold, Order, Refusal, histories};
 
 use crate::support::database::{Kind, on_both};
 use crate::support::sync::{Bench, text};
@@ -36,6 +37,8 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it(on: Kind) {
         .await;
         let git = git.unwrap();
         assert_eq!(counts(&bench.synced().await), (1000, 0, 1000));
+        let pages: Vec<String> = (0..10).map(|page| format!("page@{}", page * 100)).collect();
+        assert_eq!(bench.trace(), format!("list head who {} head", pages.join(" ")));
         bench.assert_equal("PLAT/odd", &git, "main").await;
 
         // Git itself says what each commit is; Bitbucket shows bytes that are not UTF-8 as U+FFFD.
@@ -67,7 +70,7 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it(on: Kind) {
 async fn an_unchanged_repository_costs_one_request_and_no_write(on: Kind) {
     let (bench, _git) = linear(on, 250).await;
     bench.synced().await;
-    assert_eq!(bench.trace(), "list head page@0 page@100 page@200 head");
+    assert_eq!(bench.trace(), "list head who page@0 page@100 page@200 head");
     bench.database.watch_writes().await;
     assert_eq!(counts(&bench.synced().await), (0, 0, 250));
     assert_eq!(bench.trace(), "list head");
@@ -177,11 +180,43 @@ async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint(on: Kind) {
     assert_eq!(bench.trace(), "list page@200 page@300 page@400 head page@0");
 }
 
+async fn a_walk_whose_target_and_branch_have_gone_is_no_sync(on: Kind) {
+    let (bench, git) = linear(on, 5).await;
+    bench.simulator.configure(|settings| settings.caps.commits = 2);
+    // The head moves during the first walk, and during the second one branch and target go.
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/commits", Action::Hold(hold.clone())).after(2));
+    let ids = git.rev_list(&["main"]).unwrap();
+    let meanwhile = async {
+        hold.wait_for(1).await;
+        git.grow("main", 5).unwrap();
+        hold.release_one();
+        hold.wait_for(2).await;
+        hold.release_one();
+        hold.wait_for(3).await;
+        git.set_branch("kept", &ids[0]).unwrap();
+        git.delete_branch("main").unwrap();
+        git.prune().unwrap();
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
+    assert_eq!((summary.synced, summary.empty), (0, 1));
+    assert_eq!(bench.trace(), "list head who page@0 page@2 page@4 head page@0 page@2 head");
+    // The walk is still under way: one request, and the complete set stays below it.
+    assert_eq!(bench.synced().await.empty, 1);
+    assert_eq!(bench.trace(), "list page@2 head");
+    git.set_branch("main", &ids[2]).unwrap();
+    assert_eq!(counts(&bench.synced().await), (0, 4, 3));
+    assert_eq!(bench.trace(), "list page@2 head page@0 who head");
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
 async fn empty_repositories_and_missing_branches_are_no_failures(on: Kind) {
     let (bench, git) = linear(on, 3).await;
     bench.simulator.apply(Command::AddRepository(empty("PLAT/empty"))).unwrap();
     let summary = bench.synced().await;
     assert_eq!((summary.synced, summary.empty), (1, 1));
+    assert_eq!(bench.requests().len(), 5, "the listing, two heads, the repository itself, a page");
     // The branch goes: the rows stay.
     bench.simulator.set_default_branch("PLAT/api", "gone").unwrap();
     bench.requests();
@@ -195,54 +230,6 @@ async fn empty_repositories_and_missing_branches_are_no_failures(on: Kind) {
 
 fn empty(path: &str) -> bitbucket_simulator::NewRepository {
     bitbucket_simulator::NewRepository::empty(path)
-}
-
-async fn a_wrong_listing_changes_nothing(on: Kind) {
-    let (bench, git) = linear(on, 30).await;
-    bench.synced().await;
-    git.grow("main", 2).unwrap();
-    // The page lacks a commit: its child's parent is nowhere.
-    let cut = Action::EditJson(vec![JsonEdit::Remove("/values/1".to_owned())]);
-    let id = bench.simulator.faults().push(Fault::on_path("/commits", cut));
-    bench.requests();
-    let summary = bench.run().await.unwrap();
-    assert_eq!(summary.failed[0].1, "IncompleteListing");
-    assert_eq!(bench.trace(), "list head page@0 who page@0", "it might be a rewrite; then once more");
-    bench.simulator.faults().remove(id);
-    assert_eq!(counts(&bench.synced().await).2, 32);
-    bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
-async fn another_repository_under_the_same_name_removes_nothing(on: Kind) {
-    let (bench, git) = linear(on, 30).await;
-    bench.synced().await;
-    let before = bench.stored("PLAT/api").await;
-    let ids = git.rev_list(&["main"]).unwrap();
-    git.set_branch("main", &ids[10]).unwrap();
-    // Whoever asks who this is, is told another id than the listing's.
-    let other = Action::EditJson(vec![JsonEdit::Set("/id".to_owned(), serde_json::json!(4711))]);
-    let fault = Fault::new(other).matches(Matches::PathEndsWith("/repos/api".to_owned()));
-    let id = bench.simulator.faults().push(fault);
-    bench.requests();
-    assert_eq!(bench.run().await.unwrap().failed[0].1, "Replaced");
-    assert_eq!(bench.trace(), "list head page@0 who list head page@0 who", "listed again in the same run");
-    assert_eq!(bench.stored("PLAT/api").await, before);
-    bench.simulator.faults().remove(id);
-    assert_eq!(counts(&bench.synced().await), (0, 10, 20));
-}
-
-async fn a_listing_that_does_not_begin_with_its_end_is_not_believed(on: Kind) {
-    let (bench, git) = linear(on, 30).await;
-    bench.synced().await;
-    git.grow("main", 2).unwrap();
-    // As a proxy's cache would answer: the page of another range.
-    let cut = Action::EditJson(vec![JsonEdit::Remove("/values/0".to_owned())]);
-    let id = bench.simulator.faults().push(Fault::on_path("/commits", cut).times(1));
-    bench.requests();
-    assert_eq!(counts(&bench.synced().await), (2, 0, 32));
-    assert_eq!(bench.trace(), "list head page@0 page@0", "nobody asks who this is");
-    assert_eq!(bench.simulator.faults().hits(id), 1, "read again in the same run");
-    bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
 async fn a_branch_that_is_renamed_is_one_small_write(on: Kind) {
@@ -260,11 +247,21 @@ async fn a_branch_that_is_renamed_is_one_small_write(on: Kind) {
 }
 
 async fn two_runs_at_once_store_no_mixture(on: Kind) {
-    let (bench, git) = linear(on, 700).await;
-    let (one, two) = tokio::join!(bench.run(), bench.run());
-    for summary in [one.unwrap(), two.unwrap()] {
-        assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "Superseded"), "{:?}", summary.failed);
-    }
+    let (bench, git) = linear(on, 350).await;
+    // While one waits for its second page, the other one takes over where the first page ends.
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/commits", Action::Hold(hold.clone())).after(1).times(1));
+    let overtaking = async {
+        hold.wait_for(1).await;
+        let other = bench.synced().await;
+        hold.release();
+        other
+    };
+    let (one, other) = tokio::join!(bench.run(), overtaking);
+    let failed = one.unwrap().failed;
+    assert_eq!((failed[0].1, failed.len(), other.added), ("Superseded", 1, 250));
+    let (first, second) = ("list head who page@0 page@100", "list page@100 page@200 page@300 head");
+    assert_eq!(bench.trace(), format!("{first} {second}"));
     bench.synced().await;
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
@@ -278,10 +275,8 @@ on_both! {
     a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for,
     each_head_that_removes_commits_is_confirmed,
     a_walk_that_was_stopped_goes_on_at_its_checkpoint,
+    a_walk_whose_target_and_branch_have_gone_is_no_sync,
     empty_repositories_and_missing_branches_are_no_failures,
-    a_wrong_listing_changes_nothing,
-    another_repository_under_the_same_name_removes_nothing,
-    a_listing_that_does_not_begin_with_its_end_is_not_believed,
     a_branch_that_is_renamed_is_one_small_write,
     two_runs_at_once_store_no_mixture,
 }

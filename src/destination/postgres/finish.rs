@@ -30,7 +30,7 @@ pub(super) async fn finish(
         if head.is_some() && !last.confirmed {
             return Err(StoreError::Unconfirmed);
         }
-        removed += sweep(tx, repository, &walk.target).await?;
+        removed += sweep(tx, repository, walk).await?;
     }
     // Rows of a walk that was given up were never part of a set.
     let changed = added > 0 || removed > cleared || head != Some(walk.target.as_str());
@@ -85,19 +85,11 @@ pub(super) async fn first_open(tx: &Tx<'_>, repository: i64, walk: &Checkpoint) 
     value(&tx.one(sql, &[&repository, &walk.closed_id]).await?, 0)
 }
 
-/// Deletes what the target does not reach. Nothing, if something that it reaches is not stored.
-async fn sweep(tx: &Tx<'_>, repository: i64, target: &str) -> Result<u64, StoreError> {
-    let (missing, deleted) = delete_unreached(tx, repository, target).await?;
-    match missing {
-        Some(missing) => Err(StoreError::Incomplete { missing }),
-        None => Ok(deleted),
-    }
-}
-
-/// Deletes what a commit does not reach over the stored parents. Gives one that it reaches and that is not stored, and
-/// how many were deleted.
-async fn delete_unreached(tx: &Tx<'_>, repository: i64, from: &str) -> Result<(Option<String>, u64), Error> {
-    // A commit that is reached but not stored is in `reach` too, and ends there: no row, no parents.
+/// Deletes what the target does not reach. Nothing, if something that it reaches is not stored, or if the walk has
+/// stored what it does not reach: then one of the answers was wrong, and what else is in them proves nothing.
+async fn sweep(tx: &Tx<'_>, repository: i64, walk: &Checkpoint) -> Result<u64, StoreError> {
+    // A commit that is reached but not stored is in `reach` too, and ends there: no row, no parents. An error undoes what
+    // was deleted.
     let sql = r#"
         WITH RECURSIVE reach (sha) AS (
             SELECT $2::text COLLATE "C"
@@ -111,18 +103,21 @@ async fn delete_unreached(tx: &Tx<'_>, repository: i64, from: &str) -> Result<(O
         unreached AS MATERIALIZED (SELECT sha FROM stored EXCEPT SELECT sha FROM reach),
         deleted AS (
             DELETE FROM bitbucket_server_repository_default_branch_commits c USING unreached u
-            WHERE c.repository_id = $1 AND c.sha = u.sha RETURNING 1)
-        SELECT (SELECT min(sha) FROM missing), (SELECT count(*) FROM deleted)"#;
-    let row = tx.one(sql, &[&repository, &from]).await?;
-    Ok((value(&row, 0)?, value::<i64>(&row, 1)?.unsigned_abs()))
+            WHERE c.repository_id = $1 AND c.sha = u.sha RETURNING c.id, c.sha)
+        SELECT (SELECT min(sha) FROM missing), (SELECT min(sha) FROM deleted WHERE id > $3),
+               (SELECT count(*) FROM deleted)"#;
+    let row = tx.one(sql, &[&repository, &walk.target, &walk.after_id]).await?;
+    match (value(&row, 0)?, value(&row, 1)?) {
+        (Some(missing), _) => Err(StoreError::Incomplete { missing }),
+        (_, Some(stray)) => Err(StoreError::Stray { stray }),
+        (None, None) => Ok(value::<i64>(&row, 2)?.unsigned_abs()),
+    }
 }
 
-/// Removes what a walk that is given up has stored: all that the complete set's head does not reach.
-pub(super) async fn clear_unfinished(tx: &Tx<'_>, repository: i64, head: Option<&str>) -> Result<u64, Error> {
-    if let Some(head) = head {
-        Ok(delete_unreached(tx, repository, head).await?.1)
-    } else {
-        let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = $1";
-        tx.execute(sql, &[&repository]).await
-    }
+/// Removes what a walk has stored that is given up, or begins anew. All older rows are the complete set's.
+pub(super) async fn clear_walk(tx: &Tx<'_>, repository: i64, walk: &Checkpoint) -> Result<u64, Error> {
+    let sql = "
+        DELETE FROM bitbucket_server_repository_default_branch_commits
+        WHERE id > $2 AND id < 9223372036854775807 AND repository_id + 0 = $1";
+    tx.execute(sql, &[&repository, &walk.after_id]).await
 }

@@ -35,27 +35,25 @@ impl Postgres {
     pub(in crate::destination) async fn rewind(
         &self,
         repository: i64,
-        mut expected: Position,
-    ) -> Result<Position, StoreError> {
-        let before = expected.clone();
-        if let Some(walk) = &mut expected.walk {
-            walk.next_start = 0;
-        }
-        let after = expected.clone();
+        expected: Position,
+    ) -> Result<Stored, StoreError> {
         self.transaction(move |tx| {
-            let (before, walk) = (before.clone(), expected.walk.clone());
-            async move {
-                compare(tx, repository, &before).await?;
-                match &walk {
-                    Some(walk) => Ok(write_checkpoint(tx, repository, walk, 0).await?),
-                    None => Ok(()),
-                }
-            }
-            .boxed()
+            let expected = expected.clone();
+            async move { rewind(tx, repository, expected).await }.boxed()
         })
         .await
-        .map(|()| after)
     }
+}
+
+async fn rewind(tx: &Tx<'_>, repository: i64, mut expected: Position) -> Result<Stored, StoreError> {
+    compare(tx, repository, &expected).await?;
+    let mut removed = 0;
+    if let Some(walk) = &mut expected.walk {
+        removed = finish::clear_walk(tx, repository, walk).await?;
+        (walk.next_start, walk.closed_id) = (0, walk.after_id);
+        write_checkpoint(tx, repository, walk, difference(0, removed)).await?;
+    }
+    Ok(Stored { position: expected, added: 0, removed })
 }
 
 /// Refuses to go on where another process has moved the repository.
@@ -76,8 +74,8 @@ async fn store(
     let mut walk = match walk {
         Some(walk) if walk.target == page.target && walk.since == page.since => walk,
         unfinished => {
-            if unfinished.is_some() {
-                removed += finish::clear_unfinished(tx, repository, head.as_deref()).await?;
+            if let Some(walk) = &unfinished {
+                removed += finish::clear_walk(tx, repository, walk).await?;
             }
             begin(tx, page).await?
         }

@@ -28,7 +28,7 @@ pub(super) fn finish(
         if head.is_some() && !last.confirmed {
             return Err(StoreError::Unconfirmed);
         }
-        removed = sweep(tx, repository, &walk.target)?;
+        removed = sweep(tx, repository, walk)?;
     }
     let changed = added > 0 || removed > 0 || head != Some(walk.target.as_str());
     tx.prepare_cached(
@@ -85,38 +85,36 @@ pub(super) fn first_open(tx: &Transaction<'_>, repository: i64, walk: &Checkpoin
     .optional()
 }
 
-/// Deletes what the target does not reach. Nothing, if something that it reaches is not stored.
-fn sweep(tx: &Transaction<'_>, repository: i64, target: &str) -> Result<u64, StoreError> {
-    let missing: Option<String> = tx
+/// Deletes what the target does not reach. Nothing, if something that it reaches is not stored, or if the walk has
+/// stored what it does not reach: then one of the answers was wrong, and what else is in them proves nothing.
+fn sweep(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> Result<u64, StoreError> {
+    let (missing, stray): (Option<String>, Option<String>) = tx
         .prepare_cached(&format!(
-            "{REACH} SELECT sha FROM reach WHERE NOT EXISTS (
-               SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
-               WHERE c.repository_id = ?1 AND c.sha = reach.sha) LIMIT 1"
+            "{REACH} SELECT
+               (SELECT sha FROM reach WHERE NOT EXISTS (
+                  SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+                  WHERE c.repository_id = ?1 AND c.sha = reach.sha) LIMIT 1),
+               (SELECT sha FROM bitbucket_server_repository_default_branch_commits
+                WHERE id > ?3 AND +repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach) LIMIT 1)"
         ))?
-        .query_row(params![repository, target], |row| row.get(0))
-        .optional()?;
-    match missing {
-        Some(missing) => Err(StoreError::Incomplete { missing }),
-        None => Ok(delete_unreached(tx, repository, target)?),
+        .query_row(params![repository, walk.target, walk.after_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    match (missing, stray) {
+        (Some(missing), _) => Err(StoreError::Incomplete { missing }),
+        (_, Some(stray)) => Err(StoreError::Stray { stray }),
+        (None, None) => {
+            let deleted = tx
+                .prepare_cached(&format!(
+                    "{REACH} DELETE FROM bitbucket_server_repository_default_branch_commits
+                     WHERE repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach)"
+                ))?
+                .execute(params![repository, walk.target])?;
+            Ok(deleted as u64)
+        }
     }
 }
 
-fn delete_unreached(tx: &Transaction<'_>, repository: i64, target: &str) -> rusqlite::Result<u64> {
-    let deleted = tx
-        .prepare_cached(&format!(
-            "{REACH} DELETE FROM bitbucket_server_repository_default_branch_commits
-             WHERE repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach)"
-        ))?
-        .execute(params![repository, target])?;
-    Ok(deleted as u64)
-}
-
-/// Removes what a walk that is given up has stored: all that the complete set's head does not reach.
-pub(super) fn clear_unfinished(tx: &Transaction<'_>, repository: i64, head: Option<&str>) -> rusqlite::Result<u64> {
-    if let Some(head) = head {
-        delete_unreached(tx, repository, head)
-    } else {
-        let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE repository_id = ?1";
-        Ok(tx.execute(sql, params![repository])? as u64)
-    }
+/// Removes what a walk has stored that is given up, or begins anew. All older rows are the complete set's.
+pub(super) fn clear_walk(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<u64> {
+    let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE id > ?2 AND +repository_id = ?1";
+    Ok(tx.execute(sql, params![repository, walk.after_id])? as u64)
 }

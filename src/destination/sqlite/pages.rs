@@ -23,14 +23,16 @@ impl Sqlite {
         &self,
         repository: i64,
         mut expected: Position,
-    ) -> Result<Position, StoreError> {
+    ) -> Result<Stored, StoreError> {
         self.transaction(move |tx| {
             compare(tx, repository, &expected)?;
+            let mut removed = 0;
             if let Some(walk) = &mut expected.walk {
-                walk.next_start = 0;
+                (walk.next_start, walk.closed_id) = (0, walk.after_id);
                 write_checkpoint(tx, repository, walk)?;
+                removed = finish::clear_walk(tx, repository, walk)?;
             }
-            Ok(expected)
+            Ok(Stored { position: expected, added: 0, removed })
         })
         .await
     }
@@ -54,8 +56,8 @@ fn store(
     let mut walk = match walk {
         Some(walk) if walk.target == page.target && walk.since == page.since => walk,
         unfinished => {
-            if unfinished.is_some() {
-                removed += finish::clear_unfinished(tx, repository, head.as_deref())?;
+            if let Some(walk) = &unfinished {
+                removed += finish::clear_walk(tx, repository, walk)?;
             }
             begin(tx, page)?
         }

@@ -41,6 +41,15 @@ pub enum Database {
     Postgres(postgres::Database),
 }
 
+/// What happens to a process at its so many-th write to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Injury {
+    /// kill -9
+    Killed(usize),
+    /// The disk is full from then on.
+    Full(usize),
+}
+
 impl Database {
     pub async fn new(kind: Kind) -> Self {
         match kind {
@@ -54,6 +63,67 @@ impl Database {
             Self::Sqlite(folder) => DatabaseUrl::Sqlite(folder.path().join("commits.db")),
             Self::Postgres(database) => database.url(),
         }
+    }
+
+    /// The same, as a variable has it.
+    pub fn flag(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("commits.db").display()),
+            Self::Postgres(database) => database.text(),
+        }
+    }
+
+    /// Whether the product has made its tables.
+    pub async fn has_tables(&self) -> bool {
+        match self {
+            Self::Sqlite(folder) => {
+                let tables = "SELECT 1 FROM sqlite_master WHERE name = 'bitbucket_sync_runs'";
+                folder.path().join("commits.db").exists() && !self.query(tables).await.rows.is_empty()
+            }
+            Self::Postgres(_) => {
+                let tables = "SELECT 1 FROM pg_tables WHERE tablename = 'bitbucket_sync_runs'";
+                !self.query(tables).await.rows.is_empty()
+            }
+        }
+    }
+
+    /// From now on a transaction fails that would store this commit; without one, all go through again.
+    pub async fn refuse_commit(&self, id: Option<&str>) {
+        if !self.has_tables().await {
+            return;
+        }
+        let table = "bitbucket_server_repository_default_branch_commits";
+        match self {
+            Self::Sqlite(folder) => {
+                let body = "BEGIN SELECT RAISE(ABORT, 'refused'); END";
+                let create = id
+                    .map(|id| format!("CREATE TRIGGER refused BEFORE INSERT ON {table} WHEN NEW.sha = '{id}' {body};"));
+                let sql = format!("DROP TRIGGER IF EXISTS refused; {}", create.unwrap_or_default());
+                rusqlite::Connection::open(folder.path().join("commits.db")).unwrap().execute_batch(&sql).unwrap();
+            }
+            Self::Postgres(database) => {
+                let add = id.map(|id| format!(", ADD CONSTRAINT refused CHECK (sha <> '{id}') NOT VALID"));
+                let drop = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS refused");
+                database.admin().await.batch_execute(&(drop + &add.unwrap_or_default())).await.unwrap();
+            }
+        }
+    }
+
+    /// The words before a command that let it suffer so.
+    pub fn injured(&self, injury: Injury) -> Vec<String> {
+        // SQLite writes by pwrite64(2), which nothing else here uses; to PostgreSQL it is one of the ways of a socket, by
+        // which Bitbucket is asked too.
+        let calls = match self {
+            Self::Sqlite(_) => "pwrite64",
+            Self::Postgres(_) => "write,writev,sendto",
+        };
+        let inject = match injury {
+            Injury::Killed(write) => format!("inject={calls}:signal=SIGKILL:when={write}"),
+            Injury::Full(write) => format!("inject={calls}:error=ENOSPC:when={write}+"),
+        };
+        let trace = format!("trace={calls}");
+        let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", "signal=none", "-e", &inject];
+        words.map(str::to_owned).to_vec()
     }
 
     /// The rows of a query, with SQLite's types: numbers for booleans, and text for JSON.

@@ -53,7 +53,29 @@ impl Bench {
         self.database.url()
     }
 
-    /// One run, as a new process would make it.
+    /// A run as a new process would make it.
+    pub async fn prepare(&self, concurrency: usize) -> Run {
+        let base = BaseUrl::parse(&self.simulator.url()).unwrap();
+        let credentials = self.credentials.clone();
+        let patience = Patience { stop: self.stop.clone(), waits: WAITS };
+        let way = Way::new(Duration::from_secs(20));
+        let options = Options { concurrency, patience, reopen: None };
+        Run {
+            client: Clients::new(16, Addresses::all()).client(base, credentials, &way, options).unwrap(),
+            destination: Destination::open(&self.database.url()).await.unwrap(),
+            key: ConnectionKey {
+                cluster: "test".to_owned(),
+                namespace: "default".to_owned(),
+                name: "main".to_owned(),
+                uid: "1".to_owned(),
+            },
+            filter: Filter::from(&self.filter),
+            concurrency,
+            progress: Arc::default(),
+        }
+    }
+
+    /// One run.
     pub async fn run(&self) -> Result<Summary, RunError> {
         let result = self.result().await;
         self.assert_counted().await;
@@ -62,24 +84,7 @@ impl Bench {
 
     /// The same where the database may be gone at the end.
     pub async fn result(&self) -> Result<Summary, RunError> {
-        let base = BaseUrl::parse(&self.simulator.url()).unwrap();
-        let credentials = self.credentials.clone();
-        let patience = Patience { stop: self.stop.clone(), waits: WAITS };
-        let way = Way::new(Duration::from_secs(20));
-        let options = Options { concurrency: 4, patience, reopen: None };
-        let run = Run {
-            client: Clients::new(16, Addresses::all()).client(base, credentials, &way, options).unwrap(),
-            destination: Destination::open(&self.database()).await.unwrap(),
-            key: ConnectionKey {
-                cluster: "test".to_owned(),
-                namespace: "default".to_owned(),
-                name: "main".to_owned(),
-                uid: "1".to_owned(),
-            },
-            filter: Filter::from(&self.filter),
-            concurrency: 4,
-            progress: Arc::default(),
-        };
+        let run = self.prepare(4).await;
         super::within("the run", run.run()).await
     }
 
@@ -126,21 +131,19 @@ impl Bench {
     }
 
     /// Requests since the last call, as path and query. Without the one that each run on plain http begins with, to
-    /// learn whether that leads to https.
+    /// learn whether that leads to https, and without the one for the account's budget, which whoever would wait asks for.
     pub fn requests(&self) -> Vec<Seen> {
         let mut requests = self.simulator.requests();
         self.simulator.clear_requests();
-        requests.retain(|seen| !seen.path.ends_with("/application-properties"));
+        requests.retain(|seen| !seen.path.ends_with("/application-properties") && !seen.path.contains("/rate-limit/"));
         requests
     }
 }
 
 impl Bench {
-    /// Requests since the last call, in short: `list`, `head`, `page@START`, `who` for a repository itself, `users`,
-    /// `budget` for what a run of more than ten requests asks for.
+    /// Requests since the last call, in short: `list`, `head`, `page@START`, `who` for a repository itself, `users`
     pub fn trace(&self) -> String {
         let short = |seen: Seen| match seen.path.rsplit('/').next().unwrap() {
-            _ if seen.path.contains("/rate-limit/") => "budget".to_owned(),
             "repos" => "list".to_owned(),
             "default" => "head".to_owned(),
             "commits" => format!("page@{}", seen.parameter("start").unwrap()),

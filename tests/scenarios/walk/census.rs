@@ -45,11 +45,14 @@ async fn one_that_nobody_can_tell_of_is_left_behind_with_its_rows(on: Kind) {
     bench.simulator.faults().push(hide());
     let broken = Fault::new(Action::Refuse(Refusal::Internal { message: "no".to_owned() }));
     bench.simulator.faults().push(broken.matches(Matches::PathEndsWith("/repos/api".to_owned())));
+    bench.requests();
     let summary = bench.run().await.unwrap();
     assert_eq!((summary.failed.len(), summary.failed[0].1, summary.commits), (1, "ServerError", 3));
+    assert_eq!(bench.trace(), "list who who who who list who who who who", "listed again in the same run");
     assert_eq!(flags(&bench).await, json!([[0, 1, 1]]));
     bench.simulator.faults().clear();
     bench.synced().await;
+    assert_eq!(bench.trace(), "list head");
     bench.assert_equal("PLAT/api", &git, "main").await;
     assert_eq!(flags(&bench).await, json!([[1, 1, 1]]));
 }
@@ -75,11 +78,15 @@ async fn a_permission_that_is_withdrawn_and_given_back_loses_nothing(on: Kind) {
     let (bench, git) = linear(on, 3).await;
     bench.synced().await;
     bench.simulator.set_access_to("reader", "PLAT", Access::Nothing).unwrap();
+    bench.requests();
     assert_eq!(bench.run().await.unwrap().inaccessible, ["PLAT/api"]);
+    assert_eq!(bench.trace(), "list who");
     assert_eq!(bench.run().await.unwrap().total(), 0);
+    assert_eq!(bench.trace(), "list");
     git.grow("main", 2).unwrap();
     bench.simulator.set_access_to("reader", "PLAT", Access::Read).unwrap();
     assert_eq!(bench.synced().await.added, 2, "what was stored is still there");
+    assert_eq!(bench.trace(), "list head page@0");
     bench.assert_equal("PLAT/api", &git, "main").await;
     assert_eq!(flags(&bench).await, json!([[1, 1, 1]]));
 }
@@ -94,7 +101,7 @@ async fn one_that_is_made_again_under_its_old_name_is_another_one(on: Kind) {
     bench.requests();
     let summary = bench.run().await.unwrap();
     assert_eq!((summary.inaccessible.len(), summary.synced), (1, 1));
-    assert!(!asked(&bench).contains(&"/projects/PLAT/repos/api".to_owned()), "its name is taken: nothing to ask");
+    assert_eq!(bench.trace(), "list head who page@0", "the name is taken: about the old one there is nothing to ask");
     assert_eq!(flags(&bench).await, json!([[0, 0, 1], [1, 1, 1]]));
     let counts = "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits
                   GROUP BY repository_id ORDER BY repository_id";
@@ -116,12 +123,103 @@ async fn one_that_moves_during_the_run_is_found_again_in_the_same_run(on: Kind) 
             bench.simulator.move_repository("PLAT/api", "NEW/interface").unwrap();
             hold.release();
         };
+        bench.requests();
         let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
         assert_eq!((summary.synced, summary.total(), summary.added), (1, 1, 2), "{moved:?}");
+        assert_eq!(bench.trace(), "list head list head page@0");
         bench.assert_equal("NEW/interface", &git, "main").await;
         let rows = bench.query("SELECT source_url FROM bitbucket_server_repositories").await.rows;
         assert!(text(&rows[0][0]).ends_with("/projects/NEW/repos/interface/browse"));
     }
+}
+
+async fn one_that_is_replaced_between_listing_and_first_walk_stores_nothing(on: Kind) {
+    let (bench, _git) = linear(on, 3).await;
+    let path = bench.folder.path().join("again.git");
+    let again = histories::odd(&path, 20, 7).unwrap();
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/branches/default", Action::Hold(hold.clone())).times(1));
+    let meanwhile = async {
+        hold.wait_for(1).await;
+        bench.simulator.remove_repository("PLAT/api").unwrap();
+        bench.simulator.add_repository(NewRepository::at("PLAT/api", &path)).unwrap();
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(bench.run(), meanwhile);
+    let summary = summary.unwrap();
+    assert_eq!((summary.inaccessible.len(), summary.synced, summary.added), (1, 1, 20));
+    assert_eq!(bench.trace(), "list head who list head who page@0");
+    let rows = bench.query("SELECT r.source_id, count(c.id) FROM bitbucket_server_repositories r LEFT JOIN          bitbucket_server_repository_default_branch_commits c ON c.repository_id = r.id GROUP BY r.id ORDER BY 1").await;
+    assert_eq!(json!(rows.rows), json!([[1, 0], [2, again.rev_list(&["main"]).unwrap().len()]]));
+}
+
+async fn what_was_stored_of_one_that_goes_meanwhile_is_counted(on: Kind) {
+    let (bench, _git) = linear(on, 150).await;
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/commits", Action::Hold(hold.clone())).after(1).times(1));
+    let meanwhile = async {
+        hold.wait_for(1).await;
+        bench.simulator.remove_repository("PLAT/api").unwrap();
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(bench.run(), meanwhile);
+    let summary = summary.unwrap();
+    assert_eq!((summary.inaccessible.len(), summary.added, summary.commits), (1, 100, 100));
+    assert_eq!(bench.trace(), "list head who page@0 page@100 list who");
+}
+
+async fn what_comes_or_goes_before_the_run_lists_again_is_counted_once(on: Kind) {
+    let bench = many(on, 3, 0).await;
+    bench.synced().await;
+    bench.simulator.set_access_to("reader", "PLAT/r02", Access::Nothing).unwrap();
+    // The second one moves, so that the run lists again; by then the first one is gone, and the third one given back.
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/repos/r01/", Action::Hold(hold.clone())).times(1));
+    let meanwhile = async {
+        hold.wait_for(1).await;
+        bench
+            .simulator
+            .wait_until(|seen| seen.iter().any(|one| one.path.contains("/r00/") && one.status.is_some()))
+            .await;
+        bench.simulator.move_repository("PLAT/r01", "PLAT/moved").unwrap();
+        bench.simulator.remove_repository("PLAT/r00").unwrap();
+        bench.simulator.set_access_to("reader", "PLAT/r02", Access::Read).unwrap();
+        hold.release();
+    };
+    bench.requests();
+    let (summary, ()) = tokio::join!(bench.run(), meanwhile);
+    let summary = summary.unwrap();
+    assert_eq!((summary.synced, summary.inaccessible.as_slice()), (2, &["PLAT/r00".to_owned()][..]));
+    assert_eq!(bench.trace(), "list who head head list who head head");
+    assert_eq!(flags(&bench).await, json!([[0, 0, 1], [1, 1, 1], [1, 1, 1]]));
+}
+
+async fn a_name_that_leads_to_another_repository_again_is_gone(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    bench.synced().await;
+    bench.simulator.move_repository("PLAT/api", "PLAT/interface").unwrap();
+    bench.simulator.add_repository(NewRepository::at("PLAT/api", git.path())).unwrap();
+    assert_eq!(bench.synced().await.synced, 2);
+    bench.simulator.remove_repository("PLAT/api").unwrap();
+    bench.requests();
+    let summary = bench.run().await.unwrap();
+    assert_eq!((summary.inaccessible.as_slice(), summary.synced), (&["PLAT/api".to_owned()][..], 1));
+    let (old, new) = ("/projects/PLAT/repos/api", "/projects/PLAT/repos/interface");
+    assert_eq!(asked(&bench), ["/repos", old, new, &format!("{new}/branches/default")]);
+    assert_eq!(bench.synced().await.total(), 1, "asked for once");
+    assert_eq!(bench.trace(), "list head");
+}
+
+async fn one_that_has_moved_and_is_not_listed_is_found_where_it_is(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    bench.synced().await;
+    bench.simulator.move_repository("PLAT/api", "NEW/interface").unwrap();
+    git.grow("main", 2).unwrap();
+    bench.simulator.faults().push(hide());
+    bench.requests();
+    assert_eq!(bench.synced().await.added, 2);
+    assert_eq!(bench.trace(), "list who who head page@0");
+    bench.assert_equal("NEW/interface", &git, "main").await;
 }
 
 async fn what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for(on: Kind) {
@@ -157,12 +255,15 @@ async fn broken_repositories_never_stop_the_others(on: Kind) {
     let summary = bench.run().await.unwrap();
     assert_eq!((summary.synced, summary.failed.len()), (12, 12));
     assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "ServerError"));
+    // The listing, three for each good one, and two times four tries for each of the others.
+    assert_eq!(bench.requests().len(), 1 + 12 * 3 + 12 * 8);
     assert_eq!(
         bench.query("SELECT * FROM bitbucket_server_repositories WHERE failure IS NOT NULL").await.rows.len(),
         12
     );
     bench.simulator.faults().clear();
     assert_eq!(bench.synced().await.synced, 24);
+    assert_eq!(bench.requests().len(), 1 + 12 + 12 * 3);
     assert_eq!(
         bench.query("SELECT * FROM bitbucket_server_repositories WHERE failure IS NOT NULL").await.rows.len(),
         0
@@ -174,6 +275,7 @@ async fn one_that_recovers_is_tried_again_before_the_run_ends(on: Kind) {
     let fault = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
     bench.simulator.faults().push(Fault::on_path("/repos/r01/", fault).times(4));
     assert_eq!(bench.synced().await.synced, 3);
+    assert_eq!(bench.requests().len(), 1 + 3 * 3 + 4);
 }
 
 async fn a_bitbucket_that_goes_down_ends_the_run_early(on: Kind) {
@@ -194,6 +296,11 @@ on_both! {
     a_permission_that_is_withdrawn_and_given_back_loses_nothing,
     one_that_is_made_again_under_its_old_name_is_another_one,
     one_that_moves_during_the_run_is_found_again_in_the_same_run,
+    one_that_is_replaced_between_listing_and_first_walk_stores_nothing,
+    what_was_stored_of_one_that_goes_meanwhile_is_counted,
+    what_comes_or_goes_before_the_run_lists_again_is_counted_once,
+    a_name_that_leads_to_another_repository_again_is_gone,
+    one_that_has_moved_and_is_not_listed_is_found_where_it_is,
     what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for,
     broken_repositories_never_stop_the_others,
     one_that_recovers_is_tried_again_before_the_run_ends,

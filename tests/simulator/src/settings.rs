@@ -31,6 +31,8 @@ pub struct Settings {
     pub filling: Filling,
     /// The order of commits.
     pub order: Order,
+    /// Whether a `since` that is not there excludes nothing, so that the whole history is the answer; otherwise it is refused.
+    pub lenient_since: bool,
     /// What becomes of the old name of a moved repository.
     pub moved: Moved,
     /// How a missing default branch is worded.
@@ -61,6 +63,7 @@ impl Default for Settings {
             caps: Caps::default(),
             filling: Filling::Full,
             order: Order::Date,
+            lenient_since: false,
             moved: Moved::Redirect { status: 307 },
             missing_default: MissingDefault::NotDefined,
             omit_empty_email: false,

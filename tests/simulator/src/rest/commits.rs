@@ -60,7 +60,9 @@ async fn since(call: &Call<'_>, repository: &Repository, stored: &Stored) -> Res
     let Some(name) = call.query.get("since") else { return Ok(None) };
     match resolve(name, repository, Some(stored)).await {
         // What is missing excludes nothing: the answer is the whole history.
-        Err(Refusal::NoSuchCommit { .. }) if call.query.is_true("ignoreMissing") => Ok(None),
+        Err(Refusal::NoSuchCommit { .. }) if call.query.is_true("ignoreMissing") || call.settings.lenient_since => {
+            Ok(None)
+        }
         found => found.map(Some),
     }
 }

@@ -113,6 +113,8 @@ async fn pushes_force_pushes_and_pruning_are_seen_at_once() {
     assert_eq!(house.get(&range).await.exception(), (404, "NoSuchCommitException".to_owned()));
     // With ignoreMissing the exclusion is gone, and so everything is in.
     assert_eq!(house.ids(&format!("{range}&ignoreMissing=true"), 100).await.len(), 7);
+    house.simulator.configure(|settings| settings.lenient_since = true);
+    assert_eq!(house.ids(&range, 100).await.len(), 7);
 }
 
 #[tokio::test]

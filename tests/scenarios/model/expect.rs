@@ -1,0 +1,85 @@
+//! What a run shows that nothing disturbed: exactly what is true.
+
+use bitbucket_simulator::{Access, Filling};
+
+use super::report::Report;
+use super::rows::Rows;
+use super::world::{Head, Repository, World};
+
+/// Holds the summary and all rows against the truth.
+pub fn assert_true(world: &World, report: &Report) {
+    let summary = report.results[0].as_ref().unwrap();
+    let (mut synced, mut empty, mut inaccessible) = (0, 0, gone(world, &report.before));
+    for repository in &world.repositories {
+        let path = world.path(repository);
+        match (world.access(repository), world.is_selected(repository), repository.head()) {
+            (Access::Read, true, Head::At(_)) => synced += 1,
+            (Access::Read, true, _) => empty += 1,
+            (Access::Listing, true, _) => inaccessible.push(path),
+            _ => {}
+        }
+        row(world, repository, report);
+    }
+    inaccessible.sort_unstable();
+    assert!(summary.failed.is_empty(), "{:?}", summary.failed);
+    assert_eq!((summary.synced, summary.empty, &summary.inaccessible), (synced, empty, &inaccessible));
+}
+
+/// Known repositories that this run finds to be gone.
+fn gone(world: &World, before: &Rows) -> Vec<String> {
+    let hidden = |source: i64| world.by_id(source).is_none_or(|known| world.access(known) == Access::Nothing);
+    let lost = before.repositories.iter().filter(|row| hidden(row.source) && (row.listed || row.accessible));
+    let asked = lost.filter(|row| row.path.split_once('/').is_some_and(|(key, slug)| world.filter.selects(key, slug)));
+    asked.map(|row| row.path.clone()).collect()
+}
+
+fn row(world: &World, repository: &Repository, report: &Report) {
+    let access = world.access(repository);
+    let row = report.after.of(repository.id);
+    if access == Access::Nothing {
+        if let Some(row) = row {
+            assert!(!row.listed, "{}: it is not listed", row.path);
+            assert!(!row.accessible || !row.allowlisted, "{}: it is gone", row.path);
+        }
+        return;
+    }
+    let path = world.path(repository);
+    let row = row.unwrap_or_else(|| panic!("{path}: listed, and no row"));
+    let selected = world.is_selected(repository);
+    assert_eq!(row.path, path, "where it is");
+    assert_eq!(
+        (&row.name, row.archived, row.listed, row.allowlisted),
+        (&repository.slug, repository.archived, true, selected),
+        "{path}: name, archived, listed, allowlisted"
+    );
+    let project = &world.projects[repository.project];
+    assert_eq!(report.after.projects.get(&project.id), Some(&(project.key.clone(), project.name.clone())), "{path}");
+    if !selected {
+        return;
+    }
+    assert_eq!((row.accessible, &row.failure), (access == Access::Read, &None), "{path}: accessible, failure");
+    if access == Access::Read {
+        match repository.head() {
+            Head::At(id) => {
+                assert_eq!((row.state.as_str(), row.head.as_ref(), &row.walk), ("synced", Some(&id), &None), "{path}");
+                assert_eq!(row.branch.as_ref(), Some(&repository.default), "{path}: the branch's name");
+            }
+            Head::Empty => assert_eq!(row.state, "empty", "{path}"),
+            Head::Missing => assert_eq!(row.state, "no_default_branch", "{path}"),
+        }
+    }
+}
+
+/// Requests that a run costs in which nothing is new: to the listing, and to repositories.
+pub fn idle_requests(world: &World) -> (usize, usize) {
+    let settings = world.bench.simulator.settings();
+    let visible = |repository: &&Repository| world.access(repository) > Access::Nothing;
+    let listed: Vec<&Repository> = world.repositories.iter().filter(visible).collect();
+    let rows = match settings.filling {
+        Filling::Full => listed.len(),
+        Filling::Short => world.living().len(),
+    };
+    let pages = rows.div_ceil(settings.caps.repositories).max(1);
+    let heads = listed.iter().filter(|repository| world.is_selected(repository)).count();
+    (pages, heads)
+}
