@@ -196,22 +196,14 @@ impl Knowledge {
         if !matches!(result, Err(RunError::Destination(_))) {
             self.outage.iter_mut().for_each(Outage::passed);
         }
-        match result {
-            Ok(summary) => {
-                // One that could import nothing proves nothing: why that is, a verification tells at once.
-                let wait = if summary.proves_access() { interval } else { Duration::ZERO };
-                let again = Some(now + backoff::jittered(wait, &self.uid));
-                let run = self.run_inputs.as_ref();
-                match &mut self.asked {
-                    // A password that was judged wrong since then stays wrong.
-                    Some(asked) if !asked.refused() && run.is_some_and(|run| asked.inputs.same_question(run)) => {
-                        asked.again = again;
-                    }
-                    _ => {}
-                }
-            }
-            Err(_) => {}
-        }
+        let Ok(summary) = result else { return };
+        // One that could import nothing proves nothing: why that is, a verification tells at once.
+        let wait = if summary.proves_access() { interval } else { Duration::ZERO };
+        let again = Some(now + backoff::jittered(wait, &self.uid));
+        let run = self.run_inputs.as_ref();
+        // A password that was judged wrong since then stays wrong.
+        let same = |asked: &Asked| !asked.refused() && run.is_some_and(|run| asked.inputs.same_question(run));
+        self.asked.iter_mut().filter(|asked| same(asked)).for_each(|asked| asked.again = again);
     }
 
     /// A person wants a run, as soon as one can be made.
