@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod crd;
+pub mod destination;
 pub mod reason;
 pub mod spec;
 pub mod status;

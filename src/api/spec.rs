@@ -7,9 +7,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::destination::DestinationReference;
 use super::status::BitbucketConnectionStatus;
 
-const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+pub(super) const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const GO_DURATION: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
 
 /// A Bitbucket Data Center whose default-branch commits are copied into the destination's SQL tables.
@@ -112,13 +113,18 @@ pub struct BitbucketConnectionSpec {
     /// Limits towards Bitbucket beyond those that hold for every connection.
     #[serde(default)]
     pub limits: Limits,
+
+    /// A PostgreSQL database that the connection's rows go to. Without it they go to the operator's own database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationReference>,
 }
 
 impl BitbucketConnectionSpec {
     /// The names of all Secrets that the connection depends on.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let references = [Some(&self.secret_ref), self.cert_secret_ref.as_ref(), self.proxy_secret_ref.as_ref()];
-        references.into_iter().flatten().map(|reference| reference.name.as_str())
+        let destination = self.destination.iter().flat_map(DestinationReference::secrets);
+        references.into_iter().flatten().map(|reference| reference.name.as_str()).chain(destination)
     }
 }
 

@@ -70,12 +70,13 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Some(cluster) = cluster else { return Ok(ExitCode::SUCCESS) };
     let (wake, wakes) = mpsc::unbounded_channel();
     let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
-    let clients = Clients::new(max_requests_per_host, trust.addresses());
+    let addresses = trust.addresses();
+    let clients = Clients::new(max_requests_per_host, addresses.clone());
     let context = Arc::new(Context {
         client,
         clients,
         trust: trust.into(),
-        destinations: Destinations::new(database),
+        destinations: Destinations::new(database, addresses),
         recorder,
         cluster,
         wake,

@@ -7,8 +7,8 @@ use crate::trust::{Addresses, HostPattern, Hosts, Network, Trust};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Whom to trust")]
 pub(super) struct TrustArgs {
-    /// Connect to these hosts only, as bitbucket.example.com or *.example.com; proxies must be among them, and plain
-    /// http is refused. May be repeated or separated by commas
+    /// Connect to these hosts only, as bitbucket.example.com or *.example.com; proxies and the databases of
+    /// connections must be among them, and plain http is refused. May be repeated or separated by commas
     #[arg(long, env = "BITBUCKET_CONNECTOR_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     allowed_hosts: Vec<HostPattern>,
     /// Connect to no address of these ranges, beside those that are never connected to: loopback, link-local and

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Guarded;
 use super::decision::{Inputs, Knowledge};
-use super::destinations::Destinations;
+use super::destinations::{Destinations, Handle};
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
@@ -33,7 +33,7 @@ pub struct Context {
     pub clients: Arc<Clients>,
     /// Where credentials may be sent.
     pub trust: Trust,
-    /// The database.
+    /// The databases.
     pub destinations: Destinations,
     /// Writes events.
     pub recorder: Recorder,
@@ -69,6 +69,8 @@ pub struct Memory {
     pub rate: Rate,
     /// Keeps the connections and the gate, and with it what is known of the password, between verifications.
     pub bitbucket: Option<Bitbucket>,
+    /// Keeps the database open between runs.
+    pub destination: Option<Arc<Handle>>,
 }
 
 /// A verification.
@@ -89,6 +91,8 @@ pub struct Asking {
 pub struct Underway {
     /// The work.
     pub task: Task<Result<Summary, RunError>>,
+    /// Where its rows go.
+    pub destination: Arc<Handle>,
     /// How far it is.
     pub progress: Arc<Progress>,
     /// When progress may be shown again.

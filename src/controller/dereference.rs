@@ -8,6 +8,7 @@ use super::context::Context;
 use super::decision::Inputs;
 use super::error::{Error, within};
 use super::secret;
+use super::target::{self, InvalidTarget, Target, missing};
 use crate::api::spec::LocalReference;
 use crate::api::status::RefusedSecret;
 use crate::api::{BitbucketConnection, Reason};
@@ -25,6 +26,8 @@ pub struct Dereferenced {
     pub way: Way,
     /// Which Secret the credentials are from.
     pub secret: RefusedSecret,
+    /// Where the rows go, or why that cannot be used: no matter of the verdict.
+    pub target: Result<Target, InvalidTarget>,
     /// What a verdict and a run depend on.
     pub inputs: Inputs,
 }
@@ -62,7 +65,8 @@ pub async fn dereference(
         }
     }
     let [certificates, proxy] = &others;
-    Ok(understand(&context.trust, object, url, &credentials, certificates.as_ref(), proxy.as_ref())
+    let target = destination(context, object).await?;
+    Ok(understand(&context.trust, object, url, &credentials, certificates.as_ref(), proxy.as_ref(), target)
         .map_err(|message| (Reason::InvalidSecret, message)))
 }
 
@@ -83,11 +87,30 @@ async fn get(
     field: &str,
     LocalReference { name }: &LocalReference,
 ) -> Result<Result<Secret, Unusable>, Error> {
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    Ok(within(secrets.get_opt(name)).await?.ok_or_else(|| {
+    Ok(find(context, object, name).await?.ok_or_else(|| {
         let message = format!("There is no Secret {name} in this namespace. Create it, or correct spec.{field}.name.");
         (Reason::SecretNotFound, message)
     }))
+}
+
+async fn find(context: &Context, object: &BitbucketConnection, name: &str) -> Result<Option<Secret>, Error> {
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    within(secrets.get_opt(name)).await
+}
+
+/// Where the rows go.
+async fn destination(context: &Context, object: &BitbucketConnection) -> Result<Result<Target, InvalidTarget>, Error> {
+    let Some(reference) = &object.spec.destination else { return Ok(Ok(Target::OWN)) };
+    let name = &reference.secret_ref.name;
+    let Some(secret) = find(context, object, name).await? else { return Ok(Err(missing("secretRef", name))) };
+    let mut certificates = None;
+    if let Some(LocalReference { name }) = &reference.cert_secret_ref {
+        certificates = find(context, object, name).await?;
+        if certificates.is_none() {
+            return Ok(Err(missing("certSecretRef", name)));
+        }
+    }
+    Ok(target::target(reference, &secret, certificates.as_ref(), &context.trust.hosts))
 }
 
 fn understand(
@@ -97,6 +120,7 @@ fn understand(
     credentials: &Secret,
     certificates: Option<&Secret>,
     proxy: Option<&Secret>,
+    target: Result<Target, InvalidTarget>,
 ) -> Result<Dereferenced, String> {
     let mut way = Way::new(object.spec.timeout.into());
     if let Some(certificates) = certificates {
@@ -108,8 +132,9 @@ fn understand(
     let used = RefusedSecret { uid: uid.clone(), resource_version, url: url.to_string() };
     let credentials = secret::credentials(credentials, &url, trust.require_secret_url)?;
     let import = object.spec.import.clone();
-    let inputs = Inputs::new(url.clone(), uid, &credentials, digest([certificates, proxy]), import);
-    Ok(Dereferenced { url, credentials, way, secret: used, inputs })
+    let key = target.as_ref().map_or_else(|invalid| invalid.key, |target| target.key);
+    let inputs = Inputs::new(url.clone(), uid, &credentials, digest([certificates, proxy]), import, key);
+    Ok(Dereferenced { url, credentials, way, secret: used, target, inputs })
 }
 
 /// Equal where the data of the Secrets is.

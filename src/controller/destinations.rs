@@ -1,61 +1,148 @@
-//! The operator's database, opened when it is first needed and again after it could not be.
+//! The databases, each opened when it is first needed and again after it could not be. Who uses the same one shares it;
+//! one that nobody uses is closed. A fault of one is nothing to the others.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::time::Instant;
-use tracing::warn;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument, Span, warn};
 
-use super::decision::DestinationState;
-use crate::destination::{DatabaseUrl, Destination};
+use super::decision::TargetKey;
+use super::target::Target;
+use crate::destination::{DatabaseUrl, Destination, Error};
+use crate::trust::Addresses;
 
 /// Many connections ask at the same moment; one try answers them all.
 const FAULT_HOLDS: Duration = Duration::from_secs(1);
+/// A reconcile waits no longer: the opening goes on, and is found ended at the next try.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One database, opened at most once at a time.
+/// All databases that somebody uses.
 #[derive(Debug)]
 pub struct Destinations {
-    url: DatabaseUrl,
-    handle: Mutex<Handle>,
+    own: DatabaseUrl,
+    /// Where those that others have named may be.
+    addresses: Addresses,
+    handles: Mutex<HashMap<TargetKey, Weak<Handle>>>,
 }
 
-#[derive(Debug)]
-enum Handle {
-    Closed,
-    Open(Destination),
-    Failed(DestinationState, Instant),
+/// One database. It is closed when the last who uses it lets go.
+pub struct Handle {
+    url: DatabaseUrl,
+    addresses: Addresses,
+    opening: Mutex<Option<Opening>>,
 }
+
+/// How an opening ended, and when.
+type Opening = Shared<BoxFuture<'static, (Result<Destination, Error>, Instant)>>;
 
 impl Destinations {
     /// Opens nothing yet.
-    pub fn new(url: DatabaseUrl) -> Self {
-        Self { url, handle: Mutex::new(Handle::Closed) }
+    pub fn new(own: DatabaseUrl, addresses: Addresses) -> Self {
+        Self { own, addresses, handles: Mutex::default() }
     }
 
-    /// The database, or what a user is told about it.
-    pub async fn get(&self) -> Result<Destination, DestinationState> {
-        let mut handle = self.handle.lock().await;
-        match &*handle {
-            Handle::Open(destination) => return Ok(destination.clone()),
-            Handle::Failed(state, at) if at.elapsed() < FAULT_HOLDS => return Err(state.clone()),
-            _ => {}
+    /// The handle of a database.
+    pub fn handle(&self, target: &Target) -> Arc<Handle> {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = handles.get(&target.key).and_then(Weak::upgrade) {
+            return handle;
         }
-        match Destination::open(&self.url).await {
-            Ok(destination) => {
-                *handle = Handle::Open(destination.clone());
-                Ok(destination)
-            }
-            Err(error) => {
+        handles.retain(|_, handle| handle.strong_count() > 0);
+        let (url, addresses) = match &target.url {
+            None => (self.own.clone(), Addresses::all()),
+            Some(url) => (url.clone(), self.addresses.clone()),
+        };
+        let handle = Arc::new(Handle { url, addresses, opening: Mutex::default() });
+        handles.insert(target.key, Arc::downgrade(&handle));
+        handle
+    }
+}
+
+impl Handle {
+    /// The open database.
+    pub async fn get(&self) -> Result<Destination, Error> {
+        let opening = {
+            let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+            let stale =
+                |(result, at): &(Result<Destination, Error>, Instant)| result.is_err() && at.elapsed() >= FAULT_HOLDS;
+            opening.take_if(|opening| opening.peek().is_some_and(stale));
+            opening.get_or_insert_with(|| self.open()).clone()
+        };
+        match timeout(PATIENCE, opening).await {
+            Ok((result, _)) => result,
+            Err(_) => Err(Error::Unavailable("it is slow to open: look whether the server hangs".to_owned())),
+        }
+    }
+
+    /// Begins to open the database. It goes on whether or not somebody waits for it.
+    fn open(&self) -> Opening {
+        let (url, addresses) = (self.url.clone(), self.addresses.clone());
+        let work = async move {
+            let result = Destination::open_at(&url, addresses).await;
+            if let Err(error) = &result {
                 warn!(%error, "the destination cannot be opened");
-                let state = DestinationState::from(&error);
-                *handle = Handle::Failed(state.clone(), Instant::now());
-                Err(state)
             }
-        }
+            (result, Instant::now())
+        };
+        let opening = work.boxed().shared();
+        tokio::spawn(opening.clone().instrument(Span::current()));
+        opening
     }
 
     /// Lets go of a database that has failed: who asks next opens it anew, which proves that it can be written.
-    pub async fn close(&self) {
-        *self.handle.lock().await = Handle::Closed;
+    pub fn close(&self) {
+        *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(folder: &tempfile::TempDir, name: &str) -> DatabaseUrl {
+        format!("sqlite://{}", folder.path().join(name).display()).parse().unwrap()
+    }
+
+    fn target(number: u8, url: Option<DatabaseUrl>) -> Target {
+        Target { key: TargetKey([number; 32]), url }
+    }
+
+    #[tokio::test]
+    async fn one_handle_for_one_database_as_long_as_it_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let destinations = Destinations::new(at(&folder, "own.db"), Addresses::all());
+        let (own, again) = (destinations.handle(&Target::OWN), destinations.handle(&Target::OWN));
+        let other = destinations.handle(&target(1, Some(at(&folder, "other.db"))));
+        assert!(Arc::ptr_eq(&own, &again) && !Arc::ptr_eq(&own, &other));
+        own.get().await.unwrap();
+        other.get().await.unwrap();
+        let (weak, others) = (Arc::downgrade(&other), || destinations.handles.lock().unwrap().len());
+        drop(other);
+        assert!(weak.upgrade().is_none(), "nobody uses it");
+        let _third = destinations.handle(&target(2, None));
+        assert_eq!(others(), 2, "what nobody uses is forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_fault_is_tried_again_and_is_nothing_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let destinations = Destinations::new(at(&folder, "own.db"), Addresses::all());
+        let broken = destinations.handle(&target(1, Some(at(&folder, "missing/other.db"))));
+        assert!(matches!(broken.get().await, Err(Error::Unavailable(_))));
+        destinations.handle(&Target::OWN).get().await.unwrap();
+        std::fs::create_dir(folder.path().join("missing")).unwrap();
+        assert!(broken.get().await.is_err(), "one try answers all who ask at once");
+        broken.close();
+        broken.get().await.unwrap();
     }
 }

@@ -51,21 +51,21 @@ impl Pass<'_> {
             // Others may use the same password.
             self.context.clients.account(&known.url, &known.credentials).remember();
         }
-        let destination = self.destination(&mut learned).await;
+        let destination = self.destination(memory, &mut learned, found).await;
         Some((learned, destination))
     }
 
     /// Other inputs, and suspension, end what is under way.
     fn stop_what_is_outdated(&self, memory: &mut Memory, found: &Result<Dereferenced, Unusable>) {
         let inputs = workable(&self.object.spec, found.as_ref().ok().map(|known| &known.inputs));
-        memory.asking.take_if(|asking| Some(&asking.inputs) != inputs);
+        memory.asking.take_if(|asking| !inputs.is_some_and(|inputs| asking.inputs.same_question(inputs)));
         if inputs.is_none() || memory.knowledge.run_inputs() != inputs {
             memory.run.iter().for_each(|run| run.task.stop());
         }
     }
 
     fn look_at_run(&self, memory: &mut Memory) -> RunState {
-        let Some(Underway { task, progress, show_at }) = &mut memory.run else { return RunState::None };
+        let Some(Underway { task, progress, show_at, .. }) = &mut memory.run else { return RunState::None };
         if let Some(result) = task.result() {
             return RunState::Ended(result);
         }
@@ -77,22 +77,31 @@ impl Pass<'_> {
     }
 
     /// The database, where something could be stored.
-    async fn destination(&self, learned: &mut Learned) -> Option<Destination> {
-        if learned.close_destination() {
-            self.context.destinations.close().await;
+    async fn destination(
+        &self,
+        memory: &mut Memory,
+        learned: &mut Learned,
+        found: &Result<Dereferenced, Unusable>,
+    ) -> Option<Destination> {
+        if let Some(run) = memory.run.as_ref().filter(|_| learned.close_destination()) {
+            run.destination.close();
+        }
+        let target = found.as_ref().ok().map(|known| known.target.as_ref());
+        if let Some(target) = target {
+            memory.destination = target.ok().map(|target| self.context.destinations.handle(target));
         }
         if !learned.needs_destination() {
             return None;
         }
-        match self.context.destinations.get().await {
-            Ok(destination) => {
-                learned.destination(DestinationState::Open);
-                Some(destination)
+        let opened = match (target?, &memory.destination) {
+            (Ok(_), Some(handle)) => {
+                handle.get().await.map_err(|error| DestinationState::of(&error, &self.object.spec))
             }
-            Err(state) => {
-                learned.destination(state);
-                None
-            }
-        }
+            (Err(invalid), _) => Err(DestinationState::Invalid(invalid.message.clone())),
+            (Ok(_), None) => return None,
+        };
+        let state = opened.as_ref().err().cloned().unwrap_or(DestinationState::Open);
+        learned.destination(state);
+        opened.ok()
     }
 }

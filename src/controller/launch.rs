@@ -57,6 +57,7 @@ impl Pass<'_> {
             Ok(client) => client,
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
+        let Some(handle) = memory.destination.clone() else { return };
         let progress = Arc::default();
         let run = Run {
             client,
@@ -88,7 +89,7 @@ impl Pass<'_> {
             result
         };
         let task = Task::start(work, Err(RunError::Broken), stop, self.wake());
-        memory.run = Some(Underway { task, progress, show_at: self.now + PROGRESS_INTERVAL });
+        memory.run = Some(Underway { task, destination: handle, progress, show_at: self.now + PROGRESS_INTERVAL });
     }
 
     /// A client for the connection's account, with the connection's limits.

@@ -16,6 +16,7 @@ mod secret;
 #[cfg(test)]
 mod secret_properties;
 mod status;
+mod target;
 mod tasks;
 mod watch;
 

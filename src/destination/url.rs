@@ -34,8 +34,14 @@ pub enum InvalidDatabaseUrl {
     #[error("the address has a parameter, behind its question mark, that is not known or has a wrong value")]
     Parameter,
     /// `sslmode` and `sslrootcert` do not go together.
-    #[error("sslmode=verify-ca needs a file in sslrootcert, and sslmode=disable has no use for one")]
+    #[error("sslmode=verify-ca needs certificates, and sslmode=disable has no use for them")]
     Tls,
+    /// A file or socket of the machine that this program runs on, in an address that somebody else has given.
+    #[error("sslrootcert with a file, and a socket in the file system, are the operator's own")]
+    Local,
+    /// What should hold certificates of authorities does not.
+    #[error("there is no certificate in PEM form")]
+    Authorities,
     /// SQLite has no schemas.
     #[error("a schema can be chosen in a postgres:// database only")]
     Schema,

@@ -55,6 +55,17 @@ impl Hosts {
     }
 }
 
+impl Hosts {
+    /// The same of a host as it is looked up, which a URL may write otherwise.
+    pub fn allow_name(&self, name: &str) -> bool {
+        let host = if name.parse::<Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
+        let url = Url::parse(&format!("http://{host}/")).ok();
+        // What a URL would decode is looked up as it stands.
+        let written = url.as_ref().and_then(Url::host_str).filter(|_| !name.contains(['%', '/', '@', '?', '#', '\\']));
+        !self.are_named() || written.is_some_and(|host| self.allow(host))
+    }
+}
+
 impl HostPattern {
     fn matches(&self, host: &str) -> bool {
         match self.0.strip_prefix("*.") {
@@ -93,6 +104,19 @@ mod tests {
             assert!(!hosts.allow(refused), "{refused}");
         }
         assert!(Hosts::default().allow("anything"));
+    }
+
+    #[test]
+    fn a_name_is_compared_as_a_url_writes_it() {
+        let hosts = hosts(&["db.example.com", "192.0.2.7", "::1"]);
+        for allowed in ["db.example.com", "DB.example.com.", "192.0.2.7", "0xc0.0.2.7", "::1", "0:0:0:0:0:0:0:1"] {
+            assert!(hosts.allow_name(allowed), "{allowed}");
+        }
+        for refused in ["", "other", "%64b.example.com", "db.example.com@other", "::2", "db.example.com/", "192.0.2.8"]
+        {
+            assert!(!hosts.allow_name(refused), "{refused}");
+        }
+        assert!(Hosts::default().allow_name("%64b"));
     }
 
     #[test]

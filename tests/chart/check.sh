@@ -67,6 +67,7 @@ cat >"$dir/values.yaml" <<END
 image: {repository: example.com/a/b, digest: "sha256:$(printf '%064d' 0)", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
 crds: {install: false}
+database: {secretRef: {name: "", key: uri}, certSecretRef: {name: ""}, schema: bitbucket}
 persistence: {existingClaim: mine}
 serviceAccount: {create: false, name: mine}
 trust: {allowedHosts: [git.example.com, "*.corp.example.com"], deniedCIDRs: [10.96.0.0/12, 192.0.2.7], requireSecretURL: true}
@@ -81,7 +82,19 @@ tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
 END
 passes "server-side dry run with every value set" without_warning install --dry-run=server --values "$dir/values.yaml"
-for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big image.digest=latest \
+# Usage: with_postgres
+# The URI comes from the Secret, and nothing of SQLite is left.
+with_postgres() {
+    local flags=(--set database.secretRef.name=commits-app --set database.certSecretRef.name=commits-ca --set database.schema=team)
+    without_warning install --dry-run=server "${flags[@]}" || return 1
+    helm template bitbucket-connector "$chart" --namespace chart "${flags[@]}" >"$dir/postgres.yaml"
+    for text in 'name: "commits-app"' 'key: "uri"' 'value: "team"' 'secretName: "commits-ca"'; do
+        grep -qF -- "$text" "$dir/postgres.yaml" || { echo "there is no $text"; return 1; }
+    done
+    ! grep -e PersistentVolumeClaim -e sqlite: -e persistentVolumeClaim "$dir/postgres.yaml"
+}
+passes "PostgreSQL from a Secret, and no volume" with_postgres
+for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
     'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done

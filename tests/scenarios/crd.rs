@@ -27,6 +27,11 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
         })
     );
     assert_eq!(object["status"], json!({"observedGeneration": -1}));
+    let to = ", destination: {secretRef: {name: d}}";
+    cluster.apply(&namespace, &connection("b", "https://git.example.com/bitbucket", "s", to));
+    let shown = cluster.kubectl(&["get", "bbc", "b", "-n", &namespace, "-o", "jsonpath={.spec.destination}"], "");
+    let destination: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(destination, json!({"secretRef": {"name": "d", "key": "uri"}, "schema": "bitbucket"}));
     let table = cluster.kubectl(&["get", "bbc", "-n", &namespace], "").out;
     let columns: Vec<&str> =
         table.lines().next().unwrap().split("  ").map(str::trim).filter(|c| !c.is_empty()).collect();
@@ -36,7 +41,7 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
 }
 
 /// Each rule: what is written, and what the rejection must name.
-const REJECTED: [(&str, &str); 28] = [
+const REJECTED: [(&str, &str); 36] = [
     (
         "url: 'ftp://git.example.com', secretRef: {name: s}",
         "spec.url: Invalid value: \"ftp://git.example.com\": url must begin with https:// or http://",
@@ -76,6 +81,35 @@ const REJECTED: [(&str, &str); 28] = [
     ("url: 'https://g', secretRef: {name: s}, limits: {concurrency: 17}", "spec.limits.concurrency"),
     ("url: 'https://g', secretRef: {name: s}, limits: {requestsPerSecond: 0}", "spec.limits.requestsPerSecond"),
     ("url: 'https://g', secretRef: {name: s}, limits: {requestsPerSecond: 0.5}", "spec.limits.requestsPerSecond"),
+    ("url: 'https://g', secretRef: {name: s}, destination: {}", "spec.destination.secretRef: Required value"),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {}}",
+        "spec.destination.secretRef.name: Required value",
+    ),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d, key: 'a b'}}",
+        "spec.destination.secretRef.key",
+    ),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d}, certSecretRef: {name: 'Not_A_Name'}}",
+        "spec.destination.certSecretRef.name",
+    ),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d}, schema: ''}",
+        "spec.destination.schema",
+    ),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d}, schema: \"a\\nb\"}",
+        "spec.destination.schema",
+    ),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d}, schema: pg_x}",
+        "schemas whose names begin with pg_",
+    ),
+    (
+        "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d}, uri: 'postgres://u:hunter2@h/a'}",
+        "unknown field \"spec.destination.uri\"",
+    ),
     ("url: 'https://g', secretRef: {name: s}, shedule: '0 * * * *'", "unknown field \"spec.shedule\""),
 ];
 

@@ -10,6 +10,7 @@ mod command_sync;
 mod connection;
 mod crd;
 mod crowd;
+mod destination;
 mod idle;
 mod kill;
 mod limits;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::schedule::Schedule;
 use crate::api::Reason;
+use crate::api::spec::BitbucketConnectionSpec;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, Trigger};
 use crate::destination::Error;
 use crate::sync::{RunError, Summary};
@@ -84,12 +85,17 @@ pub enum DestinationState {
     Unavailable(String),
 }
 
-impl From<&Error> for DestinationState {
-    fn from(error: &Error) -> Self {
+impl DestinationState {
+    /// What a fault means to whoever has written the spec.
+    pub fn of(error: &Error, spec: &BitbucketConnectionSpec) -> Self {
         match error {
-            Error::Invalid(text) => Self::Invalid(format!(
-                "The destination cannot be used: {text}. Correct the operator's database setting."
-            )),
+            Error::Invalid(text) => {
+                let whose = match spec.destination {
+                    None => "Correct the operator's database setting, or the database",
+                    Some(_) => "Correct the Secrets of spec.destination, or the database",
+                };
+                Self::Invalid(format!("The destination cannot be used: {text}. {whose}."))
+            }
             Error::Unavailable(text) => {
                 Self::Unavailable(format!("The destination is not available: {text}. It is tried again."))
             }

@@ -3,7 +3,8 @@
 use crate::api::spec::{BitbucketConnectionSpec, ImportFilter, LocalReference};
 use crate::bitbucket::{BaseUrl, Credentials};
 
-/// What a verdict and a run depend on: where one of these changes, both are made anew.
+/// What a verdict and a run depend on: where one of these changes, a run is made anew, and a verdict too unless it is
+/// only the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
     url: BaseUrl,
@@ -11,6 +12,16 @@ pub struct Inputs {
     fingerprint: [u8; 32],
     way: [u8; 32],
     import: ImportFilter,
+    target: TargetKey,
+}
+
+/// A digest of what leads to a database, or of what is wrong with that: where it changes, it is another database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetKey(pub [u8; 32]);
+
+impl TargetKey {
+    /// That of the operator's own database.
+    pub const OWN: Self = Self([0; 32]);
 }
 
 impl Inputs {
@@ -21,8 +32,19 @@ impl Inputs {
         credentials: &Credentials,
         way: [u8; 32],
         import: ImportFilter,
+        target: TargetKey,
     ) -> Self {
-        Self { url, secret_uid, fingerprint: credentials.fingerprint(), way, import }
+        Self { url, secret_uid, fingerprint: credentials.fingerprint(), way, import, target }
+    }
+
+    /// Where the rows go.
+    pub const fn target(&self) -> TargetKey {
+        self.target
+    }
+
+    /// Whether Bitbucket is asked the same in the same way: it does not matter to it where the rows go.
+    pub fn same_question(&self, other: &Self) -> bool {
+        self.same_access(other) && self.import == other.import
     }
 
     /// Whether the same credentials go the same way to the same place: a verdict about them is one for both.
@@ -64,6 +86,11 @@ impl Inputs {
             repositories: Vec::new(),
             personal_projects: PersonalProjects::Exclude,
         };
-        Self::new(url, "u".to_owned(), &credentials, [0; 32], import)
+        Self::new(url, "u".to_owned(), &credentials, [0; 32], import, TargetKey::OWN)
+    }
+
+    /// The same, but for the database.
+    pub(super) fn to(self, target: TargetKey) -> Self {
+        Self { target, ..self }
     }
 }

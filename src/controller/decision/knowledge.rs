@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::backoff;
 use super::facts::{DestinationState, Transport};
-use super::inputs::{Inputs, Place};
+use super::inputs::{Inputs, Place, TargetKey};
+use super::outage::Outage;
 use crate::api::Reason;
 use crate::sync::{RunError, Summary};
 use crate::verification::{Outcome, Verdict};
@@ -27,8 +28,7 @@ pub struct Knowledge {
     faults: Option<Faults>,
     run_inputs: Option<Inputs>,
     run_wanted: bool,
-    destination: Option<(DestinationState, Instant)>,
-    destination_faults: u32,
+    outage: Option<Outage>,
 }
 
 /// What the verdict in the status was made of.
@@ -118,7 +118,7 @@ impl Knowledge {
     pub fn ask(&self, inputs: &Inputs, requested: bool, now: Instant) -> bool {
         requested
             || match &self.asked {
-                Some(asked) if asked.inputs == *inputs => asked.again.is_some_and(|again| now >= again),
+                Some(asked) if asked.inputs.same_question(inputs) => asked.again.is_some_and(|again| now >= again),
                 // A wrong password is not made right by another filter.
                 Some(asked) => !(asked.refused() && asked.inputs.same_credentials(inputs)),
                 None => true,
@@ -193,23 +193,17 @@ impl Knowledge {
 
     /// The run has ended. A good one has proven the credentials: they need no other proof for an interval.
     pub fn run_ended(&mut self, result: &Result<Summary, RunError>, interval: Duration, now: Instant) {
-        match result {
-            Ok(summary) => {
-                self.destination_faults = 0;
-                // One that could import nothing proves nothing: why that is, a verification tells at once.
-                let wait = if summary.proves_access() { interval } else { Duration::ZERO };
-                let again = Some(now + backoff::jittered(wait, &self.uid));
-                match &mut self.asked {
-                    // A password that was judged wrong since then stays wrong.
-                    Some(asked) if !asked.refused() && Some(&asked.inputs) == self.run_inputs.as_ref() => {
-                        asked.again = again;
-                    }
-                    _ => {}
-                }
-            }
-            Err(RunError::Destination(_)) => {}
-            Err(_) => self.destination_faults = 0,
+        if !matches!(result, Err(RunError::Destination(_))) {
+            self.outage.iter_mut().for_each(Outage::passed);
         }
+        let Ok(summary) = result else { return };
+        // One that could import nothing proves nothing: why that is, a verification tells at once.
+        let wait = if summary.proves_access() { interval } else { Duration::ZERO };
+        let again = Some(now + backoff::jittered(wait, &self.uid));
+        let run = self.run_inputs.as_ref();
+        // A password that was judged wrong since then stays wrong.
+        let same = |asked: &Asked| !asked.refused() && run.is_some_and(|run| asked.inputs.same_question(run));
+        self.asked.iter_mut().filter(|asked| same(asked)).for_each(|asked| asked.again = again);
     }
 
     /// A person wants a run, as soon as one can be made.
@@ -223,19 +217,15 @@ impl Knowledge {
     }
 
     /// The database failed: it is left alone for a while.
-    pub fn destination_failed(&mut self, state: DestinationState, interval: Duration, now: Instant) {
-        self.destination_faults = self.destination_faults.saturating_add(1);
-        let wait = match state {
-            DestinationState::Invalid(_) => interval,
-            _ => backoff::wait(self.destination_faults, &self.uid),
-        };
-        self.destination = Some((state, now + wait));
+    pub fn destination_failed(&mut self, of: TargetKey, state: DestinationState, interval: Duration, now: Instant) {
+        let pace = (interval, self.uid.as_str());
+        self.outage = Some(Outage::failed(self.outage.as_ref(), of, state, pace, now));
     }
 
-    /// The database's fault, as long as it is left alone.
-    pub fn destination(&mut self, now: Instant) -> Option<DestinationState> {
-        self.destination.take_if(|(_, until)| now >= *until);
-        self.destination.as_ref().map(|(state, _)| state.clone())
+    /// The database's fault, as long as it is left alone. None: nobody knows which database.
+    pub fn destination(&mut self, of: Option<TargetKey>, now: Instant) -> Option<DestinationState> {
+        self.outage.take_if(|outage| of.is_some_and(|of| outage.is_of_another(of)));
+        self.outage.as_mut()?.rest(now)
     }
 
     /// Whether the verdict in the status was made of other credentials, or of another way. `observed` is whether
@@ -280,7 +270,7 @@ impl Knowledge {
     /// When something here is due by itself. During a run nothing is: its answers count as proof.
     pub fn next(&self, run_underway: bool, now: Instant) -> Option<Duration> {
         let ask = self.asked.as_ref().and_then(|asked| asked.again).filter(|_| !run_underway);
-        let destination = self.destination.as_ref().map(|(_, until)| *until);
+        let destination = self.outage.as_ref().and_then(Outage::until);
         ask.into_iter().chain(destination).map(|at| at.saturating_duration_since(now)).min()
     }
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::facts::{DestinationState, Transport};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, TargetKey};
 use super::knowledge::Knowledge;
 use crate::api::Reason;
 use crate::sync::{RunError, Summary};
 use crate::verification::{Identity, Negative, Outcome, Verdict};
 
 const INTERVAL: Duration = Duration::from_mins(10);
+const OWN: TargetKey = TargetKey::OWN;
+const OTHER: TargetKey = TargetKey([1; 32]);
 
 /// A base of time, and the inputs of one connection; `other_*` differ from them in one thing.
 struct World {
@@ -193,18 +195,51 @@ fn a_database_that_failed_is_left_alone_for_a_while() {
     let World { start, .. } = world();
     let mut knowledge = Knowledge::new("uid");
     let down = DestinationState::Unavailable("Down.".to_owned());
-    knowledge.destination_failed(down.clone(), INTERVAL, start);
-    assert_eq!(knowledge.destination(start), Some(down.clone()));
+    knowledge.destination_failed(OWN, down.clone(), INTERVAL, start);
+    assert_eq!(knowledge.destination(Some(OWN), start), Some(down.clone()));
     let first = knowledge.next(false, start).unwrap();
-    assert_eq!(knowledge.destination(start + first), None);
+    assert_eq!(knowledge.destination(Some(OWN), start + first), None);
     // Opening it proves little: only a run that ends well takes the pauses back.
-    knowledge.destination_failed(down.clone(), INTERVAL, start);
+    knowledge.destination_failed(OWN, down.clone(), INTERVAL, start);
     assert!(knowledge.next(false, start).unwrap() > first);
     knowledge.run_ended(&Err(RunError::Stopped), INTERVAL, start);
-    knowledge.destination_failed(down, INTERVAL, start);
+    knowledge.destination_failed(OWN, down, INTERVAL, start);
     assert_eq!(knowledge.next(false, start), Some(first));
-    knowledge.destination_failed(DestinationState::Invalid("Newer.".to_owned()), INTERVAL, start);
+    knowledge.destination_failed(OWN, DestinationState::Invalid("Newer.".to_owned()), INTERVAL, start);
     assert_eq!(minutes(&knowledge, start), Some(10));
+}
+
+#[test]
+fn a_fault_of_one_database_is_nothing_to_another() {
+    let World { start, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    let down = DestinationState::Unavailable("Down.".to_owned());
+    (0..9).for_each(|_| knowledge.destination_failed(OWN, down.clone(), INTERVAL, start));
+    let long = knowledge.next(false, start).unwrap();
+    // While nobody knows which one is meant, it is left alone, but not looked at for ever.
+    assert_eq!(knowledge.destination(None, start), Some(down.clone()));
+    assert_eq!(knowledge.destination(None, start + long), None);
+    assert_eq!(knowledge.next(false, start + long), None);
+    knowledge.destination_failed(OWN, down.clone(), INTERVAL, start);
+    assert_eq!(knowledge.destination(Some(OTHER), start), None);
+    assert_eq!(knowledge.next(false, start), None);
+    knowledge.destination_failed(OTHER, down, INTERVAL, start);
+    assert!(knowledge.next(false, start).unwrap() <= Duration::from_secs(1), "its pauses are its own");
+}
+
+#[test]
+fn another_database_wants_a_run_and_no_verification() {
+    let World { start, inputs, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &verdict(Reason::Verified), INTERVAL, start);
+    knowledge.run_started(inputs.clone());
+    let other = inputs.to(OTHER);
+    assert!(knowledge.run_outdated(&other));
+    assert!(!knowledge.ask(&other, false, start) && !knowledge.changed(&other, true));
+    // A run to it proves the credentials as any other.
+    knowledge.run_started(other.clone());
+    knowledge.run_ended(&Ok(Summary { synced: 1, ..Summary::default() }), INTERVAL, start + INTERVAL / 2);
+    assert!(!knowledge.ask(&other, false, start + INTERVAL));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::decide::verified;
 use super::facts::{DestinationState, Facts, Observation, RunState};
+use super::inputs::{Inputs, TargetKey};
 use super::knowledge::Knowledge;
 use super::observe::Seen;
 use super::schedule::Schedule;
@@ -25,6 +26,7 @@ pub struct Learned {
     pub close_gate: bool,
     /// Whether the verification has told what it had to tell, and can be dropped.
     pub heard: bool,
+    target: Option<TargetKey>,
     interval: Duration,
     now: Instant,
 }
@@ -41,8 +43,10 @@ impl Learned {
         let (interval, now) = (seen.interval(), seen.now);
         if let RunState::Ended(result) = &seen.run {
             knowledge.run_ended(result, interval, now);
-            if let Err(RunError::Destination(error)) = result {
-                knowledge.destination_failed(error.into(), interval, now);
+            let of = knowledge.run_inputs().map(Inputs::target);
+            if let (Err(RunError::Destination(error)), Some(of)) = (result, of) {
+                let state = DestinationState::of(error, seen.spec);
+                knowledge.destination_failed(of, state, interval, now);
             }
         }
         // A request is served by the next run that can be made; a negative verdict is an answer to it, too.
@@ -53,6 +57,7 @@ impl Learned {
         if requested_at.is_some() && !refuses {
             knowledge.want_run();
         }
+        let target = seen.inputs().map(Inputs::target);
         let outdated = seen.inputs().is_some_and(|inputs| knowledge.run_outdated(inputs));
         let wanted = knowledge.run_wanted().then_some(Trigger::Requested);
         let wrong = seen.found.ok().filter(|found| knowledge.refuses(found.inputs));
@@ -81,7 +86,7 @@ impl Learned {
         } else {
             knowledge.decided_at(spec.into());
         }
-        Self { facts, knowledge, close_gate: false, heard: false, interval, now }
+        Self { facts, knowledge, close_gate: false, heard: false, target, interval, now }
     }
 
     /// Whether the database has failed in a run: who opens it next does so anew.
@@ -91,7 +96,7 @@ impl Learned {
 
     /// Whether to look at the database: not where nothing could be stored, nor while it is left alone.
     pub fn needs_destination(&mut self) -> bool {
-        let fault = self.knowledge.destination(self.now);
+        let fault = self.knowledge.destination(self.target, self.now);
         if self.facts.suspended || verified(&self.facts).truth != Truth::True {
             return false;
         }
@@ -102,8 +107,8 @@ impl Learned {
 
     /// The database was looked at.
     pub fn destination(&mut self, state: DestinationState) {
-        if state != DestinationState::Open {
-            self.knowledge.destination_failed(state.clone(), self.interval, self.now);
+        if let Some(target) = self.target.filter(|_| state != DestinationState::Open) {
+            self.knowledge.destination_failed(target, state.clone(), self.interval, self.now);
         }
         self.facts.destination = state;
     }

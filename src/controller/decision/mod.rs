@@ -10,6 +10,7 @@ mod knowledge;
 mod knowledge_tests;
 mod learned;
 mod observe;
+mod outage;
 mod outcome;
 mod schedule;
 #[cfg(test)]
@@ -21,7 +22,7 @@ mod wait;
 
 pub use self::decide::{decide, now};
 pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};
-pub use self::inputs::Inputs;
+pub use self::inputs::{Inputs, TargetKey};
 pub use self::knowledge::Knowledge;
 pub use self::learned::Learned;
 pub use self::observe::{Asking, Found, Seen, Step, observe, workable};

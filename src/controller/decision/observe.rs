@@ -172,13 +172,14 @@ pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
 fn credentials(knowledge: &mut Knowledge, seen: &Seen<'_>, found: Found<'_>) -> Result<News, Step> {
     let inputs = found.inputs;
     let same = knowledge.run_inputs() == Some(inputs);
+    let same_question = knowledge.run_inputs().is_some_and(|run| run.same_question(inputs));
     match &seen.run {
         // The run's own answers prove the credentials.
         RunState::Underway(_) if same => return Ok(Observation::Kept.into()),
         RunState::Underway(_) => return Err(Step::Wait),
         // A run's answers count as a verification's: nothing is asked twice.
         RunState::Ended(Err(RunError::Identity(error) | RunError::Listing(error) | RunError::Outage(error)))
-            if same =>
+            if same_question =>
         {
             return Ok(answered(knowledge, seen, inputs, outcome_of(error.clone())));
         }

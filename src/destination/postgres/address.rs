@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use rustls::pki_types::CertificateDer;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -53,7 +54,7 @@ pub(super) enum Tls {
     /// Encrypted, for whoever answers.
     Require,
     /// Encrypted, for whoever has a certificate of these authorities.
-    VerifyAuthority(PathBuf),
+    VerifyAuthority(Authorities),
     /// Encrypted, for whoever has a certificate of these authorities that names the host.
     VerifyName(Authorities),
 }
@@ -65,6 +66,8 @@ pub(super) enum Authorities {
     System,
     /// Those in a PEM file, and no others.
     File(PathBuf),
+    /// These, and no others.
+    Given(Vec<CertificateDer<'static>>),
 }
 
 /// The name of a schema.
@@ -122,6 +125,13 @@ impl FromStr for PostgresUrl {
     type Err = InvalidDatabaseUrl;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::read(text, None)
+    }
+}
+
+impl PostgresUrl {
+    /// Understands an address; `given` are authorities that come beside it.
+    pub(super) fn read(text: &str, given: Option<Authorities>) -> Result<Self, InvalidDatabaseUrl> {
         let credentials = text.find('@').map_or(0, |at| at + 1);
         let query = text[credentials..].find('?').map(|mark| credentials + mark);
         let (before, query) = query.map_or((text, ""), |mark| (&text[..mark], &text[mark + 1..]));
@@ -135,7 +145,13 @@ impl FromStr for PostgresUrl {
                 _ => return Err(InvalidDatabaseUrl::Parameter),
             }
         }
-        let tls = Tls::new(mode, root.as_deref())?;
+        let authorities = match (given, root) {
+            (Some(_), Some(_)) => return Err(InvalidDatabaseUrl::Tls),
+            (Some(given), None) => Some(given),
+            (None, None) => None,
+            (None, Some(root)) => Some(Authorities::named(&root).ok_or(InvalidDatabaseUrl::Parameter)?),
+        };
+        let tls = Tls::new(mode, authorities)?;
         let rest = if others.is_empty() { before.to_owned() } else { format!("{before}?{}", others.join("&")) };
         // It says which part is wrong, but would repeat it.
         let wrong = if others.is_empty() { InvalidDatabaseUrl::Host } else { InvalidDatabaseUrl::Parameter };
@@ -151,9 +167,7 @@ impl FromStr for PostgresUrl {
         }
         Ok(Self { config, tls, schema: SchemaName::default() })
     }
-}
 
-impl PostgresUrl {
     /// The same database with another schema.
     pub(in crate::destination) fn with_schema(self, schema: SchemaName) -> Self {
         Self { schema, ..self }
@@ -172,26 +186,33 @@ impl PostgresUrl {
 }
 
 impl Tls {
-    /// A file of authorities is there to be used, whatever the mode says; libpq would ignore it with `prefer`.
-    fn new(mode: Option<&str>, root: Option<&str>) -> Result<Self, InvalidDatabaseUrl> {
-        let authorities = match root {
-            None => None,
-            Some("") => return Err(InvalidDatabaseUrl::Parameter),
-            Some("system") => Some(Authorities::System),
-            Some(path) => Some(Authorities::File(path.into())),
-        };
+    /// Authorities are there to be asked, whatever the mode says; libpq would ignore a file with `prefer`.
+    fn new(mode: Option<&str>, authorities: Option<Authorities>) -> Result<Self, InvalidDatabaseUrl> {
         match (mode, authorities) {
             (Some("disable"), None) => Ok(Self::Disable),
             (None | Some("allow" | "prefer"), None) => Ok(Self::Prefer),
             (Some("require"), None) => Ok(Self::Require),
             // What the public authorities sign says nothing without the name.
-            (Some("verify-ca"), Some(Authorities::File(path))) => Ok(Self::VerifyAuthority(path)),
+            (Some("verify-ca"), Some(own @ (Authorities::File(_) | Authorities::Given(_)))) => {
+                Ok(Self::VerifyAuthority(own))
+            }
             (Some("verify-ca" | "disable"), _) => Err(InvalidDatabaseUrl::Tls),
             (Some("verify-full"), None) => Ok(Self::VerifyName(Authorities::System)),
             (None | Some("allow" | "prefer" | "require" | "verify-full"), Some(authorities)) => {
                 Ok(Self::VerifyName(authorities))
             }
             (Some(_), _) => Err(InvalidDatabaseUrl::Parameter),
+        }
+    }
+}
+
+impl Authorities {
+    /// Those that `sslrootcert` names.
+    fn named(root: &str) -> Option<Self> {
+        match root {
+            "" => None,
+            "system" => Some(Self::System),
+            path => Some(Self::File(path.into())),
         }
     }
 }
@@ -241,7 +262,7 @@ mod tests {
             ("sslrootcert=/ca%20files/ca.crt", Tls::VerifyName(file())),
             ("sslmode=require&sslrootcert=/ca%20files/ca.crt", Tls::VerifyName(file())),
             ("sslmode=verify-full&sslrootcert=/ca%20files/ca.crt", Tls::VerifyName(file())),
-            ("sslmode=verify-ca&sslrootcert=/ca%20files/ca.crt", Tls::VerifyAuthority("/ca files/ca.crt".into())),
+            ("sslmode=verify-ca&sslrootcert=/ca%20files/ca.crt", Tls::VerifyAuthority(file())),
         ] {
             assert_eq!(tls(parameters), expected, "{parameters}");
         }

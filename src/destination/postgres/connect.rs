@@ -90,7 +90,7 @@ async fn to_host(
     let name = match host {
         Some(Host::Unix(folder)) => {
             if !addresses.allow_local() {
-                return Err(Error::Invalid("a socket in the file system may not be connected to".to_owned()));
+                return Err(Error::Invalid("a socket in the file system is not connected to".to_owned()));
             }
             let path = folder.join(format!(".s.PGSQL.{port}"));
             let login = async {
@@ -115,7 +115,7 @@ async fn to_host(
     for found in found {
         // What is checked here is what is connected to.
         if !addresses.allow(found.ip()) {
-            last = Error::Invalid("the address of the PostgreSQL server may not be connected to".to_owned());
+            last = fault::denied();
             continue;
         }
         let numeric = found.ip().to_string();

@@ -15,7 +15,7 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Error {
     if let Some(io) = source::<io::Error>(error) {
         return match source::<rustls::Error>(io).or_else(|| io.get_ref()?.downcast_ref()) {
             Some(rustls::Error::InvalidCertificate(_)) => Error::Invalid(
-                "the certificate of the PostgreSQL server is not trusted: check that sslrootcert holds its authority, and \
+                "the certificate of the PostgreSQL server is not trusted: name the authority that signed it, and check \
                  that it names the host"
                     .to_owned(),
             ),
@@ -102,6 +102,15 @@ pub(super) fn silent() -> Error {
 /// There is no such host, as far as can be told now.
 pub(super) fn unknown_host() -> Error {
     Error::Unavailable("the PostgreSQL server's name cannot be looked up: correct it, or look at the DNS".to_owned())
+}
+
+/// The host is where this operator connects to for nobody.
+pub(super) fn denied() -> Error {
+    Error::Invalid(
+        "the PostgreSQL server has an address that the operator does not connect to, a loopback, link-local or metadata \
+         address, or one of --denied-cidrs: correct the host"
+            .to_owned(),
+    )
 }
 
 /// There is no connection.

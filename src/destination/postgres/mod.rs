@@ -4,6 +4,7 @@ mod address;
 mod connect;
 mod fault;
 mod finish;
+mod foreign;
 mod json;
 mod listing;
 mod migrate;

@@ -1,6 +1,5 @@
 //! TLS as libpq has it: without an authority to ask, encryption only; with one, proof of who answers.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -27,19 +26,26 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, Error> {
             };
             return Ok(MakeRustlsConnect::new(builder.with_platform_verifier().map_err(nobody)?.with_no_client_auth()));
         }
-        Tls::VerifyName(Authorities::File(path)) => webpki(path, provider)?,
-        Tls::VerifyAuthority(path) => Arc::new(AnyName(webpki(path, provider)?)),
+        Tls::VerifyName(authorities) => webpki(authorities, provider)?,
+        Tls::VerifyAuthority(authorities) => Arc::new(AnyName(webpki(authorities, provider)?)),
     };
     let config = ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn webpki(path: &Path, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
+fn webpki(authorities: &Authorities, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
     let invalid =
         || Error::Invalid("the file of sslrootcert cannot be read, or holds no certificate in PEM form".to_owned());
     let mut roots = RootCertStore::empty();
-    for found in CertificateDer::pem_file_iter(path).map_err(|_| invalid())? {
-        roots.add(found.map_err(|_| invalid())?).map_err(|_| invalid())?;
+    let certificates = match authorities {
+        Authorities::System => Vec::new(),
+        Authorities::File(path) => CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|_: rustls::pki_types::pem::Error| invalid())?,
+        Authorities::Given(certificates) => certificates.clone(),
+    };
+    for certificate in certificates {
+        roots.add(certificate).map_err(|_| invalid())?;
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|_| invalid())
 }

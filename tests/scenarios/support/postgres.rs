@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -193,6 +193,15 @@ impl Process {
             std::thread::sleep(Duration::from_millis(50));
         }
         false
+    }
+
+    /// Puts a file into its data, which nobody else can read.
+    pub fn put(&self, name: &str, text: &str) {
+        let (data, path) = (self.folder.join("data"), self.folder.join("data").join(name));
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let owner = std::fs::metadata(data).unwrap();
+        chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
     }
 
     /// Sends the main process a signal, such as `-STOP`.

@@ -8,7 +8,8 @@ use bitbucket_connector::api::spec::BitbucketConnectionSpec;
 use bitbucket_connector::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use bitbucket_connector::bitbucket::{BaseUrl, Client, Clients, Credentials, Options, Patience, Way};
 use bitbucket_connector::controller::decision::{
-    Asking, DestinationState, Found, Inputs, Knowledge, Learned, RunState, Seen, Step, Waiting, decide, observe, wait,
+    Asking, DestinationState, Found, Inputs, Knowledge, Learned, RunState, Seen, Step, TargetKey, Waiting, decide,
+    observe, wait,
 };
 use bitbucket_connector::sync::Filter;
 use bitbucket_connector::trust::Addresses;
@@ -86,7 +87,8 @@ impl Process {
     pub async fn look(&mut self, connection: &mut Connection, clock: Clock) -> Duration {
         let (url, uid) = (connection.url(), "u".to_owned());
         let secret = RefusedSecret { uid: uid.clone(), resource_version: "1".to_owned(), url: url.to_string() };
-        let inputs = Inputs::new(url, uid, &connection.credentials, [0; 32], connection.spec.import.clone());
+        let inputs =
+            Inputs::new(url, uid, &connection.credentials, [0; 32], connection.spec.import.clone(), TargetKey::OWN);
         let account = self.clients.account(&connection.url(), &connection.credentials);
         let mut outcome = None;
         let mut learned = loop {

@@ -4,7 +4,7 @@ use crate::api::Reason;
 use crate::api::spec::{BitbucketConnectionSpec, ImportFilter, ImportMode, LocalReference};
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::controller::decision::Inputs;
+use crate::controller::decision::{Inputs, TargetKey};
 
 const URLS: [&str; 3] = ["https://git.example.com", "https://other.example.com", "nonsense"];
 const SCHEDULES: [&str; 3] = ["0 * * * *", "0 0 * * *", "hourly"];
@@ -46,6 +46,8 @@ pub struct Cluster {
     place: Place,
     secrets: [Option<Secret>; 2],
     authority: Option<u8>,
+    /// `spec.destination`: 0 is the operator's own.
+    pub target: u8,
     counter: u32,
 }
 
@@ -68,6 +70,7 @@ impl Cluster {
             place: (0, 0, false),
             secrets: [None, None],
             authority: Some(0),
+            target: 0,
             counter: 0,
         };
         cluster.secret_data(0);
@@ -113,6 +116,14 @@ impl Cluster {
         self.secret().iter_mut().for_each(|secret| secret.usable = false);
     }
 
+    /// Changes `spec.destination`.
+    pub fn destination(&mut self, target: u8) {
+        let named = |number| serde_json::json!({"secretRef": {"name": format!("db-{number}")}});
+        self.generation += i64::from(self.target != target);
+        self.target = target;
+        self.spec.destination = (target != 0).then(|| serde_json::from_value(named(target)).unwrap());
+    }
+
     pub const fn authority(&mut self, data: Option<u8>) {
         self.authority = data;
     }
@@ -153,7 +164,14 @@ impl Cluster {
         let credentials = Credentials::Basic { username: "svc".to_owned(), password: password.into() };
         let uid = secret.uid.to_string();
         let way = [authority.map_or(u8::MAX, |data| data); 32];
-        let inputs = Inputs::new(base.clone(), uid.clone(), &credentials, way, self.spec.import.clone());
+        let inputs = Inputs::new(
+            base.clone(),
+            uid.clone(),
+            &credentials,
+            way,
+            self.spec.import.clone(),
+            TargetKey([self.target; 32]),
+        );
         let resource_version = secret.version.to_string();
         Ok(Found {
             access: Access { url, uid: secret.uid, data: secret.data, authority },

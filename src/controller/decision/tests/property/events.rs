@@ -60,7 +60,10 @@ pub enum Event {
     Pass(u16),
     /// Time passes until the operator wanted to look again.
     Sleep,
-    Database(u8),
+    /// A database gets well, goes down, or becomes one that only a person can help.
+    Database(u8, u8),
+    /// `spec.destination`, or what its Secret holds.
+    Destination(u8),
 }
 
 /// How a verification ends.
@@ -178,7 +181,8 @@ fn event() -> impl Strategy<Value = Event> {
         3 => Just(Event::Restart),
         4 => prop_oneof![0..120_u16, 120..900_u16, 900..4000_u16].prop_map(Event::Pass),
         6 => Just(Event::Sleep),
-        3 => (0..3_u8).prop_map(Event::Database),
+        3 => (0..2_u8, 0..3_u8).prop_map(|(which, how)| Event::Database(which, how)),
+        3 => (0..2_u8).prop_map(Event::Destination),
     ]
 }
 

@@ -72,15 +72,15 @@ impl Process {
     /// The answer that there is for these inputs.
     pub fn heard(&self, found: &Result<Found, (Reason, String)>) -> Option<Heard> {
         let inputs = &found.as_ref().ok()?.inputs;
-        let of_run = self.run.as_ref().filter(|run| run.inputs == *inputs).and_then(|run| run.end?.answer());
-        let of_question = || self.asking.as_ref().filter(|asking| asking.inputs == *inputs)?.answer;
+        let of_run = self.run.as_ref().filter(|run| run.inputs.same_question(inputs)).and_then(|run| run.end?.answer());
+        let of_question = || self.asking.as_ref().filter(|asking| asking.inputs.same_question(inputs))?.answer;
         of_run.or_else(of_question).map(|answer| Heard { answer })
     }
 
     /// Whether a run of these inputs has ended well.
     pub fn proven(&self, found: &Result<Found, (Reason, String)>) -> bool {
         let run = self.run.as_ref().filter(|run| matches!(run.end, Some(End::Good | End::LeftBehind)));
-        run.zip(found.as_ref().ok()).is_some_and(|(run, found)| run.inputs == found.inputs)
+        run.zip(found.as_ref().ok()).is_some_and(|(run, found)| run.inputs.same_question(&found.inputs))
     }
 
     pub fn run_underway(&self) -> bool {
@@ -102,7 +102,7 @@ impl Process {
         clocks: Clocks,
     ) -> Turn {
         let inputs = workable(&cluster.spec, found.as_ref().ok().map(|found| &found.inputs));
-        self.asking.take_if(|asking| Some(&asking.inputs) != inputs);
+        self.asking.take_if(|asking| !inputs.is_some_and(|inputs| asking.inputs.same_question(inputs)));
         if inputs.is_none() || self.knowledge.run_inputs() != inputs {
             self.run.iter_mut().for_each(|run| run.stopped = true);
         }

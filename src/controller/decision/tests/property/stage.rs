@@ -21,9 +21,11 @@ pub struct Stage {
     process: Process,
     model: Model,
     clocks: Clocks,
-    /// The database as it is, and as the process has found it last, and when.
-    database: DestinationState,
-    found_database: Option<(DestinationState, Instant)>,
+    /// The databases as they are, and which one the process has found last as what, and when.
+    databases: [DestinationState; 2],
+    found_database: Option<(u8, DestinationState, Instant)>,
+    /// Where the last run went, as far as this process has begun it.
+    run_target: Option<u8>,
     ready: Option<Ready>,
     /// Url and references of the generation that the status speaks of.
     observed_place: Option<Place>,
@@ -37,8 +39,9 @@ impl Stage {
             process: Process::new(),
             model: Model::default(),
             clocks: Clocks { now: Instant::now(), clock: "2026-01-01T12:30:00Z".parse().unwrap() },
-            database: DestinationState::Open,
+            databases: [DestinationState::Open, DestinationState::Open],
             found_database: None,
+            run_target: None,
             ready: None,
             observed_place: None,
             next: Duration::ZERO,
@@ -84,13 +87,18 @@ impl Stage {
             Event::Restart => {
                 self.process = Process::new();
                 self.model.restart();
-                self.found_database = None;
+                (self.found_database, self.run_target) = (None, None);
             }
             Event::Pass(seconds) => self.pass(Duration::from_secs(seconds.into())),
             Event::Sleep => self.pass(self.next),
-            Event::Database(0) => self.database = DestinationState::Open,
-            Event::Database(1) => self.database = DestinationState::Unavailable("Down.".to_owned()),
-            Event::Database(_) => self.database = DestinationState::Invalid("Newer.".to_owned()),
+            Event::Destination(target) => cluster.destination(target),
+            Event::Database(which, how) => {
+                self.databases[usize::from(which)] = match how {
+                    0 => DestinationState::Open,
+                    1 => DestinationState::Unavailable("Down.".to_owned()),
+                    _ => DestinationState::Invalid("Newer.".to_owned()),
+                };
+            }
         }
     }
 
@@ -150,7 +158,8 @@ impl Stage {
         let heard = self.process.heard(&found).filter(|_| !sight.suspended);
         let ended = self.process.run.as_ref().and_then(|run| run.end);
         self.model.see(&sight);
-        let turn = self.process.look(&self.cluster, requested.as_ref(), &found, &self.database, self.clocks);
+        let database = &self.databases[usize::from(self.cluster.target)];
+        let turn = self.process.look(&self.cluster, requested.as_ref(), &found, database, self.clocks);
         let decided = match turn {
             Turn::Asks => {
                 self.model.asks(&sight);
@@ -169,7 +178,7 @@ impl Stage {
         let proven = self.process.proven(&found);
         self.model.learns(&sight, heard.map(|heard| heard.answer), proven);
         self.finds_database(&sight, ended, decided.looked_at_database);
-        let database = self.found_database.as_ref().map(|(state, _)| state);
+        let database = self.found_database.as_ref().map(|(_, state, _)| state);
         let ready = expect::ready(&self.model, &sight, database, self.ready.as_ref());
         let status = decided.decision.status.clone();
         expect::conditions(&self.model, &sight, &ready, self.cluster.generation, &self.cluster.status, &status);
@@ -185,6 +194,10 @@ impl Stage {
         if decided.decision.start.is_some() {
             let able = ready == expect::ready_true() && self.model.fault(&sight).is_none() && !sight.suspended;
             assert!(able, "a run needs a verdict, a way and a database");
+            self.run_target = Some(self.cluster.target);
+        } else if self.run_target.is_some_and(|target| target != self.cluster.target) && !sight.suspended {
+            let able = ready == expect::ready_true() && self.model.fault(&sight).is_none();
+            assert!(!able || self.process.run_underway(), "another database wants a run");
         }
         self.ready = Some(ready);
         self.cluster.status = status;
@@ -200,13 +213,17 @@ impl Stage {
             Some(End::DatabaseInvalid) => Some(DestinationState::Invalid(String::new())),
             _ => None,
         };
-        if let Some(state) = of_run {
-            self.found_database = Some((state, sight.now));
+        let target = self.cluster.target;
+        if let (Some(state), Some(of)) = (of_run, self.run_target) {
+            self.found_database = Some((of, state, sight.now));
+        }
+        if sight.found.is_ok() {
+            self.found_database.take_if(|(of, ..)| *of != target);
         }
         if looked {
-            self.found_database = Some((self.database.clone(), sight.now));
+            self.found_database = Some((target, self.databases[usize::from(target)].clone(), sight.now));
         } else if self.model.visible(sight) == Some(crate::api::Reason::Verified) && !sight.suspended {
-            let at = self.found_database.as_ref().map(|(_, at)| *at).expect("the database is looked at");
+            let at = self.found_database.as_ref().map(|(.., at)| *at).expect("the database is looked at");
             assert!(sight.now.duration_since(at) <= Duration::from_mins(15), "the database is tried again");
         }
     }
