@@ -56,6 +56,14 @@ impl Database {
         }
     }
 
+    /// Its URL as text.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("commits.db").display()),
+            Self::Postgres(database) => database.text(),
+        }
+    }
+
     /// The rows of a query, with SQLite's types: numbers for booleans, and text for JSON.
     pub async fn query(&self, sql: &str) -> Rows {
         let mut rows = query(&self.url(), sql).await.unwrap();

@@ -33,6 +33,13 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate for a name, and its key, both as PEM.
+    pub fn sign(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
     /// Serves TLS for localhost before `behind`. The port stays open as long as the test.
     pub async fn front(&self, behind: SocketAddr, flaw: Flaw) -> SocketAddr {
         let name = if flaw == Flaw::WrongName { "elsewhere.example.com" } else { "localhost" };
