@@ -19,6 +19,7 @@ mod postgres;
 mod postgres_command;
 mod postgres_faults;
 mod postgres_tls;
+mod queries;
 mod robust;
 mod rows;
 mod secrets;
