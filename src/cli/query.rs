@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Failure;
 use super::database::DatabaseArgs;
-use crate::destination::{Rows, query};
+use crate::destination::{Rows, query_until};
 use crate::runtime::shutdown;
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,8 @@ enum Output {
 /// Runs the query and prints its rows.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let database = args.database.url()?;
-    let rows = shutdown::unless_interrupted(query(&database, &args.sql)).await.map_err(|_| Failure::Interrupted)??;
+    let stop = shutdown::on_signal()?;
+    let rows = query_until(&database, &args.sql, &stop).await?.ok_or(Failure::Interrupted)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let result = match args.output {
         Output::Table => table(&mut out, &rows),

@@ -209,3 +209,32 @@ async fn query_reads_and_never_writes() {
     let left: Vec<_> = std::fs::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!copy.exists(), "{left:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_query_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("commits.db").display());
+    bitbucket_connector::destination::Destination::open(&database.parse().unwrap()).await.unwrap();
+    // It has no end of its own.
+    let sql = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n";
+    let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+        .args(["query", "--database", &database, sql])
+        .env_clear()
+        .spawn()
+        .unwrap();
+    let id = child.id().unwrap();
+    // Signals are waited for from the beginning, and the query runs on another thread than that.
+    let busy = async || {
+        let threads = std::fs::read_dir(format!("/proc/{id}/task")).unwrap().flatten();
+        let seconds =
+            |stat: String| stat.rsplit_once(") ").unwrap().1.split(' ').nth(11).unwrap().parse::<u64>().unwrap();
+        threads
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+            .map(seconds)
+            .any(|s| s > 20)
+    };
+    crate::support::until("the query to run", busy).await;
+    assert!(std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap().success());
+    let output = crate::support::within("the command's end", child.wait_with_output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(130));
+}

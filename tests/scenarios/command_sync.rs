@@ -2,24 +2,29 @@
 
 use std::process::Stdio;
 
+use bitbucket_simulator::git::GitRepository;
 use bitbucket_simulator::{Access, Action, Fault, Hold, Matches, NewUser, Simulator, histories};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::support::database::{Database, Kind, on_both};
 use crate::support::leaks::assert_clean;
+use crate::support::sync::text;
 use crate::support::within;
 
 struct Desk {
     simulator: Simulator,
     folder: TempDir,
+    git: GitRepository,
+    database: Database,
 }
 
 impl Desk {
-    async fn start() -> Self {
+    async fn start(on: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.git");
-        histories::linear(&path, 250).unwrap();
+        let git = histories::linear(&path, 250).unwrap();
         let mut builder = Simulator::builder().user("reader", "hunter2").token("reader", "tok-hunter2");
         for (name, access) in [("lister", Access::Listing), ("stranger", Access::Nothing)] {
             builder = builder
@@ -27,11 +32,22 @@ impl Desk {
                 .token(name, &format!("{name}-hunter2"));
         }
         let simulator = builder.repository("PLAT/api", path).empty_repository("PLAT/empty").start().await.unwrap();
-        Self { simulator, folder }
+        Self { simulator, folder, git, database: Database::new(on).await }
     }
 
     fn database(&self) -> String {
-        format!("sqlite://{}", self.folder.path().join("commits.db").display())
+        self.database.text()
+    }
+
+    /// What is stored is git's.
+    async fn assert_equal(&self) {
+        let sql = "SELECT sha FROM bitbucket_server_repository_default_branch_commits";
+        let stored = self.database.query(sql).await.rows;
+        let mut stored: Vec<_> = stored.iter().map(|row| text(&row[0])).collect();
+        let mut expected = self.git.rev_list(&["main"]).unwrap();
+        stored.sort();
+        expected.sort();
+        assert_eq!(stored, expected);
     }
 
     fn spawn(&self, token: &str, more: &[&str]) -> Child {
@@ -58,9 +74,8 @@ impl Desk {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sync_stores_the_commits_and_counts_what_it_did() {
-    let desk = Desk::start().await;
+async fn sync_stores_the_commits_and_counts_what_it_did(on: Kind) {
+    let desk = Desk::start(on).await;
     let (code, mut report, errors) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, errors.as_str()), (0, ""));
     assert!(report["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
@@ -74,17 +89,18 @@ async fn sync_stores_the_commits_and_counts_what_it_did() {
             "commitsAdded": 250, "commitsRemoved": 0, "commits": 250, "requests": 9, "seconds": null
         })
     );
-    let query = ["query", "--database", &desk.database(), "--output", "csv"];
+    desk.assert_equal().await;
     let sql = "SELECT cluster, namespace, name, uid FROM bitbucket_connections";
-    let output = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector")).args(query).arg(sql).output().await.unwrap();
+    let mut query = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"));
+    query.env("BITBUCKET_CONNECTOR_DATABASE", desk.database()).args(["query", "--output", "csv", sql]);
+    let output = within("the command's end", query.output()).await.unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "cluster,namespace,name,uid\n,,127.0.0.1,\n");
     let (code, report, _) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["commitsAdded"], &report["requests"]), (0, &json!(0), &json!(4)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sync_says_by_its_exit_code_what_is_wrong() {
-    let desk = Desk::start().await;
+async fn sync_says_by_its_exit_code_what_is_wrong(on: Kind) {
+    let desk = Desk::start(on).await;
     let elsewhere = format!("{}/nowhere", desk.simulator.url());
     let missing = format!("sqlite://{}", desk.folder.path().join("missing/commits.db").display());
     for (token, more, expected, says) in [
@@ -112,7 +128,7 @@ async fn sync_says_by_its_exit_code_what_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_keeps_to_the_rate_that_it_is_told() {
-    let desk = Desk::start().await;
+    let desk = Desk::start(Kind::Sqlite).await;
     // Whoever sends more is refused; and no budget is asked for.
     let limit = bitbucket_simulator::RateLimit { capacity: 3, fill_rate: 3 };
     desk.simulator.configure(|settings| settings.rate_limit = Some(limit));
@@ -121,9 +137,8 @@ async fn sync_keeps_to_the_rate_that_it_is_told() {
     assert!(desk.simulator.requests().iter().all(|seen| seen.status != Some(429)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_sync_goes_on_where_it_stopped() {
-    let desk = Desk::start().await;
+async fn an_interrupted_sync_goes_on_where_it_stopped(on: Kind) {
+    let desk = Desk::start(on).await;
     let hold = Hold::new();
     let third = Matches::QueryContains("start=200".to_owned());
     desk.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
@@ -137,6 +152,7 @@ async fn an_interrupted_sync_goes_on_where_it_stopped() {
     desk.simulator.clear_requests();
     let (code, report, _) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["commits"]), (0, &json!(250)));
+    desk.assert_equal().await;
     let pages = desk.simulator.requests_to("/commits");
     let starts: Vec<_> = pages.iter().map(|seen| seen.parameter("start").unwrap().to_owned()).collect();
     assert_eq!(starts, ["200"]);
@@ -144,7 +160,7 @@ async fn an_interrupted_sync_goes_on_where_it_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_shows_how_far_it_is() {
-    let desk = Desk::start().await;
+    let desk = Desk::start(Kind::Sqlite).await;
     desk.simulator.configure(|settings| settings.latency_ms = 300);
     let (url, database) = (desk.simulator.url(), desk.database());
     let command = format!("{} sync --url {url} --database {database}", env!("CARGO_BIN_EXE_bitbucket-connector"));
@@ -160,4 +176,10 @@ async fn a_terminal_shows_how_far_it_is() {
     assert!(output.status.success(), "{text}");
     assert!(text.contains("/2 repositories, ") && text.contains(" commits (") && text.contains(" left"), "{text:?}");
     assert!(text.contains("2 repositories: 1 synced, 1 empty, 0 inaccessible, 0 left behind"), "{text:?}");
+}
+
+on_both! {
+    sync_stores_the_commits_and_counts_what_it_did,
+    sync_says_by_its_exit_code_what_is_wrong,
+    an_interrupted_sync_goes_on_where_it_stopped,
 }

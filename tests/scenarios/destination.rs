@@ -243,7 +243,7 @@ async fn the_server_must_prove_who_it_is_where_an_authority_is_named() {
     let (simulator, git) = bitbucket(&stage).await;
     let (own, process) = own_server().await;
     let (authority, database) = (Authority::new(), own.database().await);
-    let (certificate, key) = authority.certificate();
+    let (certificate, key) = authority.sign("localhost");
     process.put("server.crt", &certificate);
     process.put("server.key", &key);
     let admin = database.admin().await;

@@ -1,5 +1,7 @@
 //! PostgreSQL's faults in the middle of a run: nothing is lost, who can help is told apart, and the next run completes.
 
+mod midway;
+
 use bitbucket_connector::destination::{Destination, Error};
 use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::git::GitRepository;

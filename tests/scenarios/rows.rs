@@ -1,9 +1,10 @@
 //! What a page does to the rows, down to the last case. No Bitbucket.
 
+mod people;
 mod repair;
 
 use bitbucket_connector::destination::{
-    Absent, Author, Commit, ConnectionKey, Destination, Last, Listing, Next, Page, Position, Project, Repository,
+    Absent, Commit, ConnectionKey, Destination, Last, Listing, Next, Page, Position, Project, Repository,
     RepositoryState, Scope, StoreError, Stored, StoredRepository,
 };
 
@@ -205,33 +206,6 @@ async fn a_rewind_forgets_the_walk_and_nothing_else(on: Kind) {
     assert_eq!((nothing.position, nothing.removed), (head, 0));
 }
 
-async fn authors_are_people_and_not_spellings(on: Kind) {
-    let database = Database::open(on).await;
-    let by = |digit: char, account: Option<i64>, name: &str, email: &str| {
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let author = Author { account, name: text(name), email: text(email), ..Author::default() };
-        Commit { author: Some(author), ..commits(&digit.to_string()).remove(0) }
-    };
-    let store = async |commit: Commit| {
-        let target = commit.sha.clone();
-        let head = database.repository().await.position;
-        let since = head.head.clone();
-        let page = Page { target, since, commits: vec![commit], next: last(true) };
-        database.stored(&head, page).await
-    };
-    let users = async || {
-        database.column("SELECT key || ' ' || coalesce(name, '') FROM bitbucket_server_users ORDER BY id").await
-    };
-    store(by('1', None, "Jane", "Jane@X")).await;
-    store(by('2', None, "J. Doe", "jane@x")).await;
-    assert_eq!(users().await, ["mail:jane@x Jane"], "case and name do not make another person");
-    store(by('3', None, "Bob", "")).await;
-    store(by('4', None, "", "")).await;
-    assert_eq!(users().await, ["mail:jane@x Jane", "name:Bob Bob"]);
-    store(by('5', Some(7), "Jane Doe", "jane@x")).await;
-    assert_eq!(users().await, ["id:7 Jane Doe", "name:Bob Bob"], "the account takes the row over");
-}
-
 async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over(on: Kind) {
     let database = Database::open(on).await;
     let renamed = database.destination.record(database.scope, vec![listing("renamed")], vec![]).await.unwrap();
@@ -278,7 +252,6 @@ on_both! {
     growth_needs_no_sweep_and_a_rewrite_needs_a_word,
     a_walk_that_is_given_up_leaves_the_complete_set,
     a_rewind_forgets_the_walk_and_nothing_else,
-    authors_are_people_and_not_spellings,
     a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over,
     a_mark_is_seen_and_taken_back,
 }

@@ -1,6 +1,7 @@
 //! One connection: to addresses that may be connected to, within bounds, set up as all statements here expect it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -8,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::either::Either;
 
@@ -43,6 +44,17 @@ const SETUP: &str = "
     WHERE name IN ('statement_timeout', 'lock_timeout') AND setting = '0';
     SELECT setting, current_setting('server_encoding'), current_setting('transaction_read_only') FROM pg_settings
     WHERE name = 'statement_timeout'";
+
+type Stream = Either<TcpStream, UnixStream>;
+
+/// Where a session leads to.
+#[derive(Clone, Debug)]
+pub(super) enum Peer {
+    /// The address, and the host's name as a certificate has it.
+    Tcp(SocketAddr, String),
+    /// The path of a socket.
+    Socket(PathBuf),
+}
 
 /// Connects to the first host that can be used.
 pub(super) async fn connect(
@@ -92,13 +104,8 @@ async fn to_host(
             if !addresses.allow_local() {
                 return Err(Error::Invalid("a socket in the file system is not connected to".to_owned()));
             }
-            let path = folder.join(format!(".s.PGSQL.{port}"));
-            let login = async {
-                let stream =
-                    Either::Right(UnixStream::connect(path).await.map_err(|error| fault::unreachable(&error))?);
-                login(url, tls, stream, None).await
-            };
-            return timeout(limit, login).await.map_err(|_| fault::silent())?;
+            let peer = Peer::Socket(folder.join(format!(".s.PGSQL.{port}")));
+            return timeout(limit, login(url, tls, peer)).await.map_err(|_| fault::silent())?;
         }
         Some(Host::Tcp(name)) => Some(name.as_str()),
         None => None,
@@ -118,13 +125,8 @@ async fn to_host(
             last = fault::denied();
             continue;
         }
-        let numeric = found.ip().to_string();
-        let login = async {
-            let stream = TcpStream::connect(found).await.map_err(|error| fault::unreachable(&error))?;
-            prepare(&stream, &url.config).map_err(|error| fault::unreachable(&error))?;
-            login(url, tls, Either::Left(stream), Some(name.unwrap_or(&numeric))).await
-        };
-        match timeout(limit, login).await.unwrap_or_else(|_| Err(fault::silent())) {
+        let peer = Peer::Tcp(found, name.map_or_else(|| found.ip().to_string(), str::to_owned));
+        match timeout(limit, login(url, tls, peer)).await.unwrap_or_else(|_| Err(fault::silent())) {
             Err(error @ Error::Unavailable(_)) => last = error,
             result => return result,
         }
@@ -149,26 +151,58 @@ fn prepare(stream: &TcpStream, config: &Config) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Logs in. Without a name there is no TLS, as libpq has none on a socket in the file system.
-async fn login(
+/// A stream of bytes to a server.
+async fn open(peer: &Peer, config: &Config) -> Result<Stream, Error> {
+    let opened = match peer {
+        Peer::Tcp(address, _) => match TcpStream::connect(address).await {
+            Ok(stream) => prepare(&stream, config).map(|()| Either::Left(stream)),
+            Err(error) => Err(error),
+        },
+        Peer::Socket(path) => UnixStream::connect(path).await.map(Either::Right),
+    };
+    opened.map_err(|error| fault::unreachable(&error))
+}
+
+fn named(
+    tls: &MakeRustlsConnect,
+    name: &str,
+) -> Result<<MakeRustlsConnect as MakeTlsConnect<Stream>>::TlsConnect, Error> {
+    MakeTlsConnect::<Stream>::make_tls_connect(&mut tls.clone(), name).map_err(|_| fault::unknown_host())
+}
+
+/// Logs in. There is no TLS on a socket in the file system, as libpq has it.
+async fn login(url: &PostgresUrl, tls: &MakeRustlsConnect, peer: Peer) -> Result<(Session, bool), Error> {
+    let refused = |error: tokio_postgres::Error| fault::of(&error);
+    let stream = open(&peer, &url.config).await?;
+    let (client, task) = match &peer {
+        Peer::Tcp(_, name) => {
+            let (client, connection) = url.config.connect_raw(stream, named(tls, name)?).await.map_err(refused)?;
+            (client, tokio::spawn(watch(connection)))
+        }
+        Peer::Socket(_) => {
+            let mut config = url.config.clone();
+            config.ssl_mode(SslMode::Disable);
+            let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(refused)?;
+            (client, tokio::spawn(watch(connection)))
+        }
+    };
+    set_up(url, Session::new(client, task, peer)).await
+}
+
+/// Asks the server to end the statement that a session runs. It would go on by itself: until it has rows to send it does
+/// not see that nobody waits for them.
+pub(super) async fn cancel(
     url: &PostgresUrl,
     tls: &MakeRustlsConnect,
-    stream: Either<TcpStream, UnixStream>,
-    name: Option<&str>,
-) -> Result<(Session, bool), Error> {
-    let refused = |error: tokio_postgres::Error| fault::of(&error);
-    let (client, task) = if let Some(name) = name {
-        let connect = MakeTlsConnect::<Either<TcpStream, UnixStream>>::make_tls_connect(&mut tls.clone(), name)
-            .map_err(|_| fault::unknown_host())?;
-        let (client, connection) = url.config.connect_raw(stream, connect).await.map_err(refused)?;
-        (client, tokio::spawn(watch(connection)))
-    } else {
-        let mut config = url.config.clone();
-        config.ssl_mode(SslMode::Disable);
-        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(refused)?;
-        (client, tokio::spawn(watch(connection)))
+    statement: &CancelToken,
+    peer: &Peer,
+) -> Result<(), Error> {
+    let stream = open(peer, &url.config).await?;
+    let cancelled = match peer {
+        Peer::Tcp(_, name) => statement.cancel_query_raw(stream, named(tls, name)?).await,
+        Peer::Socket(_) => statement.cancel_query_raw(stream, NoTls).await,
     };
-    set_up(url, client, task).await
+    cancelled.map_err(|error| fault::of(&error))
 }
 
 /// Carries the messages of a connection. What it ends with is seen by whoever uses the connection.
@@ -178,13 +212,7 @@ async fn watch(connection: impl Future<Output = Result<(), tokio_postgres::Error
     }
 }
 
-async fn set_up(
-    url: &PostgresUrl,
-    client: Client,
-    task: tokio::task::JoinHandle<()>,
-) -> Result<(Session, bool), Error> {
-    // The session exists before the first statement, so that the connection ends where this is given up.
-    let mut session = Session::new(client, task);
+async fn set_up(url: &PostgresUrl, mut session: Session) -> Result<(Session, bool), Error> {
     let sql = format!("SET search_path = {}; {SETUP}", url.schema.quoted());
     let answers = session.client.simple_query(&sql).await.map_err(|error| fault::of(&error))?;
     let row = answers.iter().rev().find_map(|answer| match answer {

@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
+use rustls::CertificateError;
 use tokio_postgres::error::SqlState;
 
 use crate::destination::Error;
@@ -14,11 +15,7 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Error {
     }
     if let Some(io) = source::<io::Error>(error) {
         return match source::<rustls::Error>(io).or_else(|| io.get_ref()?.downcast_ref()) {
-            Some(rustls::Error::InvalidCertificate(_)) => Error::Invalid(
-                "the certificate of the PostgreSQL server is not trusted: name the authority that signed it, and check \
-                 that it names the host"
-                    .to_owned(),
-            ),
+            Some(rustls::Error::InvalidCertificate(flaw)) => distrusted(flaw),
             Some(_) => Error::Unavailable("TLS with the PostgreSQL server failed".to_owned()),
             None => lost(),
         };
@@ -59,13 +56,20 @@ pub(super) fn of_code(code: &SqlState) -> Error {
     let invalid = |what: &str| Error::Invalid(format!("PostgreSQL answers {}, {what}", code.code()));
     let unavailable = |what: &str| Error::Unavailable(format!("PostgreSQL answers {}, {what}", code.code()));
     match *code {
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            refused("refuses the login; the server's log says why")
-        }
+        SqlState::INVALID_PASSWORD => refused("refuses the login; the server's log says why"),
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Error::Invalid(
+            "the PostgreSQL server refuses the login before it asks for a password: its pg_hba.conf has no line for this \
+             user, database and address, or only one with TLS, which sslmode=require asks for; the server's log says why"
+                .to_owned(),
+        ),
         SqlState::INVALID_CATALOG_NAME => invalid("no such database: create it, or correct the address"),
         SqlState::INSUFFICIENT_PRIVILEGE => {
             invalid("missing privileges: create the schema with the role as its owner, and let it own what is in it")
         }
+        SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => invalid(
+            "the tables are not as this program has made them: look whether a newer version of it, or somebody, has \
+             changed them",
+        ),
         SqlState::DISK_FULL => unavailable("disk full: make room on the server"),
         SqlState::OUT_OF_MEMORY => unavailable("out of memory: give the server more"),
         SqlState::TOO_MANY_CONNECTIONS => {
@@ -88,6 +92,24 @@ pub(super) fn of_code(code: &SqlState) -> Error {
 
 fn refused(what: &str) -> Error {
     Error::Invalid(format!("the PostgreSQL server {what}: correct user name and password in the address"))
+}
+
+/// What is wrong with the server's certificate.
+fn distrusted(flaw: &CertificateError) -> Error {
+    let (seen, help) = match flaw {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ("does not name the host", "write the host as the certificate has it, or give the server another one")
+        }
+        // A signature is wrong where two authorities have one name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            ("is of an authority that is not trusted", "let sslrootcert name a file with that authority's certificate")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("has expired", "give the server a new one")
+        }
+        _ => ("is not trusted", "check it, and the authority in sslrootcert"),
+    };
+    Error::Invalid(format!("the certificate of the PostgreSQL server {seen}: {help}"))
 }
 
 fn lost() -> Error {
@@ -144,5 +166,7 @@ pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
             || *code == SqlState::T_R_SERIALIZATION_FAILURE
             // Somebody else has inserted the row that was looked for and not found.
             || *code == SqlState::UNIQUE_VIOLATION
+            // An account has taken over the row that was found, and that is gone.
+            || *code == SqlState::FOREIGN_KEY_VIOLATION
     })
 }

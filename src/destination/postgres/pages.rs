@@ -10,6 +10,7 @@ use super::finish;
 use super::rows::{lock, value};
 use super::session::Tx;
 use super::users;
+use crate::destination::people::People;
 use crate::destination::{Checkpoint, Commit, Error, Next, Page, Position, Scope, StoreError, Stored};
 
 /// The earliest time that PostgreSQL knows, in seconds: the beginning of the year 4713 before Christ, as astronomers
@@ -131,10 +132,11 @@ async fn insert(tx: &Tx<'_>, scope: Scope, repository: i64, commits: &[Commit]) 
     if commits.is_empty() {
         return Ok(0);
     }
-    let users = users::upsert(tx, scope, commits).await?;
+    let people = People::of(commits);
+    let users = users::upsert(tx, scope, &people).await?;
     let authors = || commits.iter().map(|commit| commit.author.as_ref());
     let shas: Vec<_> = commits.iter().map(|commit| &commit.sha).collect();
-    let ids: Vec<_> = authors().map(|author| users.get(&author?.key()?).copied()).collect();
+    let ids: Vec<_> = authors().map(|author| users.get(&people.key(author?)?).copied()).collect();
     let created: Vec<_> = commits.iter().map(|commit| time(commit.created.as_deref())).collect();
     let committed: Vec<_> = commits.iter().map(|commit| time(commit.committed.as_deref())).collect();
     let messages: Vec<_> = commits.iter().map(|commit| &commit.message).collect();

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 
+use super::connect::Peer;
 use super::fault;
 use crate::destination::Error;
 
@@ -19,6 +20,8 @@ pub(super) struct Session {
     pub client: Client,
     /// How long an answer can take.
     pub bound: Duration,
+    /// Where it leads to.
+    pub peer: Peer,
     statements: Statements,
     state: State,
     task: JoinHandle<()>,
@@ -50,8 +53,9 @@ pub(super) struct Tx<'a> {
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Session {
-    pub fn new(client: Client, task: JoinHandle<()>) -> Self {
-        Self { client, task, bound: Duration::MAX, statements: Statements::default(), state: State::default() }
+    pub fn new(client: Client, task: JoinHandle<()>, peer: Peer) -> Self {
+        let (statements, state) = (Statements::default(), State::default());
+        Self { client, task, peer, bound: Duration::MAX, statements, state }
     }
 
     /// Whether it can be used.

@@ -1,11 +1,12 @@
 //! Authors: one row a person, looked for first, so that a page of known people writes and locks nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::fault;
 use super::rows::value;
 use super::session::Tx;
-use crate::destination::{Author, Commit, Error, Scope};
+use crate::destination::people::People;
+use crate::destination::{Author, Error, Scope};
 
 /// Looked for, inserted, taken over, looked for again; and once more where another transaction was faster.
 const ROUNDS: usize = 5;
@@ -26,67 +27,46 @@ struct Known {
 /// circle.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes<'a> {
+    /// Rows of mails whose account has a row already: the row's id, and the account's.
+    merge: Vec<(i64, i64)>,
     /// Rows that change: the row's id, and the key and person that it becomes.
     update: Vec<(i64, &'a str, &'a Author)>,
     insert: Vec<(&'a str, &'a Author)>,
 }
 
-/// The row of each author of the page, by key.
-pub(super) async fn upsert(tx: &Tx<'_>, scope: Scope, commits: &[Commit]) -> Result<HashMap<String, i64>, Error> {
-    let people = people(commits);
-    let keys: BTreeSet<String> = people
-        .iter()
-        .flat_map(|(key, author)| [Some(key.clone()), author.account.and(author.mail_key())])
-        .flatten()
-        .collect();
+/// The row of each person of the page, by key.
+pub(super) async fn upsert(tx: &Tx<'_>, scope: Scope, people: &People<'_>) -> Result<HashMap<String, i64>, Error> {
+    let keys: BTreeSet<String> =
+        people.rows().iter().flat_map(|(key, author)| [Some(key.clone()), author.taken_over()]).flatten().collect();
     let keys: Vec<String> = keys.into_iter().collect();
-    let mut ids = HashMap::new();
     for _ in 0..ROUNDS {
         let known = find(tx, scope, &keys).await?;
-        // A row that an account takes over below is still the row of who had it.
-        ids.extend(known.iter().map(|(key, row)| (key.clone(), row.id)));
-        let changes = changes(&people, &known);
+        let changes = changes(people, &known);
         if changes == Changes::default() {
-            break;
+            return Ok(known.into_iter().map(|(key, row)| (key, row.id)).collect());
         }
+        merge(tx, &changes.merge).await?;
         update(tx, &changes.update).await?;
         insert(tx, scope, &changes.insert).await?;
     }
-    if people.keys().all(|key| ids.contains_key(key)) { Ok(ids) } else { Err(fault::changed()) }
-}
-
-/// The people of the page. An account is what it was called last, the others what they were called first.
-fn people(commits: &[Commit]) -> BTreeMap<String, &Author> {
-    let mut people = BTreeMap::new();
-    for author in commits.iter().filter_map(|commit| commit.author.as_ref()) {
-        match author.key() {
-            Some(key) if author.account.is_some() => drop(people.insert(key, author)),
-            Some(key) => drop(people.entry(key).or_insert(author)),
-            None => {}
-        }
-    }
-    people
+    Err(fault::changed())
 }
 
 /// What is to be done before each person has a row that says what the person is.
-fn changes<'a>(people: &'a BTreeMap<String, &'a Author>, known: &HashMap<String, Known>) -> Changes<'a> {
+fn changes<'a>(people: &'a People<'_>, known: &HashMap<String, Known>) -> Changes<'a> {
     let mut changes = Changes::default();
     let mut taken = BTreeSet::new();
-    for (key, author) in people {
-        let mail = author.account.and(author.mail_key());
-        match (known.get(key), mail.as_ref().and_then(|mail| known.get(mail))) {
-            // Only accounts change: two spellings of one mail's name would rewrite the row for ever.
-            (Some(row), _) => {
+    for (key, author) in people.rows() {
+        let mail = author.taken_over().and_then(|mail| known.get(&mail)).filter(|row| taken.insert(row.id));
+        match (known.get(key), mail) {
+            (Some(row), mail) => {
+                changes.merge.extend(mail.map(|mail| (mail.id, row.id)));
+                // Only accounts change: two spellings of one mail's name would rewrite the row for ever.
                 if author.account.is_some() && !row.is(author) {
                     changes.update.push((row.id, key, author));
                 }
             }
-            // The account takes over the row that its commits had before Bitbucket knew the mail.
-            (None, Some(row)) if taken.insert(row.id) => changes.update.push((row.id, key, author)),
-            // Of two accounts with one mail the second finds it taken, next time.
-            (None, Some(_)) => {}
-            // Whose mail is about to get a row takes that over.
-            (None, None) if mail.is_some_and(|mail| people.contains_key(&mail)) => {}
+            (None, Some(row)) => changes.update.push((row.id, key, author)),
             (None, None) => changes.insert.push((key, author)),
         }
     }
@@ -125,6 +105,26 @@ async fn find(tx: &Tx<'_>, scope: Scope, keys: &[String]) -> Result<HashMap<Stri
             Ok((value(row, 0)?, known))
         })
         .collect()
+}
+
+/// Gives an account the commits of its mail's row, which goes.
+async fn merge(tx: &Tx<'_>, rows: &[(i64, i64)]) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (mails, accounts): (Vec<i64>, Vec<i64>) = rows.iter().copied().unzip();
+    // Whoever stores a commit of the row holds a lock on it until the commit can be seen. A row that another account has
+    // taken over meanwhile is left to it.
+    let lock = "
+        SELECT id FROM bitbucket_server_users WHERE id = ANY ($1) AND key LIKE 'mail:%' ORDER BY id FOR UPDATE";
+    let locked = tx.rows(lock, &[&mails]).await?.iter().map(|row| value(row, 0)).collect::<Result<Vec<i64>, _>>()?;
+    let give = "
+        UPDATE bitbucket_server_repository_default_branch_commits c SET author_id = m.account
+        FROM unnest($1::bigint[], $2::bigint[]) AS m (mail, account)
+        WHERE c.author_id = m.mail AND m.mail = ANY ($3)";
+    tx.execute(give, &[&mails, &accounts, &locked]).await?;
+    tx.execute("DELETE FROM bitbucket_server_users WHERE id = ANY ($1)", &[&locked]).await?;
+    Ok(())
 }
 
 async fn update(tx: &Tx<'_>, changes: &[(i64, &str, &Author)]) -> Result<(), Error> {

@@ -6,6 +6,7 @@ use super::Sqlite;
 use super::finish;
 use super::listing::current;
 use super::users;
+use crate::destination::people::People;
 use crate::destination::{Checkpoint, Commit, Next, Page, Position, Scope, StoreError, Stored};
 
 impl Sqlite {
@@ -109,7 +110,8 @@ fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) ->
 }
 
 fn insert(tx: &Transaction<'_>, scope: Scope, repository: i64, commits: &[Commit]) -> rusqlite::Result<u64> {
-    let authors = users::upsert(tx, scope, commits)?;
+    let people = People::of(commits);
+    let users = users::upsert(tx, scope, &people)?;
     let mut statement = tx.prepare_cached(
         "INSERT INTO bitbucket_server_repository_default_branch_commits
            (repository_id, sha, author_id, created, committed, message, parents, author_name, author_email)
@@ -121,7 +123,7 @@ fn insert(tx: &Transaction<'_>, scope: Scope, repository: i64, commits: &[Commit
         added += statement.execute(params![
             repository,
             commit.sha,
-            author.and_then(|author| authors.get(author)),
+            author.and_then(|author| users.get(&people.key(author)?)),
             commit.created,
             commit.committed,
             commit.message,

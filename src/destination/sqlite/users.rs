@@ -4,23 +4,16 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::destination::{Author, Commit, Scope};
+use crate::destination::people::People;
+use crate::destination::{Author, Scope};
 
-/// The row of each author of the page; written only where something changed.
-pub(super) fn upsert<'a>(
+/// The row of each person of the page, by key; written only where something changed.
+pub(super) fn upsert(
     tx: &Transaction<'_>,
     scope: Scope,
-    commits: &'a [Commit],
-) -> rusqlite::Result<HashMap<&'a Author, i64>> {
-    let mut ids = HashMap::new();
-    for author in commits.iter().filter_map(|commit| commit.author.as_ref()) {
-        if !ids.contains_key(author)
-            && let Some(key) = author.key()
-        {
-            ids.insert(author, row(tx, scope, author, &key)?);
-        }
-    }
-    Ok(ids)
+    people: &People<'_>,
+) -> rusqlite::Result<HashMap<String, i64>> {
+    people.rows().iter().map(|(key, author)| Ok((key.clone(), row(tx, scope, author, key)?))).collect()
 }
 
 fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqlite::Result<i64> {
@@ -31,14 +24,22 @@ fn row(tx: &Transaction<'_>, scope: Scope, author: &Author, key: &str) -> rusqli
         .query_row(params![scope.connection, scope.instance, key], |row| row.get::<_, i64>(0))
         .optional()
     };
-    let mut known = find(key)?;
-    if known.is_none() && author.account.is_some() {
-        // The account takes over the row that its commits had before Bitbucket knew the mail.
-        if let Some(id) = author.mail_key().map(|mail| find(&mail)).transpose()?.flatten() {
-            tx.execute("UPDATE bitbucket_server_users SET key = ?2 WHERE id = ?1", params![id, key])?;
-            known = Some(id);
+    let mail = author.taken_over().map(|mail| find(&mail)).transpose()?.flatten();
+    let known = match (find(key)?, mail) {
+        (Some(id), Some(mail)) => {
+            tx.execute(
+                "UPDATE bitbucket_server_repository_default_branch_commits SET author_id = ?2 WHERE author_id = ?1",
+                params![mail, id],
+            )?;
+            tx.execute("DELETE FROM bitbucket_server_users WHERE id = ?1", params![mail])?;
+            Some(id)
         }
-    }
+        (None, Some(mail)) => {
+            tx.execute("UPDATE bitbucket_server_users SET key = ?2 WHERE id = ?1", params![mail, key])?;
+            Some(mail)
+        }
+        (known, None) => known,
+    };
     let Some(id) = known else {
         return tx
             .prepare_cached(

@@ -101,7 +101,7 @@ fn spawn(world: &World, dice: &mut Dice, end: End, flags: &[String]) -> Child {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("BITBUCKET_URL", world.bench.simulator.url())
-        .env("BITBUCKET_CONNECTOR_DATABASE", world.bench.database.flag())
+        .env("BITBUCKET_CONNECTOR_DATABASE", world.bench.database.text())
         .env("BITBUCKET_USERNAME", "reader")
         .env("BITBUCKET_PASSWORD", "hunter2")
         .stdin(Stdio::null())

@@ -65,8 +65,8 @@ impl Database {
         }
     }
 
-    /// The same, as a variable has it.
-    pub fn flag(&self) -> String {
+    /// Its URL as text.
+    pub fn text(&self) -> String {
         match self {
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("commits.db").display()),
             Self::Postgres(database) => database.text(),

@@ -2,6 +2,7 @@
 //! in a temporary folder. A server ends when the process of the tests does, however that ends, because its keeper's
 //! standard input ends then.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -43,6 +44,17 @@ pub struct Server {
     databases: AtomicU32,
 }
 
+/// What is special about a server of our own.
+#[derive(Default)]
+pub struct Setup {
+    /// Each as NAME=VALUE.
+    pub settings: Vec<&'static str>,
+    /// Files beside its data, by name.
+    pub files: Vec<(&'static str, String)>,
+    /// The size of a file system on /mnt that only the server sees, and that goes with it.
+    pub small: Option<&'static str>,
+}
+
 /// The process of a server of our own.
 pub struct Process {
     pub folder: PathBuf,
@@ -66,15 +78,20 @@ pub async fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     let find = || match std::env::var("TEST_DATABASE_URL") {
         Ok(url) => Server::given(&url),
-        Err(_) => Server::start(&[]),
+        Err(_) => Server::start(&Setup::default()),
     };
     tokio::task::spawn_blocking(move || SERVER.get_or_init(find)).await.unwrap()
 }
 
 /// A server that a test may treat badly.
 pub async fn own_server() -> (&'static Server, &'static Process) {
+    started(Setup::default()).await
+}
+
+/// A server unlike the others.
+pub async fn started(setup: Setup) -> (&'static Server, &'static Process) {
     let server: &'static Server =
-        Box::leak(Box::new(tokio::task::spawn_blocking(|| Server::start(&[])).await.unwrap()));
+        Box::leak(Box::new(tokio::task::spawn_blocking(move || Server::start(&setup)).await.unwrap()));
     (server, server.process.as_ref().unwrap())
 }
 
@@ -87,8 +104,8 @@ impl Server {
         Self { admin, address, process: None, databases: AtomicU32::new(0) }
     }
 
-    /// Starts a server of our own, with further settings, each as NAME=VALUE.
-    pub fn start(settings: &[&str]) -> Self {
+    /// Starts a server of our own.
+    pub fn start(setup: &Setup) -> Self {
         let user = unprivileged();
         let folder = tempfile::Builder::new().prefix("bitbucket-connector-").tempdir().unwrap().keep();
         let data = folder.join("data").display().to_string();
@@ -104,12 +121,21 @@ impl Server {
             .output()
             .unwrap();
         assert!(initialised.status.success(), "initdb: {}", String::from_utf8_lossy(&initialised.stderr));
+        for (name, text) in &setup.files {
+            let path = folder.join("data").join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            chown(&path, user.map(|user| user.0), user.map(|user| user.1)).unwrap();
+        }
         let mut keeper = as_user(user, Path::new("sh"));
+        if let Some(size) = setup.small {
+            keeper = beside_a_small_disk(user, size, &keeper);
+        }
         keeper.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(program("postgres")).args(["-D", &data]);
         let sockets = format!("unix_socket_directories={}", folder.display());
         // Nothing here outlives the machine.
         let own = ["fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "max_connections=200", &sockets];
-        for setting in own.iter().chain(settings) {
+        for setting in own.iter().chain(&setup.settings) {
             keeper.args(["-c", setting]);
         }
         let mut keeper = keeper.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -251,6 +277,21 @@ fn as_user(user: Option<(u32, u32)>, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).arg("--clear-groups").arg(program);
     command
+}
+
+/// The same with a small file system on /mnt. Who is not root becomes it for that, among its own processes only.
+fn beside_a_small_disk(user: Option<(u32, u32)>, size: &str, command: &Command) -> Command {
+    let mut outer = Command::new("unshare");
+    let mount = |options: String| format!("mount -t tmpfs -o size={size}{options} small /mnt && exec \"$@\"");
+    if let Some((user, group)) = user {
+        outer.args(["--mount", "sh", "-c", &mount(format!(",mode=700,uid={user},gid={group}")), "sh"]);
+    } else {
+        let own = std::fs::metadata("/proc/self").unwrap();
+        outer.args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount(",mode=700".to_owned()), "sh"]);
+        outer.args(["unshare", "--user", &format!("--map-user={}", own.uid()), &format!("--map-group={}", own.gid())]);
+    }
+    outer.arg(command.get_program()).args(command.get_args());
+    outer
 }
 
 /// One of the server's programs, which Debian does not put on the PATH.

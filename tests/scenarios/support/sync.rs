@@ -30,6 +30,7 @@ pub struct Bench {
     pub filter: ImportFilter,
     pub credentials: Credentials,
     pub stop: CancellationToken,
+    pub key: ConnectionKey,
 }
 
 impl Bench {
@@ -46,7 +47,7 @@ impl Bench {
         let simulator = configure(builder, &Folder(folder.path().to_owned())).start().await.unwrap();
         let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
         let (filter, stop) = (ImportFilter::default(), CancellationToken::new());
-        Self { simulator, folder, database, filter, credentials, stop }
+        Self { simulator, folder, database, filter, credentials, stop, key: key("test", "main", "1") }
     }
 
     pub fn database(&self) -> DatabaseUrl {
@@ -63,12 +64,7 @@ impl Bench {
         Run {
             client: Clients::new(16, Addresses::all()).client(base, credentials, &way, options).unwrap(),
             destination: Destination::open(&self.database.url()).await.unwrap(),
-            key: ConnectionKey {
-                cluster: "test".to_owned(),
-                namespace: "default".to_owned(),
-                name: "main".to_owned(),
-                uid: "1".to_owned(),
-            },
+            key: self.key.clone(),
             filter: Filter::from(&self.filter),
             concurrency,
             progress: Arc::default(),
@@ -84,7 +80,12 @@ impl Bench {
 
     /// The same where the database may be gone at the end.
     pub async fn result(&self) -> Result<Summary, RunError> {
-        let run = self.prepare(4).await;
+        self.run_of(self.key.clone()).await
+    }
+
+    /// The same for another connection.
+    pub async fn run_of(&self, key: ConnectionKey) -> Result<Summary, RunError> {
+        let run = Run { key, ..self.prepare(4).await };
         super::within("the run", run.run()).await
     }
 
@@ -152,6 +153,12 @@ impl Bench {
         };
         self.requests().into_iter().map(short).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The key of a connection in the namespace `default`.
+pub fn key(cluster: &str, name: &str, uid: &str) -> ConnectionKey {
+    let text = |text: &str| text.to_owned();
+    ConnectionKey { cluster: text(cluster), namespace: text("default"), name: text(name), uid: text(uid) }
 }
 
 /// Where repositories are made.

@@ -33,10 +33,10 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for localhost and its key, both in PEM form.
-    pub fn certificate(&self) -> (String, String) {
+    /// A certificate for a name, and its key, both as PEM.
+    pub fn sign(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 
