@@ -101,10 +101,8 @@ impl Client {
         let mut large = None;
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| {
-                let malformed = fault::is_malformed(&error);
-                if malformed { answer.unexpected("a body that cannot be unpacked") } else { fault(error) }
-            })?;
+            let broken = Fault::Broken(answer.status);
+            let chunk = chunk.map_err(|error| if fault::is_malformed(&error) { broken } else { fault(error) })?;
             let size = answer.body.len() + chunk.len();
             if size > limit && !good {
                 // The status says enough; what a proxy has to say may be long.

@@ -33,8 +33,10 @@ impl Ledger {
         let first = self.entries.is_empty();
         let there: HashSet<i64> = selected.iter().map(|known| known.source_id).collect();
         let known: HashSet<i64> = missing.iter().map(|one| one.repository.source_id).chain(there).collect();
-        // Those that a filter leaves out under their new names are none of the run's.
-        let gone: Vec<i64> = self.entries.keys().copied().filter(|id| !known.contains(id)).collect();
+        // Those that a filter leaves out under their new names are none of the run's. One that has gone is told of once.
+        let stays = |id: &i64, one: &Visited| known.contains(id) || one.outcome == Err(Failure::Gone);
+        let left = self.entries.iter().filter(|(id, one)| !stays(id, one));
+        let gone: Vec<i64> = left.map(|(id, _)| *id).collect();
         for one in gone.iter().filter_map(|id| self.entries.remove(id)) {
             self.left = (self.left.0 + one.added, self.left.1 + one.removed);
         }
@@ -140,6 +142,8 @@ mod tests {
         // 1 has gone meanwhile, 2 is found again, 4 is new.
         let gone = Visited::missing(repository(1), Failure::Gone);
         assert_eq!(ids(&ledger.list(census(&[2, 3, 4], vec![gone]))), [2, 3, 4]);
+        // The next listing of the run tells of it no more.
+        assert_eq!(ids(&ledger.list(census(&[2, 3, 4], vec![]))), [2, 3, 4]);
         assert!(!ledger.enter(visited(2, Ok(RepositoryState::Synced))));
         ledger.enter(visited(3, Ok(RepositoryState::Synced)));
         ledger.enter(visited(4, Ok(RepositoryState::Synced)));

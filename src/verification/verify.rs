@@ -175,13 +175,14 @@ impl Stop {
                     let (message, wrong) = message::of_identity(&error);
                     (Reason::InvalidCredentials, message, wrong)
                 }
-                Refusal::Forbidden | Refusal::Other => (Reason::InvalidPermissions, message::refused(&error), false),
+                Refusal::Forbidden => (Reason::InvalidPermissions, message::refused(&error), false),
                 Refusal::NoSuchRoute
                 | Refusal::NoSuchProject
                 | Refusal::NoSuchRepository
                 | Refusal::NoSuchCommit
                 | Refusal::BadRequest
-                | Refusal::NoDefaultBranch => {
+                | Refusal::NoDefaultBranch
+                | Refusal::Other => {
                     let message = format!("{error}. Check the version of Bitbucket; it is tried again.");
                     return Outcome::Fault { reason: Reason::UnexpectedAnswer, message, retry_after: None };
                 }

@@ -122,6 +122,8 @@ async fn row(what: &str, simulator: &Simulator, case: Case, expected: &str, says
     assert_eq!(state(STALLED).map(|stalled| stalled.reason), judged.then_some(ready.reason), "{what}: Stalled");
     assert_eq!(state(RECONCILING).is_some(), faulty, "{what}: Reconciling");
     assert_eq!(status.observed_generation, Some(if faulty { -1 } else { 1 }), "{what}");
+    let version = (!faulty && expected != NOWHERE).then_some("8.19.4");
+    assert_eq!(status.server_version.as_deref(), version, "{what}");
     assert_eq!(status.refused_secret.is_some(), again == Never, "{what}: only a password judged wrong is refused");
     assert!(ready.message.contains(says), "{what}: {:?} does not say {says:?}", ready.message);
     // Not shown: a test must not print what it finds.

@@ -1,7 +1,7 @@
 //! What the account may read.
 
 use bitbucket_connector::api::spec::ImportMode;
-use bitbucket_simulator::{MissingDefault, NewRepository};
+use bitbucket_simulator::{Fault, JsonEdit, MissingDefault, NewRepository, Refusal};
 
 use super::*;
 
@@ -32,5 +32,70 @@ async fn what_the_account_may_read() {
         s.set_default_branch("PLAT/api", "gone").unwrap();
         row(&format!("no default branch: {missing:?}"), &s, only(&[], &["plat/api"]), GOOD, "are empty", Interval)
             .await;
+    }
+}
+
+/// Repositories that the account sees and may not read, in the order in which they are tried.
+#[tokio::test]
+async fn ten_repositories_are_tried_that_are_not_empty() {
+    let (s, folder) = bitbucket().await;
+    s.add_repository(NewRepository::empty("TEN/a")).unwrap();
+    s.grant("lister", "TEN/a").unwrap();
+    for number in 1..=12 {
+        let name = format!("TEN/b{number:02}");
+        s.add_repository(NewRepository::at(&name, folder.path().join("api.git"))).unwrap();
+    }
+    let ten = || Case { credentials: password("lister", "hunter2"), ..only(&["TEN"], &[]) };
+    // The tenth is the last one of a page, and not.
+    for page in [4, 5] {
+        s.configure(|settings| settings.caps.repositories = page);
+        s.clear_requests();
+        row("all refuse", &s, ten(), FORBIDDEN, "repos/b01/commits was answered 401", Interval).await;
+        assert_eq!(s.requests_to("/commits").len(), 11, "the empty one, and ten");
+    }
+    s.grant("lister", "TEN/b11").unwrap();
+    row("all but the eleventh", &s, ten(), FORBIDDEN, "Repository read", Interval).await;
+    s.grant("lister", "TEN/b10").unwrap();
+    row("all but the tenth", &s, ten(), GOOD, "commits can be read", Interval).await;
+}
+
+#[tokio::test]
+async fn what_one_repository_says_of_itself() {
+    let (s, _folder) = bitbucket().await;
+    let (key, slug) = ("PLAT".to_owned(), "api".to_owned());
+    for refusal in [
+        Refusal::NoSuchRepository { key: key.clone(), slug: slug.clone() },
+        Refusal::NoSuchProject { key },
+        Refusal::NoSuchCommit { id: "main".to_owned(), slug },
+    ] {
+        s.faults().push(Fault::on_path("/commits", Action::Refuse(refusal.clone())));
+        row(&format!("{refusal:?}"), &s, case(), GOOD, "are empty", Interval).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_listing_cannot_say() {
+    let (s, _folder) = bitbucket().await;
+    let unexpected = "Unknown Unknown UnexpectedAnswer";
+    let text = || "x".to_owned();
+    for refusal in [
+        Refusal::NoSuchRoute,
+        Refusal::NoSuchProject { key: text() },
+        Refusal::NoSuchRepository { key: text(), slug: text() },
+        Refusal::NoSuchCommit { id: text(), slug: text() },
+        Refusal::NoDefaultBranch { branch: text() },
+        Refusal::NoSuchUser { slug: text() },
+        Refusal::InvalidArgument { context: text(), message: text() },
+    ] {
+        s.faults().push(Fault::on_path("/repos", Action::Refuse(refusal.clone())));
+        row(&format!("{refusal:?}"), &s, case(), unexpected, "Check the version of Bitbucket", Soon).await;
+    }
+    for next in [
+        JsonEdit::Remove("/nextPageStart".to_owned()),
+        JsonEdit::Set("/nextPageStart".to_owned(), serde_json::json!(0)),
+    ] {
+        let endless = vec![JsonEdit::Set("/isLastPage".to_owned(), serde_json::json!(false)), next];
+        s.faults().push(Fault::on_path("/repos", Action::EditJson(endless)));
+        row("no next page", &s, only(&["OTHER"], &[]), unexpected, "names no next one", Soon).await;
     }
 }
