@@ -68,7 +68,7 @@ impl Answer {
         }
     }
 
-    pub fn unexpected(&self, what: &'static str) -> Fault {
+    fn unexpected(&self, what: &'static str) -> Fault {
         Fault::Unexpected { status: self.status, what }
     }
 
@@ -144,7 +144,12 @@ mod tests {
             (401, None, exception("auth.NoAccessAuthenticationException"), Refusal::NotLicensed),
             (401, Some("svc"), exception("AuthorisationException"), Refusal::Forbidden),
             (401, None, exception("AuthorisationException"), Refusal::Anonymous),
+            (403, None, exception("AuthorisationException"), Refusal::Forbidden),
+            (401, Some("svc"), exception("AuthenticationRequiredException"), Refusal::Anonymous),
+            (401, None, exception("SomethingNew"), Refusal::Anonymous),
+            (401, Some("svc"), exception("SomethingNew"), Refusal::Forbidden),
             (403, Some("svc"), exception("SomethingNew"), Refusal::Forbidden),
+            (409, Some("svc"), exception("SomethingNew"), Refusal::Other),
             (404, Some("svc"), exception("commit.NoSuchCommitException"), Refusal::NoSuchCommit),
             (404, Some("svc"), exception("repository.NoDefaultBranchException"), Refusal::NoDefaultBranch),
             (400, Some("svc"), exception("ArgumentValidationException"), Refusal::BadRequest),
@@ -175,9 +180,12 @@ mod tests {
     fn a_proxys_word_is_not_bitbuckets() {
         assert_eq!(outcome(&answer(401, None, "<html>")), Err(Fault::Proxy(401)));
         assert_eq!(outcome(&answer(403, None, "{}")), Err(Fault::Proxy(403)));
-        assert_eq!(outcome(&answer(401, Some("svc"), "")), Ok(Refusal::Forbidden));
+        for status in [401, 403] {
+            assert_eq!(outcome(&answer(status, Some("svc"), "")), Ok(Refusal::Forbidden));
+        }
         assert_eq!(outcome(&answer(401, None, "")), Err(Fault::Proxy(401)));
         assert_eq!(outcome(&Answer { numbered: true, ..answer(401, None, "") }), Ok(Refusal::NotLicensed));
+        assert_eq!(outcome(&Answer { numbered: true, ..answer(401, None, "<html>") }), Err(Fault::Proxy(401)));
         assert!(matches!(outcome(&answer(404, None, "<html>")), Err(Fault::Unexpected { .. })));
         assert_eq!(outcome(&answer(200, None, r#"{"a":"#)), Err(Fault::Broken(200)));
         let mut page = answer(200, None, "<html>");

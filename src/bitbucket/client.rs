@@ -227,13 +227,8 @@ impl Client {
         };
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| {
-                if fault::is_malformed(&error) {
-                    answer.unexpected("a body that cannot be unpacked")
-                } else {
-                    fault(error)
-                }
-            })?;
+            let broken = Fault::Broken(answer.status);
+            let chunk = chunk.map_err(|error| if fault::is_malformed(&error) { broken } else { fault(error) })?;
             if answer.body.len() + chunk.len() > BODY_LIMIT {
                 return Err(Fault::TooLarge(BODY_LIMIT));
             }

@@ -78,7 +78,7 @@ pub enum Fault {
     /// Nothing was sent: the address is not one to connect to.
     #[error("was not sent, because {0} has an address that the operator does not connect to")]
     Denied(Hop),
-    /// JSON that ends too early, or is broken otherwise.
+    /// JSON that ends too early, is broken otherwise, or cannot be unpacked.
     #[error("was answered {0} with broken JSON")]
     Broken(u16),
     /// The answer names another account than the first one did: a cache or a mixed-up session answers.
@@ -144,6 +144,37 @@ impl Error {
         match self {
             Self::Refused { refusal, .. } => Some(*refusal),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_passed_is_tried_again_within_seconds() {
+        let wanted = Some(Duration::from_secs(7));
+        for (fault, expected) in [
+            (Fault::Unreachable("cut"), Policy::Retry(None)),
+            (Fault::Tls("untrusted"), Policy::Retry(None)),
+            (Fault::Timeout(Duration::from_secs(30)), Policy::Retry(None)),
+            (Fault::Proxy(407), Policy::Retry(None)),
+            (Fault::Broken(200), Policy::Retry(None)),
+            (Fault::RateLimited { retry_after: wanted }, Policy::Retry(wanted)),
+            (Fault::Server { status: 503, retry_after: wanted }, Policy::Retry(wanted)),
+            (Fault::TooLarge(1), Policy::Terminal),
+            (Fault::OtherAccount, Policy::Terminal),
+            (Fault::Redirect { status: 302, https: None }, Policy::Terminal),
+            (Fault::Denied(Hop::Host), Policy::Terminal),
+            (Fault::Unexpected { status: 200, what: "nothing" }, Policy::Terminal),
+        ] {
+            let error = Error::Transport { request: "GET x".to_owned(), fault };
+            assert_eq!((error.policy(), error.refusal()), (expected, None), "{error}");
+        }
+        let refused = Error::Refused { request: "GET x".to_owned(), status: 401, refusal: Refusal::Captcha };
+        for error in [refused, Error::GateClosed, Error::Stopped] {
+            assert_eq!(error.policy(), Policy::Terminal, "{error}");
         }
     }
 }

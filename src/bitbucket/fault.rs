@@ -24,10 +24,12 @@ pub(super) fn of(error: &reqwest::Error, hop: Hop, timeout: Duration) -> Fault {
     }
 }
 
-/// Whether the bytes came, and cannot be unpacked.
+/// Whether the bytes of a body came, and cannot be unpacked.
 pub(super) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
+    // A connection that breaks has kinds of its own, but for TLS.
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    matches!(kind, Some(ErrorKind::InvalidData | ErrorKind::InvalidInput)) || error.source().is_some_and(is_malformed)
+    let here = matches!(kind, Some(ErrorKind::InvalidData | ErrorKind::Other)) && !caused_by::<rustls::Error>(error);
+    here || error.source().is_some_and(is_malformed)
 }
 
 fn caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {

@@ -72,6 +72,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_server_is_left_alone_as_long_as_it_wants_but_not_for_ever() {
+        for (wanted, waited) in [(0, 1 + 4 + 15), (10, 10 + 10 + 15), (3600, 3 * 60)] {
+            let busy = Fault::RateLimited { retry_after: Some(Duration::from_secs(wanted)) };
+            let busy = Error::Transport { request: "GET x".to_owned(), fault: busy };
+            let begin = tokio::time::Instant::now();
+            let result: Result<(), _> = patience().send(|| std::future::ready(Err(busy.clone()))).await;
+            assert_eq!((result, begin.elapsed().as_secs()), (Err(busy), waited));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_refusal_is_not_repeated() {
         let mut tries = 0;
         let result: Result<(), _> = patience()

@@ -27,15 +27,17 @@ pub async fn silent() -> Silent {
 }
 
 /// A server that answers each request with only this much, and then nothing more.
-pub async fn stalling(text: &'static str) -> SocketAddr {
+pub async fn stalling(text: impl Into<Vec<u8>>) -> SocketAddr {
+    let text = text.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let text = text.clone();
             tokio::spawn(async move {
                 // Until the caller goes. A request fits into one read.
                 while stream.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {
-                    let _ = stream.write_all(text.as_bytes()).await;
+                    let _ = stream.write_all(&text).await;
                 }
             });
         }

@@ -3,6 +3,7 @@
 use bitbucket_simulator::{Fault, RepositoryChange};
 
 use super::*;
+use crate::support::net::stalling;
 
 const UNEXPECTED: &str = "Unknown Unknown UnexpectedAnswer";
 /// The most that is read of an answer.
@@ -78,7 +79,15 @@ async fn bytes_that_are_no_text() {
 #[tokio::test]
 async fn what_cannot_be_unpacked() {
     let (s, _folder) = bitbucket().await;
-    let packed = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
-    s.faults().push(Fault::on_path("/repos", answer(200, &packed, "{\"values\":[]}")));
-    row("said to be packed", &s, case(), UNEXPECTED, "", Soon).await;
+    let header = b"\x1F\x8B\x08\0\0\0\0\0\0\x03";
+    for (what, body) in [
+        ("said to be packed", &b"{\"version\":\"8.19.4\"}"[..]),
+        ("no data", &[&header[..], b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"].concat()),
+        ("a checksum of something else", &[&header[..], b"\x03\0", &[7; 8]].concat()),
+    ] {
+        let headers = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: ";
+        let answer = [format!("{headers}{}\r\n\r\n", body.len()).as_bytes(), body].concat();
+        let url = Some(format!("http://{}", stalling(answer).await));
+        row(what, &s, Case { url, ..case() }, UNEXPECTED, "broken JSON", Soon).await;
+    }
 }
