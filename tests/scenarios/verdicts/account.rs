@@ -51,6 +51,22 @@ async fn a_token() {
     row("where Basic is switched off", &s, token("tok-hunter2"), GOOD, "", Interval).await;
 }
 
+#[tokio::test]
+async fn whose_the_credentials_are_is_told_as_far_as_it_is_known() {
+    let (s, _folder) = bitbucket().await;
+    let told = async |case: Case| {
+        let mut connection = Connection::new(&s.url(), case.credentials, case.way);
+        Process::new().look(&mut connection, Clock::new()).await;
+        connection.status.username
+    };
+    assert_eq!(told(case()).await.as_deref(), Some("reader"));
+    assert_eq!(told(token("tok-hunter2")).await.as_deref(), Some("reader"));
+    assert_eq!(told(with(password("lister", "hunter2"))).await.as_deref(), Some("lister"));
+    assert_eq!(told(with(password("reader", "wrong-hunter2"))).await, None);
+    name_stripped(&s, Matches::PathEndsWith("/repos".to_owned()));
+    assert_eq!(told(case()).await.as_deref(), Some("reader"), "the proof tells it");
+}
+
 fn service() -> NewUser {
     NewUser { service: true, ..NewUser::default() }
 }
