@@ -186,10 +186,10 @@ impl Life {
 fn asked(world: &World) -> String {
     let short = |seen: Seen| {
         let path = seen.path.trim_start_matches("/rest/api/1.0/").replace("projects/", "").replace("/repos/", "/");
-        let start = seen.parameter("start").map(|start| format!("@{start}")).unwrap_or_default();
-        let ids = ["since", "until"].iter().filter_map(|name| seen.parameter(name)).map(|id| &id[..8]);
-        let words: Vec<&str> = std::iter::once("").chain(ids).collect();
-        format!("{path}{start}{}={}", words.join(" "), seen.status.unwrap_or(0))
+        let names = ["start", "since", "until"].into_iter();
+        let values = names.filter_map(|name| seen.parameter(name)).map(|value| &value[..value.len().min(8)]);
+        let values: Vec<&str> = values.collect();
+        format!("{path} {}={}", values.join(" "), seen.status.unwrap_or(0))
     };
     world.bench.requests().into_iter().map(short).collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::Settings;
 
+use super::expect;
 use super::history::History;
 use super::report::{Report, word};
 use super::rows::{Row, Walk};
@@ -50,7 +51,7 @@ impl Checker {
         }
         for row in &report.before.repositories {
             let after = report.after.of(row.source).expect("a repository's row is never removed");
-            if !report.seen.could_be_read(world, row) {
+            if !report.seen.could_be_read(world, after) {
                 untouched(row, after);
             }
         }
@@ -59,10 +60,10 @@ impl Checker {
             match result {
                 Ok(summary) => ended(world, report, summary),
                 Err(error) => {
-                    let kind = word(error);
-                    let stopped = report.cut && matches!(kind, "Stopped" | "Destination");
-                    let stopped = stopped || (report.nobody && kind == "Identity");
-                    let explained = report.troubles.iter().any(|trouble| trouble.ends.contains(&kind));
+                    let end = word(error);
+                    let stopped = report.cut && matches!(end, "Stopped" | "Destination");
+                    let stopped = stopped || (report.nobody && end == "Identity");
+                    let explained = report.troubles.iter().any(|trouble| trouble.ends.contains(&end));
                     assert!(stopped || explained, "nothing explains {error:?}");
                 }
             }
@@ -169,6 +170,14 @@ fn ended(world: &World, report: &Report, summary: &Summary) {
         let change = report.meddled && ["IncompleteListing", "Moved", "Replaced", "ServerError"].contains(reason);
         let other = report.rival && *reason == "Superseded";
         assert!(trouble || change || other, "{path}: nothing explains {reason}: {message}");
+    }
+    if !report.meddled && !report.rival {
+        let so = expect::inaccessible(world, &report.before);
+        let explained = |path: &String| {
+            so.contains(path) || report.troubles.iter().any(|trouble| trouble.hides(world, report, path))
+        };
+        let odd: Vec<_> = summary.inaccessible.iter().filter(|path| !explained(path)).collect();
+        assert!(odd.is_empty(), "nothing explains that {odd:?} are inaccessible");
     }
     let failed = |row: &&Row| summary.failed.iter().any(|(path, ..)| *path == row.path);
     let good = report.after.repositories.iter().filter(|row| row.listed && row.allowlisted && row.accessible);

@@ -9,20 +9,27 @@ use super::world::{Head, Repository, World};
 /// Holds the summary and all rows against the truth.
 pub fn assert_true(world: &World, report: &Report) {
     let summary = report.results[0].as_ref().unwrap();
-    let (mut synced, mut empty, mut inaccessible) = (0, 0, gone(world, &report.before));
+    let (mut synced, mut empty) = (0, 0);
     for repository in &world.repositories {
-        let path = world.path(repository);
         match (world.access(repository), world.is_selected(repository), repository.head()) {
             (Access::Read, true, Head::At(_)) => synced += 1,
             (Access::Read, true, _) => empty += 1,
-            (Access::Listing, true, _) => inaccessible.push(path),
             _ => {}
         }
         row(world, repository, report);
     }
+    let mut inaccessible = inaccessible(world, &report.before);
     inaccessible.sort_unstable();
     assert!(summary.failed.is_empty(), "{:?}", summary.failed);
     assert_eq!((summary.synced, summary.empty, &summary.inaccessible), (synced, empty, &inaccessible));
+}
+
+/// What a run finds that this account may not read: listed, or known and gone.
+pub fn inaccessible(world: &World, before: &Rows) -> Vec<String> {
+    let refused =
+        |repository: &&Repository| world.access(repository) == Access::Listing && world.is_selected(repository);
+    let refused = world.repositories.iter().filter(refused).map(|repository| world.path(repository));
+    refused.chain(gone(world, before)).collect()
 }
 
 /// Known repositories that this run finds to be gone.

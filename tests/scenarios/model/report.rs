@@ -10,7 +10,7 @@ use super::troubles::Trouble;
 use super::world::{Head, World};
 
 /// A run, or two at once.
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Report {
     pub before: Rows,
     pub after: Rows,
@@ -63,10 +63,11 @@ impl Moments {
         self.relatives(world, row).filter_map(|id| self.tips.get(&id)).flatten().cloned().collect()
     }
 
-    /// The row's repository, and its forks that had its name. Only a listing tells them apart.
+    /// The row's repository, and its forks that had one of its names. Only a listing tells them apart.
     fn relatives(&self, world: &World, row: &Row) -> impl Iterator<Item = i64> {
         let origin = |id: i64| world.by_id(id).map(|repository| repository.history.origin);
-        let holders = self.holders.get(&row.path).into_iter().flatten().copied();
+        let names = self.holders.iter().filter(|(path, ids)| **path == row.path || ids.contains(&row.source));
+        let holders = names.flat_map(|(_, ids)| ids).copied();
         holders.filter(move |id| origin(*id) == origin(row.source)).chain([row.source])
     }
 }

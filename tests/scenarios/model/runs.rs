@@ -14,7 +14,7 @@ use super::log::Log;
 use super::report::{Moments, Report};
 use super::rows::Rows;
 use super::troubles::Trouble;
-use super::world::World;
+use super::world::{Head, World};
 use crate::support::within;
 
 /// What is done to a run, beside what the server does.
@@ -200,8 +200,11 @@ async fn as_nobody(world: &mut World, dice: &mut Dice, concurrency: usize) -> Re
 }
 
 fn some_commit(world: &World, dice: &mut Dice) -> Option<String> {
-    let place = dice.pick(world.living())?;
-    let history = &world.repositories[place].history;
-    let node = dice.pick(history.nodes())?;
-    history.id(node).map(str::to_owned)
+    let place = world.read(dice)?;
+    let repository = &world.repositories[place];
+    if let (Head::At(id), true) = (repository.head(), dice.one_in(2)) {
+        return Some(id);
+    }
+    let node = dice.pick(repository.history.nodes())?;
+    repository.history.id(node).map(str::to_owned)
 }

@@ -5,10 +5,12 @@ use serde_json::json;
 
 use super::dice::Dice;
 use super::lies;
+use super::report::Report;
 use super::world::World;
 
 /// One fault, and what it may lead to.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Trouble {
     pub fault: Fault,
     /// So few and so harmless that, alone, no run may show it.
@@ -17,6 +19,8 @@ pub struct Trouble {
     pub only: Option<String>,
     /// Why repositories may be left behind.
     pub reasons: &'static [&'static str],
+    /// Whether Bitbucket itself says that a repository is not for this account, or not there.
+    pub denies: bool,
     /// What may end the run.
     pub ends: &'static [&'static str],
     /// Whether the pages of commits are not what git says.
@@ -29,14 +33,21 @@ pub struct Trouble {
 
 impl Trouble {
     pub fn new(fault: Fault) -> Self {
-        let (passes, lies, invents) = (false, false, false);
-        Self { fault, passes, only: None, reasons: &[], ends: &[], lies, invents, head: None }
+        let (passes, denies, lies, invents) = (false, false, false, false);
+        Self { fault, passes, only: None, reasons: &[], denies, ends: &[], lies, invents, head: None }
     }
 
     pub fn explains(&self, path: &str, reason: &str, message: &str) -> bool {
         // It may have been asked for under another name.
         let asked = |only: &String| message.contains(&format!("/projects/{}", only.replace('/', "/repos/")));
         self.reasons.contains(&reason) && self.only.as_ref().is_none_or(|only| only == path || asked(only))
+    }
+
+    /// Whether the repository that has this path in its row may seem inaccessible.
+    pub fn hides(&self, world: &World, report: &Report, path: &str) -> bool {
+        let now = report.after.repositories.iter().filter(|row| row.path == path);
+        let mut now = now.filter_map(|row| world.by_id(row.source)).map(|repository| world.path(repository));
+        self.denies && (self.only.as_deref() == Some(path) || now.any(|now| self.only.as_ref() == Some(&now)))
     }
 
     /// Whether no run may show any of them: a request is tried four times, and a list is read twice.
@@ -141,7 +152,7 @@ fn denied(dice: &mut Dice, world: &World) -> Trouble {
     };
     let fault = Fault::new(action).matches(matches).after(u32::try_from(dice.below(4)).unwrap());
     let times = dice.one_in(2).then(|| u32::try_from(dice.between(1, 3)).unwrap());
-    Trouble { only: Some(path), reasons, ..Trouble::new(Fault { times, ..fault }) }
+    Trouble { only: Some(path), reasons, denies: true, ..Trouble::new(Fault { times, ..fault }) }
 }
 
 /// The account is another one, or none, for the server.

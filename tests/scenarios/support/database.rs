@@ -87,24 +87,34 @@ impl Database {
         }
     }
 
-    /// From now on a transaction fails that would store this commit; without one, all go through again.
+    /// From now on a transaction fails that would store this commit, or a walk to it; without one, all go through again.
     pub async fn refuse_commit(&self, id: Option<&str>) {
         if !self.has_tables().await {
             return;
         }
-        let table = "bitbucket_server_repository_default_branch_commits";
+        let places = [
+            ("row", "INSERT", "bitbucket_server_repository_default_branch_commits", "sha"),
+            ("walk", "UPDATE", "bitbucket_server_repositories", "walk_target"),
+            ("head", "UPDATE", "bitbucket_server_repositories", "head"),
+        ];
         match self {
             Self::Sqlite(folder) => {
-                let body = "BEGIN SELECT RAISE(ABORT, 'refused'); END";
-                let create = id
-                    .map(|id| format!("CREATE TRIGGER refused BEFORE INSERT ON {table} WHEN NEW.sha = '{id}' {body};"));
-                let sql = format!("DROP TRIGGER IF EXISTS refused; {}", create.unwrap_or_default());
+                let trigger = |(name, event, table, column)| {
+                    let drop = format!("DROP TRIGGER IF EXISTS refused_{name};");
+                    let Some(id) = id else { return drop };
+                    let when = format!("WHEN NEW.{column} = '{id}' BEGIN SELECT RAISE(ABORT, 'refused'); END;");
+                    format!("{drop} CREATE TRIGGER refused_{name} AFTER {event} ON {table} {when}")
+                };
+                let sql = places.map(trigger).join(" ");
                 rusqlite::Connection::open(folder.path().join("commits.db")).unwrap().execute_batch(&sql).unwrap();
             }
             Self::Postgres(database) => {
-                let add = id.map(|id| format!(", ADD CONSTRAINT refused CHECK (sha <> '{id}') NOT VALID"));
-                let drop = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS refused");
-                database.admin().await.batch_execute(&(drop + &add.unwrap_or_default())).await.unwrap();
+                let constraint = |(name, _, table, column)| {
+                    let add =
+                        id.map(|id| format!(", ADD CONSTRAINT refused_{name} CHECK ({column} <> '{id}') NOT VALID"));
+                    format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS refused_{name}{};", add.unwrap_or_default())
+                };
+                database.admin().await.batch_execute(&places.map(constraint).join(" ")).await.unwrap();
             }
         }
     }
