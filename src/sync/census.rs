@@ -69,7 +69,7 @@ pub(super) async fn census(
                 true if at_once || again => Fate::Gone,
                 // Between two pages it may have been renamed, and is there.
                 true => Fate::Unclear(Failure::Replaced),
-                false => ask(client, &repository).await,
+                false => ask(client, &repository, again).await,
             };
             (repository, fate)
         })
@@ -103,15 +103,17 @@ fn name(repository: &Repository) -> (String, String) {
 }
 
 /// Asks for a repository under the name that it had, and where that leads elsewhere, there: the name may be an old one
-/// of another repository, which it shows again.
-async fn ask(client: &Client, repository: &StoredRepository) -> Fate {
+/// of another repository, which it shows again. Another one's answer says little of this one: only the second listing of
+/// the run that lacks it is believed.
+async fn ask(client: &Client, repository: &StoredRepository, again: bool) -> Fate {
     let mut answer = client.repository(&repository.project, &repository.slug).await;
     if let Err(Error::Transport { fault: Fault::Redirect { repository: Some((project, slug)), .. }, .. }) = &answer {
         answer = client.repository(project, slug).await;
     }
     match answer {
         Ok(found) if found.id == repository.source_id => Fate::There(Box::new(found)),
-        Ok(_) => Fate::Gone,
+        Ok(_) if again => Fate::Gone,
+        Ok(_) => Fate::Unclear(Failure::Replaced),
         Err(error) => match Failure::from(error) {
             failure if failure.inaccessible() => Fate::Gone,
             failure => Fate::Unclear(failure),

@@ -133,7 +133,7 @@ async fn sync_keeps_to_the_rate_that_it_is_told() {
     let limit = bitbucket_simulator::RateLimit { capacity: 3, fill_rate: 3 };
     desk.simulator.configure(|settings| settings.rate_limit = Some(limit));
     let (code, report, errors) = desk.sync("tok-hunter2", &["--requests-per-second", "2"]).await;
-    assert_eq!((code, &report["requests"], errors.as_str()), (0, &json!(8), ""));
+    assert_eq!((code, &report["requests"], errors.as_str()), (0, &json!(9), ""));
     assert!(desk.simulator.requests().iter().all(|seen| seen.status != Some(429)));
 }
 
