@@ -10,6 +10,7 @@ use super::convert;
 use super::discover::{Discovered, discover};
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
+use super::ledger::Ledger;
 use super::visit::Visited;
 use crate::bitbucket::model::Repository;
 use crate::bitbucket::{Client, Error, Fault};
@@ -34,15 +35,16 @@ enum Fate {
     Unclear(Failure),
 }
 
-/// Lists, asks for what is missing, and records it. `again` is whether the same run has listed before.
+/// Lists, asks for what is missing, and records it. `earlier` is what the same run has learned from a listing before.
 pub(super) async fn census(
     client: &Client,
     destination: &Destination,
     key: &ConnectionKey,
     filter: &Filter,
     concurrency: usize,
-    again: bool,
+    earlier: Option<&Ledger>,
 ) -> Result<Census, RunError> {
+    let again = earlier.is_some();
     let Discovered { repositories: mut listed, at_once } = discover(client).await?;
     // Only now it is known where a plain http URL leads to.
     let base = client.base();
@@ -54,7 +56,8 @@ pub(super) async fn census(
     for repository in known.into_iter().filter(|known| !ids.contains(&known.source_id)) {
         let allowlisted = filter.selects_path(&repository.project, &repository.slug);
         // One that was found to be gone is not asked for again until a listing shows it.
-        let settled = !repository.listed && !repository.accessible;
+        let open = earlier.is_some_and(|ledger| ledger.misses(repository.source_id));
+        let settled = !repository.listed && !repository.accessible && !open;
         if allowlisted && !settled {
             unlisted.push(repository);
         } else {

@@ -69,7 +69,7 @@ impl Run {
     /// Runs to the end, or to the first fault that concerns all repositories.
     pub async fn run(&self) -> Result<Summary, RunError> {
         let mut ledger = Ledger::default();
-        let census = self.census(false).await?;
+        let census = self.census(None).await?;
         let scope = census.scope;
         let selected = ledger.list(census);
         self.progress.begin(selected.len());
@@ -77,7 +77,8 @@ impl Run {
         if ledger.is_open() {
             // Some have moved meanwhile, and others may have been made.
             let again = if ledger.needs_listing() {
-                ledger.list(self.census(true).await?)
+                let census = self.census(Some(&ledger)).await?;
+                ledger.list(census)
             } else {
                 ledger.again(self.destination.repositories(scope).await?)
             };
@@ -96,8 +97,8 @@ impl Run {
         Ok(summary)
     }
 
-    async fn census(&self, again: bool) -> Result<Census, RunError> {
-        census(&self.client, &self.destination, &self.key, &self.filter, self.concurrency, again).await
+    async fn census(&self, earlier: Option<&Ledger>) -> Result<Census, RunError> {
+        census(&self.client, &self.destination, &self.key, &self.filter, self.concurrency, earlier).await
     }
 
     /// Visits the repositories, several at a time.
