@@ -181,7 +181,7 @@ async fn who_has_no_limit_is_not_paced() {
         house.run(client, "a").await;
         assert_eq!(
             (house.seen().len(), house.asked()),
-            (1 + 400 + 1 + 200 + 1, vec!["settings".to_owned()]),
+            (1 + 600 + 1 + 200 + 1, vec!["settings".to_owned()]),
             "{version}"
         );
     }
