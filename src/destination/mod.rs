@@ -116,7 +116,7 @@ impl Destination {
         }
     }
 
-    /// Notes that a run over the whole scope has ended, and counts the connection's commits.
+    /// Notes that a run over the whole scope has ended, and counts the scope's commits.
     pub async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.finish_run(scope).await,

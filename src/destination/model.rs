@@ -234,3 +234,8 @@ pub struct Stored {
     /// Rows that were removed.
     pub removed: u64,
 }
+
+/// How many rows there are more than before.
+pub(super) fn difference(added: u64, removed: u64) -> i64 {
+    added.cast_signed() - removed.cast_signed()
+}

@@ -73,6 +73,7 @@ impl Database {
 
     /// The first digit of each stored id.
     async fn commits(&self) -> String {
+        self.place.assert_counted().await;
         let sql = "SELECT substr(sha, 1, 1) FROM bitbucket_server_repository_default_branch_commits ORDER BY sha";
         self.column(sql).await.concat()
     }

@@ -9,9 +9,9 @@
 //! uses the unique index. `repository_id + 0` leaves only the range of ids to find a walk's rows by, and an upper end that
 //! no id reaches makes a range of it that is taken for small: hash tables are laid out for what is expected.
 
-use super::pages::difference;
 use super::rows::value;
 use super::session::Tx;
+use crate::destination::model::difference;
 use crate::destination::{Checkpoint, Error, Last, StoreError};
 
 /// Sets the head, if the stored set is the target's or becomes it by a sweep. Gives the rows removed, beside those

@@ -92,8 +92,10 @@ async fn finish_run(tx: &Tx<'_>, scope: Scope) -> Result<u64, Error> {
         VALUES ($1, $2, date_trunc('second', now()))
         ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at";
     tx.execute(sql, &[&scope.connection, &scope.instance]).await?;
-    let sql = "SELECT coalesce(sum(commits), 0)::bigint FROM bitbucket_server_repositories WHERE connection_id = $1";
-    Ok(value::<i64>(&tx.one(sql, &[&scope.connection]).await?, 0)?.unsigned_abs())
+    let sql = "
+        SELECT coalesce(sum(commits), 0)::bigint FROM bitbucket_server_repositories
+        WHERE connection_id = $1 AND instance_id = $2";
+    Ok(value::<i64>(&tx.one(sql, &[&scope.connection, &scope.instance]).await?, 0)?.unsigned_abs())
 }
 
 async fn mark(tx: &Tx<'_>, repository: i64, state: &RepositoryState) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use super::finish;
 use super::rows::{lock, value};
 use super::session::Tx;
 use super::users;
+use crate::destination::model::difference;
 use crate::destination::people::People;
 use crate::destination::{Checkpoint, Commit, Error, Next, Page, Position, Scope, StoreError, Stored};
 
@@ -109,11 +110,6 @@ async fn begin(tx: &Tx<'_>, page: &Page) -> Result<Checkpoint, Error> {
     let after_id = value(&tx.one(sql, &[]).await?, 0)?;
     let (target, since) = (page.target.clone(), page.since.clone());
     Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
-}
-
-/// How many rows there are more than before.
-pub(super) fn difference(added: u64, removed: u64) -> i64 {
-    added.cast_signed() - removed.cast_signed()
 }
 
 async fn write_checkpoint(tx: &Tx<'_>, repository: i64, walk: &Checkpoint, more: i64) -> Result<(), Error> {

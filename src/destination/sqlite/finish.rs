@@ -5,6 +5,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use crate::destination::model::difference;
 use crate::destination::{Checkpoint, Last, StoreError};
 
 /// Everything that a commit reaches over the stored parents. A commit that is reached but not stored is in it.
@@ -14,7 +15,8 @@ const REACH: &str = "WITH RECURSIVE reach (sha) AS (
     JOIN bitbucket_server_repository_default_branch_commits c ON c.repository_id = ?1 AND c.sha = reach.sha
     JOIN json_each(c.parents) parent)";
 
-/// Sets the head, if the stored set is the target's or becomes it by a sweep. Gives the rows removed.
+/// Sets the head, if the stored set is the target's or becomes it by a sweep. Gives the rows removed, beside those
+/// that the transaction has removed before.
 pub(super) fn finish(
     tx: &Transaction<'_>,
     repository: i64,
@@ -22,15 +24,17 @@ pub(super) fn finish(
     walk: &Checkpoint,
     last: &Last,
     added: u64,
+    mut removed: u64,
 ) -> Result<u64, StoreError> {
-    let mut removed = 0;
+    let cleared = removed;
     if !grown(tx, repository, head, walk)? {
         if head.is_some() && !last.confirmed {
             return Err(StoreError::Unconfirmed);
         }
-        removed = sweep(tx, repository, walk)?;
+        removed += sweep(tx, repository, walk)?;
     }
-    let changed = added > 0 || removed > 0 || head != Some(walk.target.as_str());
+    // Rows of a walk that was given up were never part of a set.
+    let changed = added > 0 || removed > cleared || head != Some(walk.target.as_str());
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
          SET head = ?2, default_branch = coalesce(?3, default_branch), state = 'synced', failure = NULL,
@@ -39,10 +43,11 @@ pub(super) fn finish(
              default_branch_commits_sync_to = (
                SELECT committed FROM bitbucket_server_repository_default_branch_commits
                WHERE repository_id = ?1 AND sha = ?2),
-             commits_synced_at = CASE WHEN ?4 THEN strftime('%Y-%m-%dT%H:%M:%SZ', 'now') ELSE commits_synced_at END
+             commits_synced_at = CASE WHEN ?4 THEN strftime('%Y-%m-%dT%H:%M:%SZ', 'now') ELSE commits_synced_at END,
+             commits = commits + ?5
          WHERE id = ?1",
     )?
-    .execute(params![repository, walk.target, last.branch, changed])?;
+    .execute(params![repository, walk.target, last.branch, changed, difference(added, removed)])?;
     Ok(removed)
 }
 

@@ -135,9 +135,9 @@ impl Sqlite {
                 params![scope.connection, scope.instance],
             )?;
             let commits: i64 = tx.query_row(
-                "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits
-                 WHERE repository_id IN (SELECT id FROM bitbucket_server_repositories WHERE connection_id = ?1)",
-                params![scope.connection],
+                "SELECT coalesce(sum(commits), 0) FROM bitbucket_server_repositories
+                 WHERE connection_id = ?1 AND instance_id = ?2",
+                params![scope.connection, scope.instance],
                 |row| row.get(0),
             )?;
             Ok(commits.unsigned_abs())

@@ -6,6 +6,7 @@ use super::Sqlite;
 use super::finish;
 use super::listing::current;
 use super::users;
+use crate::destination::model::difference;
 use crate::destination::people::People;
 use crate::destination::{Checkpoint, Commit, Next, Page, Position, Scope, StoreError, Stored};
 
@@ -29,9 +30,9 @@ impl Sqlite {
             compare(tx, repository, &expected)?;
             let mut removed = 0;
             if let Some(walk) = &mut expected.walk {
-                (walk.next_start, walk.closed_id) = (0, walk.after_id);
-                write_checkpoint(tx, repository, walk)?;
                 removed = finish::clear_walk(tx, repository, walk)?;
+                (walk.next_start, walk.closed_id) = (0, walk.after_id);
+                write_checkpoint(tx, repository, walk, difference(0, removed))?;
             }
             Ok(Stored { position: expected, added: 0, removed })
         })
@@ -74,11 +75,11 @@ fn store(
         Next::Page(start) | Next::PageUnlessClosed(start, _) => {
             walk.next_start = *start;
             walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
-            write_checkpoint(tx, repository, &walk)?;
+            write_checkpoint(tx, repository, &walk, difference(added, removed))?;
             return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
         }
     };
-    removed += finish::finish(tx, repository, head.as_deref(), &walk, last, added)?;
+    removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed)?;
     let position = Position { head: Some(walk.target), walk: None };
     Ok(Stored { position, added, removed })
 }
@@ -91,11 +92,11 @@ fn begin(tx: &Transaction<'_>, page: &Page) -> rusqlite::Result<Checkpoint> {
     Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
 }
 
-fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<()> {
+fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint, more: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
          SET walk_target = ?2, walk_since = ?3, walk_after_id = ?4, walk_closed_id = ?5,
-             default_branch_commits_page_start = ?6
+             default_branch_commits_page_start = ?6, commits = commits + ?7
          WHERE id = ?1",
     )?
     .execute(params![
@@ -104,7 +105,8 @@ fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) ->
         walk.since,
         walk.after_id,
         walk.closed_id,
-        walk.next_start.cast_signed()
+        walk.next_start.cast_signed(),
+        more
     ])?;
     Ok(())
 }

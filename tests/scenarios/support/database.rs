@@ -149,6 +149,13 @@ impl Database {
         rows
     }
 
+    /// The number of commits that stands beside each repository is that of its rows.
+    pub async fn assert_counted(&self) {
+        let wrong = "SELECT r.id, r.commits FROM bitbucket_server_repositories r WHERE r.commits <> (
+            SELECT count(*) FROM bitbucket_server_repository_default_branch_commits c WHERE c.repository_id = r.id)";
+        assert_eq!(self.query(wrong).await.rows, Vec::<Vec<Value>>::new());
+    }
+
     /// From now on every row that is written is counted.
     pub async fn watch_writes(&self) {
         match self {
