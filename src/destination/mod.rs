@@ -19,7 +19,7 @@ pub use self::model::{
     RepositoryState, Scope, Stored, StoredRepository,
 };
 pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
-pub use self::query::{Rows, query, query_until};
+pub use self::query::{Piece, Rows, pieces, query, query_until};
 pub use self::sqlite::Sqlite;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
 use crate::trust::Addresses;

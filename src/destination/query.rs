@@ -1,18 +1,14 @@
-//! Reading with SQL, and nothing but reading.
+//! Reading with SQL, and nothing but reading. Rows are handed on as they come: an answer may be longer than memory is
+//! large.
 
-use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::limits::Limit;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
-use super::{DatabaseUrl, Error, postgres};
+use super::{DatabaseUrl, Error, postgres, sqlite};
 
-/// The answer to a query.
+/// The whole answer to a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     /// Names of the columns.
@@ -21,61 +17,95 @@ pub struct Rows {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// How often a query that is no longer wanted is told so. What it is told before it begins it does not hear.
-const AGAIN: Duration = Duration::from_millis(50);
+/// A part of an answer. Where a query fails, what comes before is the beginning of one, without an end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// The names of the columns come first.
+    Columns(Vec<String>),
+    /// A row, as long as the names.
+    Row(Vec<Value>),
+    /// There are no more.
+    End,
+}
+
+/// Rows that wait for whoever takes them.
+const AHEAD: usize = 256;
+
+/// Where the pieces of an answer go, and come out in the same order.
+pub fn pieces() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
+    mpsc::channel(AHEAD)
+}
 
 /// Runs one query on a database that is opened read-only.
 pub async fn query(url: &DatabaseUrl, sql: &str) -> Result<Rows, Error> {
-    let rows = query_until(url, sql, &CancellationToken::new()).await?;
-    rows.ok_or_else(|| Error::Unavailable("the query was interrupted".to_owned()))
+    let (pieces, mut answer) = pieces();
+    let collect = async {
+        let mut all = Rows { columns: Vec::new(), rows: Vec::new() };
+        while let Some(piece) = answer.recv().await {
+            match piece {
+                Piece::Columns(names) => all.columns = names,
+                Piece::Row(row) => all.rows.push(row),
+                Piece::End => {}
+            }
+        }
+        all
+    };
+    let never = CancellationToken::new();
+    let (asked, all) = tokio::join!(query_until(url, sql, &never, pieces), collect);
+    asked.map(|()| all)
 }
 
-/// The same, unless `stop` comes first: then the database is told to end the query, and there are no rows.
-pub async fn query_until(url: &DatabaseUrl, sql: &str, stop: &CancellationToken) -> Result<Option<Rows>, Error> {
-    let path = match url {
-        DatabaseUrl::Sqlite(path) => path.clone(),
-        DatabaseUrl::Postgres(url) => return postgres::query(url, sql, stop).await,
-    };
-    let sql = sql.to_owned();
-    let (tell, told) = oneshot::channel();
-    let mut work = tokio::task::spawn_blocking(move || sqlite(&path, &sql, tell));
-    if let Some(result) = stop.run_until_cancelled(&mut work).await {
-        return result.map_err(|_| Error::Unavailable("the query was interrupted".to_owned()))?.map(Some);
+/// The same, piece by piece. Once `stop` comes, or nobody takes the pieces any more, the database is told to end the
+/// query, which then has failed.
+pub async fn query_until(
+    url: &DatabaseUrl,
+    sql: &str,
+    stop: &CancellationToken,
+    pieces: mpsc::Sender<Piece>,
+) -> Result<(), Error> {
+    let outlet = Outlet { pieces, stop: stop.clone() };
+    match url {
+        DatabaseUrl::Sqlite(path) => sqlite::query(path, sql, outlet).await,
+        DatabaseUrl::Postgres(url) => postgres::query(url, sql, &outlet).await,
     }
-    if let Ok(handle) = told.await {
-        while tokio::time::timeout(AGAIN, &mut work).await.is_err() {
-            handle.interrupt();
+}
+
+/// Where a database puts the pieces.
+#[derive(Clone, Debug)]
+pub(super) struct Outlet {
+    pieces: mpsc::Sender<Piece>,
+    stop: CancellationToken,
+}
+
+/// Nobody wants the rest.
+pub(super) fn unwanted() -> Error {
+    Error::Unavailable("the query was interrupted".to_owned())
+}
+
+impl Outlet {
+    /// Hands a piece on, as soon as there is room for it.
+    pub async fn give(&self, piece: Piece) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            () = self.unwanted() => Err(unwanted()),
+            sent = self.pieces.send(piece) => sent.map_err(|_| unwanted()),
         }
     }
-    Ok(None)
-}
 
-fn sqlite(path: &Path, sql: &str, tell: oneshot::Sender<InterruptHandle>) -> Result<Rows, Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))?;
-    // Nobody hears it where the query is not wanted any more.
-    drop(tell.send(connection.get_interrupt_handle()));
-    // Without this, VACUUM INTO and ATTACH would write files beside a database that is read-only itself.
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    let mut statement = connection.prepare(sql)?;
-    if !statement.readonly() {
-        // Temporary tables and settings would pass, and be lost with the connection: better said than done.
-        return Err(Error::Invalid("the statement would write; only queries that read are run".to_owned()));
+    /// The same for a thread that may wait.
+    pub fn give_blocking(&self, runtime: &Handle, piece: Piece) -> Result<(), Error> {
+        match self.pieces.try_send(piece) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(piece)) => runtime.block_on(self.give(piece)),
+            Err(TrySendError::Closed(_)) => Err(unwanted()),
+        }
     }
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let count = columns.len();
-    let rows = statement
-        .query_map([], |row| (0..count).map(|index| Ok(json(row.get_ref(index)?))).collect())?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Rows { columns, rows })
-}
 
-fn json(value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => number.into(),
-        ValueRef::Real(number) => number.into(),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into(),
+    /// Waits until nobody wants the rest.
+    pub async fn unwanted(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.pieces.closed() => {}
+        }
     }
 }

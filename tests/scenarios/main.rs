@@ -15,6 +15,7 @@ mod idle;
 mod kill;
 mod limits;
 mod lockout;
+mod long_answer;
 mod model;
 mod outage;
 mod postgres;

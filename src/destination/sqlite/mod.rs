@@ -4,6 +4,7 @@ mod finish;
 mod listing;
 mod migrate;
 mod pages;
+mod query;
 mod users;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+pub(super) use self::query::query;
 use super::error::{Error, VOLUME};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
