@@ -15,6 +15,38 @@ const REACH: &str = "WITH RECURSIVE reach (sha) AS (
     JOIN bitbucket_server_repository_default_branch_commits c ON c.repository_id = ?1 AND c.sha = reach.sha
     JOIN json_each(c.parents) parent)";
 
+/// Of what is reached, one that is not stored; and one of the walk's that is not reached.
+const WRONG: &str = "SELECT
+    (SELECT sha FROM reach WHERE NOT EXISTS (
+       SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+       WHERE c.repository_id = ?1 AND c.sha = reach.sha) LIMIT 1),
+    (SELECT sha FROM bitbucket_server_repository_default_branch_commits
+     WHERE id > ?3 AND repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach) LIMIT 1)";
+
+const UNREACHED: &str = "DELETE FROM bitbucket_server_repository_default_branch_commits
+    WHERE repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach)";
+
+const GROWN: &str = "WITH walked AS MATERIALIZED (
+      SELECT sha, parents FROM bitbucket_server_repository_default_branch_commits WHERE id > ?3 AND repository_id = ?1),
+    parent AS MATERIALIZED (SELECT DISTINCT p.value AS sha FROM walked JOIN json_each(walked.parents) p)
+    SELECT EXISTS (SELECT 1 FROM walked WHERE sha = ?2)
+       AND NOT EXISTS (
+         SELECT 1 FROM parent WHERE NOT EXISTS (
+           SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+           WHERE c.repository_id = ?1 AND c.sha = parent.sha))
+       AND NOT EXISTS (SELECT 1 FROM walked WHERE sha <> ?2 AND sha NOT IN (SELECT sha FROM parent))
+       AND (?4 IS NULL OR ?4 IN (SELECT sha FROM parent))";
+
+const FIRST_OPEN: &str = "SELECT w.id FROM bitbucket_server_repository_default_branch_commits w
+    WHERE w.id > ?2 AND w.repository_id = ?1 AND EXISTS (
+      SELECT 1 FROM json_each(w.parents) p WHERE NOT EXISTS (
+        SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
+        WHERE c.repository_id = ?1 AND c.sha = p.value))
+    ORDER BY w.id LIMIT 1";
+
+const CLEAR_WALK: &str =
+    "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE id > ?2 AND repository_id = ?1";
+
 /// Sets the head, if the stored set is the target's or becomes it by a sweep. Gives the rows removed, beside those
 /// that the transaction has removed before.
 pub(super) fn finish(
@@ -56,63 +88,27 @@ fn grown(tx: &Transaction<'_>, repository: i64, head: Option<&str>, walk: &Check
     if head != walk.since.as_deref() {
         return Ok(false);
     }
-    // The unary plus keeps SQLite on the range of ids: the walk's rows are the newest ones.
-    let sound: bool = tx
-        .prepare_cached(
-            "WITH walked AS MATERIALIZED (
-               SELECT sha, parents FROM bitbucket_server_repository_default_branch_commits
-               WHERE id > ?3 AND +repository_id = ?1),
-             parent AS MATERIALIZED (SELECT DISTINCT p.value AS sha FROM walked JOIN json_each(walked.parents) p)
-             SELECT EXISTS (SELECT 1 FROM walked WHERE sha = ?2)
-                AND NOT EXISTS (
-                  SELECT 1 FROM parent WHERE NOT EXISTS (
-                    SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
-                    WHERE c.repository_id = ?1 AND c.sha = parent.sha))
-                AND NOT EXISTS (SELECT 1 FROM walked WHERE sha <> ?2 AND sha NOT IN (SELECT sha FROM parent))
-                AND (?4 IS NULL OR ?4 IN (SELECT sha FROM parent))",
-        )?
-        .query_row(params![repository, walk.target, walk.after_id, walk.since], |row| row.get(0))?;
-    Ok(sound)
+    tx.prepare_cached(GROWN)?.query_row(params![repository, walk.target, walk.after_id, walk.since], |row| row.get(0))
 }
 
 /// The walk's first row of which a parent is not stored; None, where every parent is. Begins where the last look
 /// ended, since rows stay closed: over a whole walk each row is looked at about once, however many pages there are.
 pub(super) fn first_open(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<Option<i64>> {
-    tx.prepare_cached(
-        "SELECT w.id FROM bitbucket_server_repository_default_branch_commits w
-         WHERE w.id > ?2 AND +w.repository_id = ?1 AND EXISTS (
-           SELECT 1 FROM json_each(w.parents) p WHERE NOT EXISTS (
-             SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
-             WHERE c.repository_id = ?1 AND c.sha = p.value))
-         ORDER BY w.id LIMIT 1",
-    )?
-    .query_row(params![repository, walk.closed_id], |row| row.get(0))
-    .optional()
+    tx.prepare_cached(FIRST_OPEN)?.query_row(params![repository, walk.closed_id], |row| row.get(0)).optional()
 }
 
 /// Deletes what the target does not reach. Nothing, if something that it reaches is not stored, or if the walk has
 /// stored what it does not reach: then one of the answers was wrong, and what else is in them proves nothing.
 fn sweep(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> Result<u64, StoreError> {
     let (missing, stray): (Option<String>, Option<String>) = tx
-        .prepare_cached(&format!(
-            "{REACH} SELECT
-               (SELECT sha FROM reach WHERE NOT EXISTS (
-                  SELECT 1 FROM bitbucket_server_repository_default_branch_commits c
-                  WHERE c.repository_id = ?1 AND c.sha = reach.sha) LIMIT 1),
-               (SELECT sha FROM bitbucket_server_repository_default_branch_commits
-                WHERE id > ?3 AND +repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach) LIMIT 1)"
-        ))?
+        .prepare_cached(&format!("{REACH} {WRONG}"))?
         .query_row(params![repository, walk.target, walk.after_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     match (missing, stray) {
         (Some(missing), _) => Err(StoreError::Incomplete { missing }),
         (_, Some(stray)) => Err(StoreError::Stray { stray }),
         (None, None) => {
-            let deleted = tx
-                .prepare_cached(&format!(
-                    "{REACH} DELETE FROM bitbucket_server_repository_default_branch_commits
-                     WHERE repository_id = ?1 AND sha NOT IN (SELECT sha FROM reach)"
-                ))?
-                .execute(params![repository, walk.target])?;
+            let sql = format!("{REACH} {UNREACHED}");
+            let deleted = tx.prepare_cached(&sql)?.execute(params![repository, walk.target])?;
             Ok(deleted as u64)
         }
     }
@@ -120,6 +116,48 @@ fn sweep(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> Result<u64
 
 /// Removes what a walk has stored that is given up, or begins anew. All older rows are the complete set's.
 pub(super) fn clear_walk(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint) -> rusqlite::Result<u64> {
-    let sql = "DELETE FROM bitbucket_server_repository_default_branch_commits WHERE id > ?2 AND +repository_id = ?1";
-    Ok(tx.execute(sql, params![repository, walk.after_id])? as u64)
+    Ok(tx.execute(CLEAR_WALK, params![repository, walk.after_id])? as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::super::migrate::migrate;
+    use super::*;
+
+    /// How SQLite would go about it, step by step.
+    fn plan(sql: &str) -> Vec<String> {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        statement.raw_query().mapped(|row| row.get(3)).collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn nothing_reads_what_other_repositories_have_stored() {
+        let (wrong, unreached) = (format!("{REACH} {WRONG}"), format!("{REACH} {UNREACHED}"));
+        for sql in [GROWN, FIRST_OPEN, CLEAR_WALK, &wrong, &unreached] {
+            let plan = plan(sql);
+            let table = ["bitbucket_server_repository_default_branch_commits", "w", "c"];
+            let reads = |step: &&String| {
+                let mut words = step.split(' ');
+                matches!(words.next(), Some("SCAN" | "SEARCH"))
+                    && words.next().is_some_and(|name| table.contains(&name))
+            };
+            let reads: Vec<_> = plan.iter().filter(reads).collect();
+            assert!(
+                !reads.is_empty() && reads.iter().all(|step| step.contains("(repository_id=?")),
+                "{sql}: {plan:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_walks_own_rows_are_found_without_its_repositorys_older_ones() {
+        for sql in [GROWN, FIRST_OPEN, CLEAR_WALK] {
+            let plan = plan(sql);
+            assert!(plan.iter().any(|step| step.contains("(repository_id=? AND rowid>?)")), "{sql}: {plan:#?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::destination::Error;
 
 const NEWEST: u32 = 2;
 const MIGRATIONS: [&str; NEWEST as usize] =
-    [include_str!("../schema/sqlite/0001_tables.sql"), include_str!("../schema/sqlite/0002_counts.sql")];
+    [include_str!("../schema/sqlite/0001_tables.sql"), include_str!("../schema/sqlite/0002_many_repositories.sql")];
 
 /// Runs what this database has not seen yet, each change in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
