@@ -238,6 +238,30 @@ async fn another_destination_is_filled_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_destination_that_was_down_is_filled_by_the_next_process_too() {
+    let mut stage = Stage::start("destination").await;
+    let (simulator, git) = bitbucket(&stage).await;
+    let (own, process) = own_server().await;
+    let database = own.database().await;
+    // No slot comes to the test's help.
+    let yearly = ", schedule: \"0 0 29 2 *\"";
+    stage.apply(&(secret("s", "reader", "hunter2") + &keys("commits-app", &json!({"uri": database.text()}))));
+    stage.apply(&connection("a", &simulator.url(), "s", yearly));
+    stage.until_ready("a", "True", "Synced").await;
+    process.kill();
+    stage.apply(&connection("a", &simulator.url(), "s", &format!("{yearly}{TO}")));
+    let object = stage.until_ready("a", "False", "DestinationUnavailable").await;
+    assert_eq!(object.status.as_ref().unwrap().observed_generation, object.metadata.generation);
+    stage.kill_operator();
+    tokio::task::block_in_place(|| assert!(process.run(), "it starts again"));
+    stage.start_operator();
+    stage.until("a", "a run to the other database", ended(Trigger::SpecChange)).await;
+    assert_complete(&database, &git).await;
+    // One run pays what was owed.
+    stage.until_ready("a", "True", "Synced").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_must_prove_who_it_is_where_an_authority_is_named() {
     let stage = Stage::start("destination").await;
     let (simulator, git) = bitbucket(&stage).await;

@@ -91,15 +91,14 @@ impl Knowledge {
 
     /// Meets the inputs, or finds none. A process that has only just begun takes the status for one of these
     /// inputs, where `observed`, the present generation, and `answered`, an answer to usable credentials, are what
-    /// it speaks of. From then on it sees what changes.
-    pub fn meet(&mut self, inputs: Option<&Inputs>, observed: bool, answered: bool) {
+    /// it speaks of. From then on it sees what changes. `held_up` is whether a run may have been due that the last
+    /// process could not make.
+    pub fn meet(&mut self, inputs: Option<&Inputs>, observed: bool, answered: bool, held_up: bool) {
         if matches!(self.standing, Standing::New) {
             let standing = inputs.filter(|_| observed && answered).map(|inputs| Box::new(inputs.clone()));
             self.standing = standing.map_or(Standing::Lost, Standing::Of);
-        }
-        if self.run_inputs.is_none() && observed {
-            // The last process made its run of this spec.
-            self.run_inputs = inputs.cloned();
+            // Otherwise the last process made its run of this spec.
+            self.run_inputs = inputs.filter(|_| observed && !held_up).cloned();
         }
     }
 

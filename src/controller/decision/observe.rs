@@ -11,7 +11,7 @@ use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use super::learned::Learned;
 use crate::api::Reason;
-use crate::api::conditions::{self, Truth, VERIFIED};
+use crate::api::conditions::{self, READY, Truth, VERIFIED};
 use crate::api::spec::BitbucketConnectionSpec;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::Error;
@@ -113,6 +113,15 @@ impl<'a> Seen<'a> {
         !verified.is_some_and(|state| matches!(state.reason, Reason::SecretNotFound | Reason::InvalidSecret))
     }
 
+    /// Whether the status speaks of a database that was out of reach while no run was under way. A run may have been due
+    /// then, of another spec or at a person's request, and nothing tells a new process of it.
+    fn held_up(&self) -> bool {
+        let ready = conditions::state(&self.old.conditions, READY);
+        let out_of_reach = ready
+            .is_some_and(|state| matches!(state.reason, Reason::DestinationInvalid | Reason::DestinationUnavailable));
+        out_of_reach && self.old.sync.as_ref().is_some_and(|sync| sync.completion_time.is_some())
+    }
+
     /// Whether the status says of this Secret that its password was judged wrong.
     fn refused(&self, found: &Found<'_>) -> bool {
         self.old.refused_secret.as_ref() == Some(found.secret)
@@ -144,7 +153,7 @@ pub fn workable<'a>(spec: &BitbucketConnectionSpec, inputs: Option<&'a Inputs>) 
 /// Looks at what there is to see. What `knowledge` takes the status for at first sight is kept at once; all else
 /// that is learned takes its place only when the status is written.
 pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
-    knowledge.meet(seen.inputs(), seen.observed(), seen.answered());
+    knowledge.meet(seen.inputs(), seen.observed(), seen.answered(), seen.held_up());
     if let Some(found) = seen.found.ok().filter(|found| seen.refused(found) && !found.proven) {
         knowledge.remember_refusal(found.inputs);
     }
