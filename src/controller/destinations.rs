@@ -117,6 +117,13 @@ mod tests {
         Target { key: TargetKey([number; 32]), url }
     }
 
+    /// Only for a moment: a clock that stands still goes on by itself while a file is opened.
+    async fn pass(time: Duration) {
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
+    }
+
     #[tokio::test]
     async fn one_handle_for_one_database_as_long_as_it_is_used() {
         let folder = tempfile::tempdir().unwrap();
@@ -131,6 +138,32 @@ mod tests {
         assert!(weak.upgrade().is_none(), "nobody uses it");
         let _third = destinations.handle(&target(2, None));
         assert_eq!(others(), 2, "what nobody uses is forgotten");
+    }
+
+    #[tokio::test]
+    async fn only_what_others_have_named_must_be_at_an_address_that_may_be_connected_to() {
+        crate::runtime::tls::install();
+        // Nobody listens there.
+        let nowhere = || "postgres://127.0.0.1:1/a".parse::<DatabaseUrl>().unwrap();
+        let destinations = Destinations::new(nowhere(), Addresses::for_others(false, Vec::new()));
+        let said = async |target: &Target| destinations.handle(target).get().await.unwrap_err().to_string();
+        assert!(said(&Target::OWN).await.contains("refuses the connection"));
+        assert!(said(&target(1, Some(nowhere()))).await.contains("does not connect to"));
+    }
+
+    #[tokio::test]
+    async fn a_fault_holds_for_a_moment_and_an_open_database_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let destinations = Destinations::new(at(&folder, "missing/own.db"), Addresses::all());
+        let handle = destinations.handle(&Target::OWN);
+        assert!(handle.get().await.is_err());
+        std::fs::create_dir(folder.path().join("missing")).unwrap();
+        assert!(handle.get().await.is_err());
+        pass(FAULT_HOLDS).await;
+        handle.get().await.unwrap();
+        pass(FAULT_HOLDS).await;
+        std::fs::remove_dir_all(folder.path().join("missing")).unwrap();
+        handle.get().await.unwrap();
     }
 
     #[tokio::test]

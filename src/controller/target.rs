@@ -177,6 +177,9 @@ mod tests {
                 "{says}: one sentence of what, and one of what to do"
             );
         }
+        let longest = format!("postgres://h/{}", "a".repeat(LONGEST_URI - "postgres://h/".len()));
+        assert!(read(longest.as_bytes(), None, none).is_ok());
+        assert!(read(format!("{longest}a").as_bytes(), None, none).unwrap_err().message.contains("4096"));
         let empty = target(&reference("a"), &secret(&[("uri", GOOD)]), Some(&secret(&[])), &Hosts::default());
         assert!(empty.unwrap_err().message.contains("no key ca.crt"));
         let long = target(&reference(&"ü".repeat(40)), &secret(&[("uri", GOOD)]), None, &Hosts::default());
@@ -188,6 +191,12 @@ mod tests {
         let key = |uri: &[u8], schema: &str| {
             target(&reference(schema), &secret(&[("uri", uri)]), None, &Hosts::default()).unwrap().key
         };
+        assert_eq!(key(GOOD, "a"), key(b"postgresql://app:p%40hunter2@commits-rw.team:5432/app\r\n", "a"));
+        assert_ne!(key(b"postgres://h/ab", "c"), key(b"postgres://h/a", "bc"), "where one part ends counts");
+        let pem = || rcgen::generate_simple_self_signed(vec!["db".to_owned()]).unwrap().cert.pem();
+        let [without, one, other] = [None, Some(pem()), Some(pem())]
+            .map(|pem| read(GOOD, pem.as_ref().map(String::as_bytes), &[]).unwrap().key);
+        assert!(without != one && one != other, "whoever is trusted counts too");
         assert_eq!(key(GOOD, "a"), key(GOOD.strip_suffix(b"\n").unwrap(), "a"));
         assert_ne!(key(GOOD, "a"), key(GOOD, "b"));
         assert_ne!(key(GOOD, "a"), key(b"postgres://h/a", "a"));

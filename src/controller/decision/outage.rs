@@ -55,3 +55,53 @@ impl Outage {
         self.rest.as_ref().map(|(_, until)| *until)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_mins(10);
+    const OTHER: TargetKey = TargetKey([1; 32]);
+
+    fn down() -> DestinationState {
+        DestinationState::Unavailable("Down.".to_owned())
+    }
+
+    /// One more fault, and how long the database is left alone after it.
+    fn failed(before: Option<&Outage>, of: TargetKey, state: DestinationState, now: Instant) -> (Outage, Duration) {
+        let outage = Outage::failed(before, of, state, (INTERVAL, "uid"), now);
+        let wait = outage.until().unwrap() - now;
+        (outage, wait)
+    }
+
+    #[test]
+    fn a_database_that_is_down_is_left_alone_longer_each_time() {
+        let now = Instant::now();
+        let (mut outage, first) = failed(None, TargetKey::OWN, down(), now);
+        let mut last = first;
+        for _ in 0..5 {
+            let (next, wait) = failed(Some(&outage), TargetKey::OWN, down(), now);
+            assert!(wait > last);
+            (outage, last) = (next, wait);
+        }
+        assert_eq!(failed(Some(&outage), OTHER, down(), now).1, first, "another one begins anew");
+        outage.passed();
+        assert_eq!(failed(Some(&outage), TargetKey::OWN, down(), now).1, first, "and so does one that worked");
+        assert!(outage.is_of_another(OTHER) && !outage.is_of_another(TargetKey::OWN));
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_looked_at_again_each_interval() {
+        let invalid = DestinationState::Invalid("Newer.".to_owned());
+        assert_eq!(failed(None, TargetKey::OWN, invalid, Instant::now()).1, INTERVAL);
+    }
+
+    #[test]
+    fn a_fault_is_said_until_the_database_is_looked_at_again() {
+        let now = Instant::now();
+        let (mut outage, wait) = failed(None, TargetKey::OWN, down(), now);
+        assert_eq!(outage.rest(now), Some(down()));
+        assert_eq!(outage.rest(now + wait), None);
+        assert_eq!((outage.until(), outage.rest(now)), (None, None));
+    }
+}
