@@ -25,7 +25,7 @@ export CLUSTER := $(CURDIR)/tests/cluster/cluster
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
-.PHONY: help demo test test-cluster test-rust test-chart lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
+.PHONY: help demo test test-cluster test-rust test-chart figures lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
 	lint-copies build release image crd cluster tools cluster-binaries clean
 
 help: ## What can be made
@@ -48,6 +48,9 @@ test-rust: cluster-binaries
 test-chart: cluster-binaries
 	@echo '== the chart on a real API server'
 	@$(NO_SECRETS) tests/chart/check.sh
+
+figures: tools ## Measure what docs/figures.md says, anew
+	cargo test --release --locked --test scenarios figures:: -- --ignored --nocapture
 
 lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-chart lint-copies ## All that can be found wrong without running it
 

@@ -11,6 +11,7 @@ mod connection;
 mod crd;
 mod crowd;
 mod destination;
+mod figures;
 mod idle;
 mod kill;
 mod limits;
