@@ -166,6 +166,17 @@ mod tests {
         handle.get().await.unwrap();
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_hangs_is_nobodys_fault_and_is_not_waited_for() {
+        crate::runtime::tls::install();
+        // It takes the connection, and says nothing.
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://{}/a", server.local_addr().unwrap()).parse().unwrap();
+        let handle = Destinations::new(url, Addresses::all()).handle(&Target::OWN);
+        let slow = handle.get().await.unwrap_err();
+        assert!(matches!(&slow, Error::Unavailable(text) if text.contains("slow to open")), "{slow}");
+    }
+
     #[tokio::test]
     async fn a_fault_is_tried_again_and_is_nothing_to_others() {
         let folder = tempfile::tempdir().unwrap();

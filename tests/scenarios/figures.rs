@@ -120,7 +120,11 @@ async fn measure(on: Kind, commits: usize) {
             bytes = Some(room(&database, commits).await);
         }
         let statements = statements.map_or(String::new(), |all| {
-            if pages > 1 { format!("{:.1} a page", all / pages as f64) } else { format!("{all}") }
+            if pages > 1 {
+                format!("{:.1} a page", all / f64::from(u32::try_from(pages).unwrap()))
+            } else {
+                format!("{all}")
+            }
         });
         println!(
             "| {on:?} | {commits} | {what} | +{added} -{removed} | {seconds:.1} s | {} MiB | {} | {statements} |",

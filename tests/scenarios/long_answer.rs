@@ -62,7 +62,7 @@ async fn read_all(database: &Database, output: &str, count: u64) -> (usize, u64)
         if read == 0 {
             break;
         }
-        lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count();
+        lines += buffer[..read].split(|byte| *byte == b'\n').count() - 1;
         most = peak(id).unwrap_or(most);
     }
     let (status, errors) = ended(child).await;

@@ -170,3 +170,79 @@ pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
             || *code == SqlState::FOREIGN_KEY_VIOLATION
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it waits for a person, and what is said.
+    fn told(error: Error) -> (bool, String) {
+        match error {
+            Error::Invalid(text) => (true, text),
+            Error::Unavailable(text) => (false, text),
+        }
+    }
+
+    #[test]
+    fn what_only_a_person_can_change_is_told_apart_from_what_passes() {
+        for (code, person, says) in [
+            ("28P01", true, "correct user name and password"),
+            ("28000", true, "pg_hba.conf"),
+            ("3D000", true, "no such database"),
+            ("42501", true, "missing privileges"),
+            ("42P01", true, "not as this program has made them"),
+            ("42703", true, "not as this program has made them"),
+            ("53100", false, "disk full"),
+            ("53200", false, "out of memory"),
+            ("53300", false, "too many connections"),
+            ("25006", false, "read-only"),
+            ("57014", false, "statement_timeout"),
+            ("55P03", false, "locked"),
+            ("40P01", false, "a deadlock"),
+            ("57P01", false, "starting or shutting down"),
+            ("57P02", false, "starting or shutting down"),
+            ("57P03", false, "starting or shutting down"),
+            ("XX000", false, "its log explains"),
+        ] {
+            let (is_for_a_person, text) = told(of_code(&SqlState::from_code(code)));
+            assert_eq!((is_for_a_person, text.contains(says)), (person, true), "{code}: {text}");
+        }
+        for (error, person) in [(denied(), true), (unknown_host(), false), (silent(), false), (busy(), false)] {
+            assert_eq!(told(error).0, person);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_told_why() {
+        let name = rustls::pki_types::ServerName::try_from("db").unwrap();
+        let other = || CertificateError::NotValidForNameContext { expected: name.to_owned(), presented: Vec::new() };
+        let time = rustls::pki_types::UnixTime::now();
+        let old = CertificateError::ExpiredContext { time, not_after: time };
+        for (flaw, says) in [
+            (CertificateError::NotValidForName, "does not name the host"),
+            (other(), "does not name the host"),
+            (CertificateError::UnknownIssuer, "authority that is not trusted"),
+            (CertificateError::BadSignature, "authority that is not trusted"),
+            (CertificateError::Expired, "has expired"),
+            (old, "has expired"),
+            (CertificateError::Revoked, "is not trusted: check it"),
+        ] {
+            let (person, text) = told(distrusted(&flaw));
+            assert!(person && text.contains(says), "{flaw:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_reached_is_told_how_far_one_came() {
+        for (kind, says) in [
+            (ErrorKind::ConnectionRefused, "refuses the connection"),
+            (ErrorKind::NotFound, "no such socket"),
+            (ErrorKind::PermissionDenied, "permission denied"),
+            (ErrorKind::TimedOut, "does not answer"),
+            (ErrorKind::NetworkUnreachable, "no way to it"),
+        ] {
+            let (person, text) = told(unreachable(&kind.into()));
+            assert!(!person && text.contains(says), "{kind:?}: {text}");
+        }
+    }
+}
