@@ -269,6 +269,14 @@ mod tests {
     }
 
     #[test]
+    fn every_host_has_a_name_and_sessions_say_whose_they_are() {
+        assert_eq!("postgres://a,/db".parse::<PostgresUrl>().unwrap_err(), InvalidDatabaseUrl::Host);
+        let name = |url: &str| url.parse::<PostgresUrl>().unwrap().config.get_application_name().map(str::to_owned);
+        assert_eq!(name("postgres://h/a").as_deref(), Some("bitbucket-connector"));
+        assert_eq!(name("postgres://h/a?application_name=team").as_deref(), Some("team"));
+    }
+
+    #[test]
     fn a_schemas_name_is_quoted_or_refused() {
         let name = |text: &str| text.parse::<SchemaName>();
         assert_eq!(name("a \"b\"").unwrap().quoted(), "\"a \"\"b\"\"\"");
