@@ -266,6 +266,9 @@ mod tests {
         ] {
             assert_eq!(tls(parameters), expected, "{parameters}");
         }
+        // The first @ is the login's: another one may stand in a parameter.
+        let later: PostgresUrl = "postgres://u:p@h/a?sslmode=require&application_name=x@y".parse().unwrap();
+        assert_eq!(later.tls, Tls::Require);
     }
 
     #[test]
@@ -281,6 +284,7 @@ mod tests {
         let name = |text: &str| text.parse::<SchemaName>();
         assert_eq!(name("a \"b\"").unwrap().quoted(), "\"a \"\"b\"\"\"");
         assert_eq!(name(""), Err(InvalidSchemaName::Length));
+        assert!(name(&"a".repeat(63)).is_ok());
         assert_eq!(name(&"ü".repeat(32)), Err(InvalidSchemaName::Length));
         assert_eq!(name("pg_x"), Err(InvalidSchemaName::Reserved));
         assert_eq!(name("information_schema"), Err(InvalidSchemaName::Reserved));
