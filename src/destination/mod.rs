@@ -92,11 +92,11 @@ impl Destination {
         }
     }
 
-    /// Sets the walk back to its first page, and forgets what it has stored: some of that was wrong.
-    pub async fn rewind(&self, repository: i64, expected: Position) -> Result<Stored, StoreError> {
+    /// Gives up the walk under way and what it has stored: some of that was wrong, or its target has gone.
+    pub async fn abandon(&self, repository: i64, expected: Position) -> Result<Stored, StoreError> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.rewind(repository, expected).await,
-            Self::Postgres(postgres) => postgres.rewind(repository, expected).await,
+            Self::Sqlite(sqlite) => sqlite.abandon(repository, expected).await,
+            Self::Postgres(postgres) => postgres.abandon(repository, expected).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What to do with one repository, given what is stored and what was seen. Pure.
 
-use crate::destination::Position;
+use crate::destination::{Position, RepositoryState};
 
 /// What the server says about a repository's default branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +12,8 @@ pub(super) enum Head {
         /// The commit's id.
         id: String,
     },
-    /// There are no commits.
-    Empty,
-    /// A default branch is configured, but it does not exist.
-    NoDefaultBranch,
+    /// There are no commits, or the default branch does not exist.
+    Nowhere(RepositoryState),
 }
 
 /// The next step.
@@ -26,9 +24,7 @@ pub(super) enum Step {
     /// It is, but the branch is called differently now.
     Rename(String),
     /// Rows and head stay; only the state is noted.
-    Empty,
-    /// Likewise.
-    NoDefaultBranch,
+    Note(RepositoryState),
     /// Read the commits between the stored head, if there is one, and the new one.
     Walk {
         /// The new head.
@@ -43,8 +39,7 @@ pub(super) enum Step {
 /// The next step for a repository without a walk under way: one that was begun goes on to its own target first.
 pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Step {
     match head {
-        Head::Empty => Step::Empty,
-        Head::NoDefaultBranch => Step::NoDefaultBranch,
+        Head::Nowhere(state) => Step::Note(state),
         Head::Commit { branch: name, id } if position.head.as_deref() == Some(&id) => {
             if branch == Some(name.as_str()) {
                 Step::Unchanged
@@ -77,7 +72,7 @@ mod tests {
         assert_eq!(plan(&complete, Some("main"), head("main", "a")), Step::Unchanged);
         assert_eq!(plan(&complete, Some("master"), head("main", "a")), Step::Rename("main".to_owned()));
         assert_eq!(plan(&complete, Some("main"), head("main", "b")), walk("b", Some("a")));
-        assert_eq!(plan(&complete, Some("main"), Head::Empty), Step::Empty);
-        assert_eq!(plan(&complete, Some("main"), Head::NoDefaultBranch), Step::NoDefaultBranch);
+        let nowhere = Head::Nowhere(RepositoryState::NoDefaultBranch);
+        assert_eq!(plan(&complete, Some("main"), nowhere), Step::Note(RepositoryState::NoDefaultBranch));
     }
 }

@@ -63,10 +63,14 @@ impl<'a> Walk<'a> {
     /// Goes on with a walk that was begun, then looks at the head, and walks to it.
     pub async fn run(&mut self) -> Result<RepositoryState, Failure> {
         self.position = self.repository.position.clone();
-        if let Some(walk) = self.position.walk.clone()
-            && let Walked::Headless(state) = self.target(&walk.target, walk.since, None).await?
-        {
-            return Ok(state);
+        let mut stuck = None;
+        if let Some(walk) = self.position.walk.clone() {
+            match self.target(&walk.target, walk.since, None).await {
+                Ok(Walked::Headless(state)) => return Ok(state),
+                Ok(Walked::There(_)) => {}
+                Err(failure) if self.is_stuck(&failure) => stuck = Some((walk.target, failure)),
+                Err(failure) => return Err(failure),
+            }
         }
         // A head that moves during a walk of several pages is followed once; then it is the next run's.
         let mut follow = true;
@@ -79,10 +83,12 @@ impl<'a> Walk<'a> {
                     self.context.destination.set_branch(self.repository.id, branch).await?;
                     return Ok(RepositoryState::Synced);
                 }
-                Step::Empty => return Ok(RepositoryState::Empty),
-                Step::NoDefaultBranch => return Ok(RepositoryState::NoDefaultBranch),
+                Step::Note(state) => return Ok(state),
                 Step::Walk { target, since, branch } => (target, since, branch),
             };
+            if let Some((_, failure)) = stuck.take_if(|(stuck, _)| *stuck == target) {
+                return Err(failure);
+            }
             name = Some(branch.clone());
             match self.target(&target, since, Some(branch)).await? {
                 Walked::Headless(state) => return Ok(state),
@@ -101,10 +107,19 @@ impl<'a> Walk<'a> {
                 let head = convert::is_sha(&id).then_some(Head::Commit { branch: display_id, id });
                 head.ok_or_else(|| self.no_id("branches/default"))
             }
-            Ok(_) => Ok(Head::Empty),
-            Err(error) if error.refusal() == Some(Refusal::NoDefaultBranch) => Ok(Head::NoDefaultBranch),
+            Ok(_) => Ok(Head::Nowhere(RepositoryState::Empty)),
+            Err(error) if error.refusal() == Some(Refusal::NoDefaultBranch) => {
+                Ok(Head::Nowhere(RepositoryState::NoDefaultBranch))
+            }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the walk that was begun brought not one page in the last run and in this one: Bitbucket may never answer
+    /// for its target again, but for a newer one.
+    fn is_stuck(&self, failure: &Failure) -> bool {
+        let failed = matches!(self.repository.state, RepositoryState::Failed(_));
+        failed && failure.is_on_the_way() && self.position == self.repository.position
     }
 
     /// Walks to the target, or to where the head has moved if the target is gone.
@@ -119,8 +134,10 @@ impl<'a> Walk<'a> {
                     moves -= 1;
                     let (name, id) = match self.head().await? {
                         Head::Commit { branch, id } => (branch, id),
-                        Head::Empty => return Ok(Walked::Headless(RepositoryState::Empty)),
-                        Head::NoDefaultBranch => return Ok(Walked::Headless(RepositoryState::NoDefaultBranch)),
+                        Head::Nowhere(state) => {
+                            self.abandon().await?;
+                            return Ok(Walked::Headless(state));
+                        }
                     };
                     if id == target {
                         // The end is there, so it is the beginning that has gone: read back until the stored
@@ -136,7 +153,7 @@ impl<'a> Walk<'a> {
                 }
                 Ok(Reached::Vanished) => return Err(Failure::IncompleteListing),
                 Err(Failure::IncompleteListing) => {
-                    self.rewind().await?;
+                    self.abandon().await?;
                     if !std::mem::take(&mut again) {
                         return Err(Failure::IncompleteListing);
                     }
@@ -221,11 +238,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Gives up what the walk under way has stored: some of it was wrong, or another repository's.
-    async fn rewind(&mut self) -> Result<(), Failure> {
+    /// Gives up the walk under way, with what it has stored.
+    async fn abandon(&mut self) -> Result<(), Failure> {
         let (destination, position) = (self.context.destination, self.position.clone());
         let Stored { position, removed, .. } =
-            destination.rewind(self.repository.id, position).await.map_err(store_failure)?;
+            destination.abandon(self.repository.id, position).await.map_err(store_failure)?;
         self.removed += removed;
         self.position = position;
         Ok(())
@@ -240,7 +257,7 @@ impl<'a> Walk<'a> {
         if self.confirmed {
             return Ok(());
         }
-        self.rewind().await?;
+        self.abandon().await?;
         Err(Failure::Replaced)
     }
 

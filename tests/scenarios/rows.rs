@@ -135,7 +135,7 @@ async fn a_position_that_another_process_has_left_is_refused(on: Kind) {
     let again = database.store(&start, page('3', None, "3<2", Next::Page(1))).await;
     assert_eq!(again, Err(StoreError::Superseded));
     database.stored(&first, page('3', None, "2", last(false))).await;
-    assert_eq!(database.destination.rewind(REPOSITORY, first).await, Err(StoreError::Superseded));
+    assert_eq!(database.destination.abandon(REPOSITORY, first).await, Err(StoreError::Superseded));
 }
 
 async fn a_missing_parent_or_target_is_an_incomplete_listing_and_changes_nothing(on: Kind) {
@@ -193,17 +193,17 @@ async fn a_walk_that_is_given_up_leaves_the_complete_set(on: Kind) {
     assert_eq!(database.commits().await, "89b");
 }
 
-async fn a_rewind_forgets_the_walk_and_nothing_else(on: Kind) {
+async fn a_walk_that_is_abandoned_takes_its_rows_along_and_nothing_else(on: Kind) {
     let database = Database::open(on).await;
     let head = database.stored(&Position::default(), page('2', None, "2<1 1", last(false))).await;
     // A wrong answer gives a commit another one's parent.
     let begun = database.stored(&head, page('4', Some('2'), "4<1", Next::Page(1))).await;
-    let rewound = database.destination.rewind(REPOSITORY, begun).await.unwrap();
-    let next = |stored: &Stored| stored.position.walk.as_ref().unwrap().next_start;
-    assert_eq!((next(&rewound), rewound.removed, database.commits().await.as_str()), (0, 1, "12"));
-    let head = database.stored(&rewound.position, page('4', Some('2'), "4<3 3<2", last(false))).await;
+    let abandoned = database.destination.abandon(REPOSITORY, begun).await.unwrap();
+    assert_eq!((&abandoned.position, abandoned.removed, database.commits().await.as_str()), (&head, 1, "12"));
+    assert_eq!(database.repository().await.position, head);
+    let head = database.stored(&head, page('4', Some('2'), "4<3 3<2", last(false))).await;
     assert_eq!((&head, database.commits().await.as_str()), (&complete('4'), "1234"));
-    let nothing = database.destination.rewind(REPOSITORY, head.clone()).await.unwrap();
+    let nothing = database.destination.abandon(REPOSITORY, head.clone()).await.unwrap();
     assert_eq!((nothing.position, nothing.removed), (head, 0));
 }
 
@@ -252,7 +252,7 @@ on_both! {
     a_listed_commit_that_the_target_does_not_reach_is_a_wrong_listing_and_changes_nothing,
     growth_needs_no_sweep_and_a_rewrite_needs_a_word,
     a_walk_that_is_given_up_leaves_the_complete_set,
-    a_rewind_forgets_the_walk_and_nothing_else,
+    a_walk_that_is_abandoned_takes_its_rows_along_and_nothing_else,
     a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over,
     a_mark_is_seen_and_taken_back,
 }

@@ -1,5 +1,6 @@
 //! After every run the stored commits are `git rev-list` of the default branch.
 
+mod begun;
 mod census;
 mod identity;
 mod listing;
@@ -8,7 +9,7 @@ mod wrong;
 
 use bitbucket_connector::sync::Summary;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
-use bitbucket_simulator::{Action, Command, Fault, Hold, Order, Refusal, histories};
+use bitbucket_simulator::{Action, Command, Fault, Hold, Order, histories};
 
 use crate::support::database::{Kind, on_both};
 use crate::support::sync::{Bench, text};
@@ -164,53 +165,6 @@ async fn each_head_that_removes_commits_is_confirmed(on: Kind) {
     assert_eq!(bench.trace(), "list head page@0 head who page@0 page@100 head page@0 who");
 }
 
-async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint(on: Kind) {
-    let (bench, git) = linear(on, 450).await;
-    let fault = Fault::on_path("/commits", Action::Refuse(Refusal::Internal { message: "no".to_owned() })).after(2);
-    let id = bench.simulator.faults().push(fault);
-    let summary = bench.run().await.unwrap();
-    assert_eq!(summary.failed[0].1, "ServerError");
-    assert_eq!(bench.stored("PLAT/api").await.len(), 200);
-    bench.simulator.faults().remove(id);
-    // A push meanwhile changes nothing: the walk goes to its own target first, and then on.
-    git.grow("main", 3).unwrap();
-    bench.requests();
-    assert_eq!(counts(&bench.synced().await), (253, 0, 453));
-    bench.assert_equal("PLAT/api", &git, "main").await;
-    assert_eq!(bench.trace(), "list page@200 page@300 page@400 head page@0");
-}
-
-async fn a_walk_whose_target_and_branch_have_gone_is_no_sync(on: Kind) {
-    let (bench, git) = linear(on, 5).await;
-    bench.simulator.configure(|settings| settings.caps.commits = 2);
-    // The head moves during the first walk, and during the second one branch and target go.
-    let hold = Hold::new();
-    bench.simulator.faults().push(Fault::on_path("/commits", Action::Hold(hold.clone())).after(2));
-    let ids = git.rev_list(&["main"]).unwrap();
-    let meanwhile = async {
-        hold.wait_for(1).await;
-        git.grow("main", 5).unwrap();
-        hold.release_one();
-        hold.wait_for(2).await;
-        hold.release_one();
-        hold.wait_for(3).await;
-        git.set_branch("kept", &ids[0]).unwrap();
-        git.delete_branch("main").unwrap();
-        git.prune().unwrap();
-        hold.release();
-    };
-    let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
-    assert_eq!((summary.synced, summary.empty), (0, 1));
-    assert_eq!(bench.trace(), "list head who page@0 page@2 page@4 head page@0 page@2 head");
-    // The walk is still under way: one request, and the complete set stays below it.
-    assert_eq!(bench.synced().await.empty, 1);
-    assert_eq!(bench.trace(), "list page@2 head");
-    git.set_branch("main", &ids[2]).unwrap();
-    assert_eq!(counts(&bench.synced().await), (0, 4, 3));
-    assert_eq!(bench.trace(), "list page@2 head page@0 who head");
-    bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
 async fn empty_repositories_and_missing_branches_are_no_failures(on: Kind) {
     let (bench, git) = linear(on, 3).await;
     bench.simulator.apply(Command::AddRepository(empty("PLAT/empty"))).unwrap();
@@ -274,8 +228,6 @@ on_both! {
     a_base_that_the_server_has_forgotten_is_walked_around,
     a_bad_request_is_a_missing_commit_only_where_commits_are_asked_for,
     each_head_that_removes_commits_is_confirmed,
-    a_walk_that_was_stopped_goes_on_at_its_checkpoint,
-    a_walk_whose_target_and_branch_have_gone_is_no_sync,
     empty_repositories_and_missing_branches_are_no_failures,
     a_branch_that_is_renamed_is_one_small_write,
     two_runs_at_once_store_no_mixture,

@@ -34,28 +34,28 @@ impl Postgres {
         .await
     }
 
-    pub(in crate::destination) async fn rewind(
+    pub(in crate::destination) async fn abandon(
         &self,
         repository: i64,
         expected: Position,
     ) -> Result<Stored, StoreError> {
         self.transaction(move |tx| {
             let expected = expected.clone();
-            async move { rewind(tx, repository, expected).await }.boxed()
+            async move { abandon(tx, repository, expected).await }.boxed()
         })
         .await
     }
 }
 
-async fn rewind(tx: &Tx<'_>, repository: i64, mut expected: Position) -> Result<Stored, StoreError> {
+async fn abandon(tx: &Tx<'_>, repository: i64, expected: Position) -> Result<Stored, StoreError> {
     compare(tx, repository, &expected).await?;
+    let Position { head, walk } = expected;
     let mut removed = 0;
-    if let Some(walk) = &mut expected.walk {
-        removed = finish::clear_walk(tx, repository, walk).await?;
-        (walk.next_start, walk.closed_id) = (0, walk.after_id);
-        write_checkpoint(tx, repository, walk, difference(0, removed)).await?;
+    if let Some(walk) = walk {
+        removed = finish::clear_walk(tx, repository, &walk).await?;
+        write_checkpoint(tx, repository, None, difference(0, removed)).await?;
     }
-    Ok(Stored { position: expected, added: 0, removed })
+    Ok(Stored { position: Position { head, walk: None }, added: 0, removed })
 }
 
 /// Refuses to go on where another process has moved the repository.
@@ -93,7 +93,7 @@ async fn store(
         Next::Page(start) | Next::PageUnlessClosed(start, _) => {
             walk.next_start = *start;
             walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
-            write_checkpoint(tx, repository, &walk, difference(added, removed)).await?;
+            write_checkpoint(tx, repository, Some(&walk), difference(added, removed)).await?;
             return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
         }
     };
@@ -112,15 +112,16 @@ async fn begin(tx: &Tx<'_>, page: &Page) -> Result<Checkpoint, Error> {
     Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
 }
 
-async fn write_checkpoint(tx: &Tx<'_>, repository: i64, walk: &Checkpoint, more: i64) -> Result<(), Error> {
+async fn write_checkpoint(tx: &Tx<'_>, repository: i64, walk: Option<&Checkpoint>, more: i64) -> Result<(), Error> {
     let sql = "
         UPDATE bitbucket_server_repositories
         SET walk_target = $2, walk_since = $3, walk_after_id = $4, walk_closed_id = $5,
             default_branch_commits_page_start = $6, commits = commits + $7
         WHERE id = $1";
-    let start = walk.next_start.cast_signed();
-    let Checkpoint { target, since, after_id, closed_id, .. } = walk;
-    tx.execute(sql, &[&repository, target, since, after_id, closed_id, &start, &more]).await?;
+    let (target, since) = (walk.map(|walk| &walk.target), walk.and_then(|walk| walk.since.as_ref()));
+    let (after_id, closed_id) = (walk.map(|walk| walk.after_id), walk.map(|walk| walk.closed_id));
+    let start = walk.map(|walk| walk.next_start.cast_signed());
+    tx.execute(sql, &[&repository, &target, &since, &after_id, &closed_id, &start, &more]).await?;
     Ok(())
 }
 

@@ -21,20 +21,20 @@ impl Sqlite {
         self.transaction(move |tx| store(tx, scope, repository, expected, &page)).await
     }
 
-    pub(in crate::destination) async fn rewind(
+    pub(in crate::destination) async fn abandon(
         &self,
         repository: i64,
-        mut expected: Position,
+        expected: Position,
     ) -> Result<Stored, StoreError> {
         self.transaction(move |tx| {
             compare(tx, repository, &expected)?;
+            let Position { head, walk } = expected;
             let mut removed = 0;
-            if let Some(walk) = &mut expected.walk {
-                removed = finish::clear_walk(tx, repository, walk)?;
-                (walk.next_start, walk.closed_id) = (0, walk.after_id);
-                write_checkpoint(tx, repository, walk, difference(0, removed))?;
+            if let Some(walk) = walk {
+                removed = finish::clear_walk(tx, repository, &walk)?;
+                write_checkpoint(tx, repository, None, difference(0, removed))?;
             }
-            Ok(Stored { position: expected, added: 0, removed })
+            Ok(Stored { position: Position { head, walk: None }, added: 0, removed })
         })
         .await
     }
@@ -75,7 +75,7 @@ fn store(
         Next::Page(start) | Next::PageUnlessClosed(start, _) => {
             walk.next_start = *start;
             walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
-            write_checkpoint(tx, repository, &walk, difference(added, removed))?;
+            write_checkpoint(tx, repository, Some(&walk), difference(added, removed))?;
             return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
         }
     };
@@ -92,7 +92,12 @@ fn begin(tx: &Transaction<'_>, page: &Page) -> rusqlite::Result<Checkpoint> {
     Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
 }
 
-fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint, more: i64) -> rusqlite::Result<()> {
+fn write_checkpoint(
+    tx: &Transaction<'_>,
+    repository: i64,
+    walk: Option<&Checkpoint>,
+    more: i64,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
          SET walk_target = ?2, walk_since = ?3, walk_after_id = ?4, walk_closed_id = ?5,
@@ -101,11 +106,11 @@ fn write_checkpoint(tx: &Transaction<'_>, repository: i64, walk: &Checkpoint, mo
     )?
     .execute(params![
         repository,
-        walk.target,
-        walk.since,
-        walk.after_id,
-        walk.closed_id,
-        walk.next_start.cast_signed(),
+        walk.map(|walk| &walk.target),
+        walk.and_then(|walk| walk.since.as_ref()),
+        walk.map(|walk| walk.after_id),
+        walk.map(|walk| walk.closed_id),
+        walk.map(|walk| walk.next_start.cast_signed()),
         more
     ])?;
     Ok(())

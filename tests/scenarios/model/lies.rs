@@ -104,5 +104,5 @@ pub fn listing(dice: &mut Dice) -> Trouble {
     };
     let fault = Fault::new(Action::EditJson(edits)).matches(Matches::PathEndsWith("/1.0/repos".to_owned()));
     let times = dice.pick([Some(1), None]).flatten();
-    Trouble { ends, ..Trouble::new(Fault { times, ..fault }) }
+    Trouble { unlists: true, ends, ..Trouble::new(Fault { times, ..fault }) }
 }

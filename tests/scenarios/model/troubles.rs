@@ -21,6 +21,8 @@ pub struct Trouble {
     pub reasons: &'static [&'static str],
     /// Whether Bitbucket itself says that a repository is not for this account, or not there.
     pub denies: bool,
+    /// Whether the list of repositories may lack some.
+    pub unlists: bool,
     /// What may end the run.
     pub ends: &'static [&'static str],
     /// Whether the pages of commits are not what git says.
@@ -33,8 +35,8 @@ pub struct Trouble {
 
 impl Trouble {
     pub fn new(fault: Fault) -> Self {
-        let (passes, denies, lies, invents) = (false, false, false, false);
-        Self { fault, passes, only: None, reasons: &[], denies, ends: &[], lies, invents, head: None }
+        let (passes, denies, unlists, lies, invents) = (false, false, false, false, false);
+        Self { fault, passes, only: None, reasons: &[], denies, unlists, ends: &[], lies, invents, head: None }
     }
 
     pub fn explains(&self, path: &str, reason: &str, message: &str) -> bool {
@@ -47,7 +49,9 @@ impl Trouble {
     pub fn hides(&self, world: &World, report: &Report, path: &str) -> bool {
         let now = report.after.repositories.iter().filter(|row| row.path == path);
         let mut now = now.filter_map(|row| world.by_id(row.source)).map(|repository| world.path(repository));
-        self.denies && (self.only.as_deref() == Some(path) || now.any(|now| self.only.as_ref() == Some(&now)))
+        // Where it is, only the list could tell, if another one has its name.
+        (self.unlists && now.clone().any(|now| now != path))
+            || (self.denies && (self.only.as_deref() == Some(path) || now.any(|now| self.only.as_ref() == Some(&now))))
     }
 
     /// Whether no run may show any of them: a request is tried four times, and a list is read twice.
@@ -171,6 +175,10 @@ fn somebody_else(dice: &mut Dice) -> Trouble {
             return Trouble { passes: true, ..Trouble::new(fault.times(1)) };
         }
     };
-    let fault = Fault::new(action).matches(kind(dice)).after(u32::try_from(dice.below(8)).unwrap());
-    Trouble { ends: &["Identity"], ..Trouble::new(fault) }
+    let matches = kind(dice);
+    // Who is refused what anybody may ask has not met a Bitbucket: that is no word of the account.
+    let ends: &[&str] =
+        if matches!(matches, Matches::Any) { &["Identity", "Listing", "Outage"] } else { &["Identity"] };
+    let fault = Fault::new(action).matches(matches).after(u32::try_from(dice.below(8)).unwrap());
+    Trouble { ends, ..Trouble::new(fault) }
 }

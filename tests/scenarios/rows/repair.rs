@@ -37,8 +37,8 @@ async fn a_row_that_is_closed_is_not_looked_at_again(on: Kind) {
     assert_eq!(closed(&walk), before_row_of("4").await, "9, 8 and 7 are closed for good");
     assert_eq!(database.repository().await.position, walk);
     // Read again from the first page, nothing is known to be closed.
-    let rewound = database.destination.rewind(super::REPOSITORY, walk).await.unwrap().position;
-    let walk = database.stored(&rewound, page('9', None, "9<84 8<7", unless_closed(2))).await;
+    let abandoned = database.destination.abandon(super::REPOSITORY, walk).await.unwrap().position;
+    let walk = database.stored(&abandoned, page('9', None, "9<84 8<7", unless_closed(2))).await;
     assert_eq!(closed(&walk), before_row_of("9").await);
     let walk = database.stored(&walk, page('9', None, "7<2 4<5", unless_closed(4))).await;
     assert_eq!(database.stored(&walk, page('9', None, "5<1", unless_closed(5))).await, complete('9'));

@@ -126,7 +126,7 @@ async fn what_another_repository_has_answered_is_given_up(on: Kind) {
         .push(Fault::new(set("/id", json!(4711))).matches(Matches::PathEndsWith("/api".to_owned())));
     let failed = bench.run().await.unwrap().failed;
     assert_eq!(failed[0].1, "Replaced");
-    assert_eq!(bench.trace(), "list head page@0 page@3 who list page@0 page@3 who");
+    assert_eq!(bench.trace(), "list head page@0 page@3 who list head page@0 page@3 who");
     assert_eq!(bench.stored("PLAT/api").await, before);
     bench.simulator.faults().clear();
     bench.simulator.set_path("PLAT/api", git.path()).unwrap();

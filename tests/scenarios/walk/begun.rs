@@ -1,0 +1,85 @@
+//! Walks that an earlier run has begun.
+
+use bitbucket_simulator::{Action, Fault, Hold, Matches, Refusal};
+
+use super::{counts, linear};
+use crate::support::database::{Kind, on_both};
+
+fn broken() -> Action {
+    Action::Refuse(Refusal::Internal { message: "no".to_owned() })
+}
+
+async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint(on: Kind) {
+    let (bench, git) = linear(on, 450).await;
+    let fault = Fault::on_path("/commits", broken()).after(2);
+    let id = bench.simulator.faults().push(fault);
+    let summary = bench.run().await.unwrap();
+    assert_eq!(summary.failed[0].1, "ServerError");
+    assert_eq!(bench.stored("PLAT/api").await.len(), 200);
+    bench.simulator.faults().remove(id);
+    // A push meanwhile changes nothing: the walk goes to its own target first, and then on.
+    git.grow("main", 3).unwrap();
+    bench.requests();
+    assert_eq!(counts(&bench.synced().await), (253, 0, 453));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    assert_eq!(bench.trace(), "list page@200 page@300 page@400 head page@0");
+}
+
+async fn a_walk_whose_target_and_branch_have_gone_is_given_up(on: Kind) {
+    let (bench, git) = linear(on, 5).await;
+    bench.simulator.configure(|settings| settings.caps.commits = 2);
+    // The head moves during the first walk, and during the second one branch and target go.
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::on_path("/commits", Action::Hold(hold.clone())).after(2));
+    let ids = git.rev_list(&["main"]).unwrap();
+    let meanwhile = async {
+        hold.wait_for(1).await;
+        git.grow("main", 5).unwrap();
+        hold.release_one();
+        hold.wait_for(2).await;
+        hold.release_one();
+        hold.wait_for(3).await;
+        git.set_branch("kept", &ids[0]).unwrap();
+        git.delete_branch("main").unwrap();
+        git.prune().unwrap();
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
+    assert_eq!((summary.synced, summary.empty), (0, 1));
+    assert_eq!(bench.trace(), "list head who page@0 page@2 page@4 head page@0 page@2 head");
+    // The walk is given up with its rows, and the complete set stays.
+    assert_eq!(bench.stored("PLAT/api").await.len(), 5);
+    assert_eq!(bench.synced().await.empty, 1);
+    assert_eq!(bench.trace(), "list head");
+    git.set_branch("main", &ids[2]).unwrap();
+    assert_eq!(counts(&bench.synced().await), (0, 2, 3));
+    assert_eq!(bench.trace(), "list head page@0 who");
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+/// Bitbucket cannot list one commit's history beyond its first page, whenever it is asked.
+async fn a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one(on: Kind) {
+    let (bench, git) = linear(on, 250).await;
+    let target = git.rev_list(&["main"]).unwrap()[0].clone();
+    let beyond = [format!("until={target}"), "start=100".to_owned()].map(Matches::QueryContains).to_vec();
+    bench.simulator.faults().push(Fault::new(broken()).matches(Matches::All(beyond)));
+    let failed =
+        async || bench.run().await.unwrap().failed.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>();
+    assert_eq!(failed().await, ["ServerError"]);
+    bench.requests();
+    // What is stored of it is kept for the next run, and its head is looked at only when that has brought nothing.
+    assert_eq!(failed().await, ["ServerError"]);
+    assert_eq!(bench.trace(), "list page@100 page@100 page@100 page@100 head page@100 page@100 page@100 page@100 head");
+    assert_eq!(bench.stored("PLAT/api").await.len(), 100);
+    git.grow("main", 3).unwrap();
+    let summary = bench.synced().await;
+    assert_eq!((summary.added, summary.commits), (253, 253));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    assert_eq!(bench.trace(), "list page@100 page@100 page@100 page@100 head who page@0 page@100 page@200 head");
+}
+
+on_both! {
+    a_walk_that_was_stopped_goes_on_at_its_checkpoint,
+    a_walk_whose_target_and_branch_have_gone_is_given_up,
+    a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one,
+}
