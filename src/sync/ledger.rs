@@ -54,6 +54,11 @@ impl Ledger {
         selected.into_iter().filter(open).collect()
     }
 
+    /// Whether there is a word of it.
+    pub fn knows(&self, source_id: i64) -> bool {
+        self.entries.contains_key(&source_id)
+    }
+
     /// Whether an earlier listing of the run lacked it, and nothing was settled.
     pub fn misses(&self, source_id: i64) -> bool {
         self.entries.get(&source_id).is_some_and(|one| !one.found && is_open(one))

@@ -5,6 +5,7 @@ mod census;
 mod convert;
 mod discover;
 mod failure;
+mod fetch;
 mod filter;
 #[cfg(test)]
 mod filter_properties;

@@ -17,8 +17,8 @@ impl Progress {
         (read(&self.done), read(&self.total), read(&self.commits))
     }
 
-    pub(super) fn begin(&self, repositories: usize) {
-        self.total.store(repositories as u64, Ordering::Relaxed);
+    pub(super) fn expect(&self, repositories: usize) {
+        self.total.fetch_add(repositories as u64, Ordering::Relaxed);
     }
 
     pub(super) fn stored(&self, commits: u64) {

@@ -72,7 +72,7 @@ impl Run {
         let census = self.census(None).await?;
         let scope = census.scope;
         let selected = ledger.list(census);
-        self.progress.begin(selected.len());
+        self.progress.expect(selected.len());
         self.visit_all(scope, selected, &mut ledger).await?;
         if ledger.is_open() {
             // Some have moved meanwhile, and others may have been made.
@@ -82,6 +82,7 @@ impl Run {
             } else {
                 ledger.again(self.destination.repositories(scope).await?)
             };
+            self.progress.expect(again.iter().filter(|known| !ledger.knows(known.source_id)).count());
             info!(repositories = again.len(), "another try");
             self.visit_all(scope, again, &mut ledger).await?;
         }

@@ -2,11 +2,12 @@
 
 use super::convert;
 use super::failure::{Failure, RunError};
+use super::fetch::{Fetch, Fetched, no_id};
 use super::plan::{Head, Step, plan};
 use super::progress::Progress;
-use crate::bitbucket::{Client, Error, Fault, PAGE_LIMIT, Range, Refusal, model};
+use crate::bitbucket::{Client, Range, Refusal, model};
 use crate::destination::{
-    Commit, Destination, Last, Next, Page, Position, RepositoryState, Scope, StoreError, Stored, StoredRepository,
+    Destination, Last, Next, Page, Position, RepositoryState, Scope, StoreError, Stored, StoredRepository,
 };
 
 /// What a walk needs beside the repository.
@@ -22,6 +23,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Walk<'a> {
     context: Context<'a>,
     repository: &'a StoredRepository,
+    fetch: Fetch<'a>,
     position: Position,
     /// Whether Bitbucket has said, since the head was last read, that the name still means this repository.
     confirmed: bool,
@@ -49,10 +51,11 @@ enum Reached {
 }
 
 impl<'a> Walk<'a> {
-    pub const fn new(context: Context<'a>, repository: &'a StoredRepository) -> Self {
+    pub fn new(context: Context<'a>, repository: &'a StoredRepository) -> Self {
         Self {
             context,
             repository,
+            fetch: Fetch::new(context.client, (&repository.project, &repository.slug)),
             position: Position { head: None, walk: None },
             confirmed: false,
             added: 0,
@@ -105,7 +108,7 @@ impl<'a> Walk<'a> {
         match client.default_branch(project, slug).await {
             Ok(Some(model::Branch { display_id, latest_commit: Some(id) })) if !id.is_empty() => {
                 let head = convert::is_sha(&id).then_some(Head::Commit { branch: display_id, id });
-                head.ok_or_else(|| self.no_id("branches/default"))
+                head.ok_or_else(|| no_id("branches/default", self.path()))
             }
             Ok(_) => Ok(Head::Nowhere(RepositoryState::Empty)),
             Err(error) if error.refusal() == Some(Refusal::NoDefaultBranch) => {
@@ -174,28 +177,15 @@ impl<'a> Walk<'a> {
         }
         let repairs = since.is_none() && self.position.head.is_some();
         loop {
-            let range = Range { until: target, since };
-            let (client, path) = (self.context.client, self.path());
-            // Servers cap a page of commits at 100 unless an admin changed it; one that allows more gives more.
-            let page = match client.commits(path, range, start, PAGE_LIMIT).await {
-                Ok(page) => page,
-                Err(error) if matches!(error.refusal(), Some(Refusal::NoSuchCommit | Refusal::BadRequest)) => {
-                    return Ok(Reached::Vanished);
-                }
-                Err(error) => return Err(error.into()),
+            let Fetched::Page(commits, next) = self.fetch.page(Range { until: target, since }, start).await? else {
+                return Ok(Reached::Vanished);
             };
             let last = Last { branch: branch.clone(), confirmed: self.confirmed };
-            // A start that no list can have would not come back from the database as it was stored.
-            let next = match page.next_page_start.filter(|next| i64::try_from(*next).is_ok()) {
-                _ if page.is_last_page => Next::Last(last),
-                Some(next) if next > start && repairs => Next::PageUnlessClosed(next, last),
-                Some(next) if next > start => Next::Page(next),
-                _ => return Err(Failure::IncompleteListing),
+            let next = match next {
+                None => Next::Last(last),
+                Some(next) if repairs => Next::PageUnlessClosed(next, last),
+                Some(next) => Next::Page(next),
             };
-            let commits = self.commits(page.values)?;
-            if start == 0 && commits.first().is_some_and(|first| first.sha != target) {
-                return Err(Failure::IncompleteListing);
-            }
             let page = Page { target: target.to_owned(), since: since.map(str::to_owned), commits, next };
             let stored = self.store(page).await?;
             self.added += stored.added;
@@ -208,18 +198,6 @@ impl<'a> Walk<'a> {
             }
             several = true;
         }
-    }
-
-    fn commits(&self, values: Vec<model::Commit>) -> Result<Vec<Commit>, Failure> {
-        let base = self.context.client.base();
-        let commits = values.into_iter().map(|commit| convert::commit(base, commit)).collect::<Option<_>>();
-        commits.ok_or_else(|| self.no_id("commits"))
-    }
-
-    fn no_id(&self, of: &str) -> Failure {
-        let (project, slug) = self.path();
-        let fault = Fault::Unexpected { status: 200, what: "a commit id that is not one of git's" };
-        Failure::Bitbucket(Error::Transport { request: format!("GET {of} of {project}/{slug}"), fault })
     }
 
     /// Stores a page. Where commits would be removed, the repository is first asked who it is.

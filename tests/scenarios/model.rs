@@ -56,13 +56,11 @@ fn steps() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "what it expects of a second listing, and of a server that refuses what anybody may ask, is not settled yet"]
 async fn whatever_happens_the_sets_in_sqlite_are_git_s() {
     Box::pin(sequences(|seed, count| sequence(Kind::Sqlite, seed, count), steps())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "what it expects of a second listing, and of a server that refuses what anybody may ask, is not settled yet"]
 async fn whatever_happens_the_sets_in_postgresql_are_git_s() {
     Box::pin(sequences(|seed, count| sequence(Kind::Postgres, seed, count), steps() / 3)).await;
 }

@@ -86,7 +86,12 @@ impl Bench {
     /// The same for another connection.
     pub async fn run_of(&self, key: ConnectionKey) -> Result<Summary, RunError> {
         let run = Run { key, ..self.prepare(4).await };
-        super::within("the run", run.run()).await
+        let result = super::within("the run", run.run()).await;
+        if result.is_ok() {
+            let (done, all, _) = run.progress.read();
+            assert_eq!(done, all, "a run that has ended has done all that it has told of");
+        }
+        result
     }
 
     /// A run in which every repository is synced.

@@ -2,7 +2,7 @@
 
 use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::git::GitRepository;
-use bitbucket_simulator::{Action, Fault, JsonEdit, Matches};
+use bitbucket_simulator::{Action, Fault, JsonEdit, Matches, Seen};
 use serde_json::{Value, json};
 
 use super::{counts, linear};
@@ -134,6 +134,23 @@ async fn what_another_repository_has_answered_is_given_up(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+async fn a_page_that_is_too_large_is_asked_for_in_parts(on: Kind) {
+    let (bench, git) = linear(on, 120).await;
+    let too_large = |limit: &str| {
+        let matches = ["until=", limit].map(|part| Matches::QueryContains(part.to_owned())).to_vec();
+        Fault::new(Action::Flood(65 << 20)).matches(Matches::All(matches))
+    };
+    bench.simulator.faults().push(too_large("limit=1000"));
+    bench.simulator.faults().push(too_large("limit=50").after(1).times(1));
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let commits = bench.requests().into_iter().filter(|seen| seen.path.ends_with("/commits"));
+    let range = |seen: &Seen| format!("{}@{}", seen.parameter("limit").unwrap(), seen.parameter("start").unwrap());
+    let asked: Vec<_> = commits.map(|seen| range(&seen)).collect();
+    assert_eq!(asked[..5], ["1000@0", "50@0", "50@50", "2@50", "2@52"]);
+    assert_eq!(asked.len(), 3 + 35);
+}
+
 async fn a_listing_without_an_end_ends_the_run(on: Kind) {
     let (bench, _git) = linear(on, 3).await;
     let endless = Action::EditJson(vec![JsonEdit::Set("/isLastPage".to_owned(), json!(false))]);
@@ -151,5 +168,6 @@ on_both! {
     a_next_page_where_no_list_can_be_is_not_asked_for,
     a_head_that_is_no_id_does_not_mean_that_there_are_no_commits,
     what_another_repository_has_answered_is_given_up,
+    a_page_that_is_too_large_is_asked_for_in_parts,
     a_listing_without_an_end_ends_the_run,
 }
