@@ -62,12 +62,17 @@ async fn whatever_happens_the_sets_in_sqlite_are_git_s() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_the_sets_in_postgresql_are_git_s() {
-    Box::pin(sequences(|seed, count| sequence(Kind::Postgres, seed, count), steps() / 3)).await;
+    Box::pin(sequences(|seed, count| sequence(Kind::Postgres, seed, count), steps() / 2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_inside_any_transaction_leaves_whole_sets() {
+async fn kill_9_inside_any_transaction_leaves_whole_sets_in_sqlite() {
     Box::pin(sequences(|seed, count| killed(Kind::Sqlite, seed, count), steps() / STEPS_A_KILL)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_inside_any_transaction_leaves_whole_sets_in_postgresql() {
+    Box::pin(sequences(|seed, count| killed(Kind::Postgres, seed, count), steps() / STEPS_A_KILL)).await;
 }
 
 /// Plays sequences, or the one that MODEL_SEED names, until they have counted far enough.

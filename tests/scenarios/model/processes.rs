@@ -29,7 +29,7 @@ impl End {
         let most = dice.one_of(&[15, 60, 200]);
         match dice.below(8) {
             0..=2 => Self::AtRequest(dice.between(1, 12)),
-            3 => Self::AtWrite(Injury::Full(dice.between(1, most))),
+            3 => Self::AtWrite(Injury::Refused(dice.between(1, most))),
             _ => Self::AtWrite(Injury::Killed(dice.between(1, most))),
         }
     }
@@ -81,7 +81,7 @@ pub async fn play(world: &mut World, dice: &mut Dice, end: End, log: &Log) -> (R
     let status = within("the process's end", child.wait()).await.unwrap();
     world.bench.simulator.faults().clear();
     let after = Rows::read(&world.bench.database).await;
-    // A process that ran to its end has judged what it did; 6 is a database that was full.
+    // A process that ran to its end has judged what it did; 6 is a database that could not be written to.
     assert!(matches!(status.code(), None | Some(0 | 4..=7)), "{status}");
     let (troubles, cut, nobody) = (Vec::new(), true, false);
     let report = Report { before, after, results, seen, troubles, meddled, cut, rival, nobody };

@@ -46,8 +46,8 @@ pub enum Database {
 pub enum Injury {
     /// kill -9
     Killed(usize),
-    /// The disk is full from then on.
-    Full(usize),
+    /// Its disk is full from the n-th write on, or its connections are cut.
+    Refused(usize),
 }
 
 impl Database {
@@ -122,14 +122,15 @@ impl Database {
     /// The words before a command that let it suffer so.
     pub fn injured(&self, injury: Injury) -> Vec<String> {
         // SQLite writes by pwrite64(2), which nothing else here uses; to PostgreSQL it is one of the ways of a socket, by
-        // which Bitbucket is asked too.
-        let calls = match self {
-            Self::Sqlite(_) => "pwrite64",
-            Self::Postgres(_) => "write,writev,sendto",
+        // which Bitbucket is asked too. write(2) wakes the process's own threads as well: there no error is to be had.
+        let (calls, error) = match (self, injury) {
+            (Self::Sqlite(_), _) => ("pwrite64", "ENOSPC"),
+            (Self::Postgres(_), Injury::Killed(_)) => ("write,writev,sendto", ""),
+            (Self::Postgres(_), Injury::Refused(_)) => ("writev,sendto", "ECONNRESET"),
         };
         let inject = match injury {
             Injury::Killed(write) => format!("inject={calls}:signal=SIGKILL:when={write}"),
-            Injury::Full(write) => format!("inject={calls}:error=ENOSPC:when={write}+"),
+            Injury::Refused(write) => format!("inject={calls}:error={error}:when={write}+"),
         };
         let trace = format!("trace={calls}");
         let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", "signal=none", "-e", &inject];
