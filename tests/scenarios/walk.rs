@@ -1,6 +1,7 @@
 //! After every run the stored commits are `git rev-list` of the default branch.
 
 mod begun;
+mod broken;
 mod census;
 mod identity;
 mod listing;

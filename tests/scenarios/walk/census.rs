@@ -1,9 +1,9 @@
 //! Which repositories there are: what a listing leaves out, what has gone, moved, or come again under its old name.
 
-use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::{Access, Action, Fault, Hold, JsonEdit, Matches, Moved, NewRepository, Refusal, histories};
 use serde_json::json;
 
+use super::broken::many;
 use super::linear;
 use crate::support::database::{Kind, on_both};
 use crate::support::sync::{Bench, text};
@@ -237,59 +237,6 @@ async fn what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for(on: Kind
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-/// A run over `count` repositories of one commit each, `broken` of which always answer with an error.
-async fn many(on: Kind, count: usize, broken: usize) -> Bench {
-    let bench = Bench::start(on, |builder, folder| {
-        histories::linear(folder.git("api"), 1).unwrap();
-        (0..count).fold(builder, |builder, number| builder.repository(&format!("PLAT/r{number:02}"), folder.git("api")))
-    })
-    .await;
-    for number in 0..broken {
-        let fault = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
-        bench.simulator.faults().push(Fault::on_path(&format!("/repos/r{number:02}/"), fault));
-    }
-    bench
-}
-
-async fn broken_repositories_never_stop_the_others(on: Kind) {
-    let bench = many(on, 24, 12).await;
-    let summary = bench.run().await.unwrap();
-    assert_eq!((summary.synced, summary.failed.len()), (12, 12));
-    assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "ServerError"));
-    // The listing, three for each good one, and two times four tries for each of the others.
-    assert_eq!(bench.requests().len(), 1 + 12 * 3 + 12 * 8);
-    assert_eq!(
-        bench.query("SELECT * FROM bitbucket_server_repositories WHERE failure IS NOT NULL").await.rows.len(),
-        12
-    );
-    bench.simulator.faults().clear();
-    assert_eq!(bench.synced().await.synced, 24);
-    assert_eq!(bench.requests().len(), 1 + 12 + 12 * 3);
-    assert_eq!(
-        bench.query("SELECT * FROM bitbucket_server_repositories WHERE failure IS NOT NULL").await.rows.len(),
-        0
-    );
-}
-
-async fn one_that_recovers_is_tried_again_before_the_run_ends(on: Kind) {
-    let bench = many(on, 3, 0).await;
-    let fault = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
-    bench.simulator.faults().push(Fault::on_path("/repos/r01/", fault).times(4));
-    assert_eq!(bench.synced().await.synced, 3);
-    assert_eq!(bench.requests().len(), 1 + 3 * 3 + 4);
-}
-
-async fn a_bitbucket_that_goes_down_ends_the_run_early(on: Kind) {
-    let bench = many(on, 60, 0).await;
-    let down = Action::Refuse(Refusal::NotRunning);
-    let id = bench.simulator.faults().push(Fault::new(down).after(12));
-    assert!(matches!(bench.run().await, Err(RunError::Outage(_))));
-    let asked = bench.requests().len();
-    assert!(asked < 100, "{asked} requests: the rest is not asked for in vain");
-    bench.simulator.faults().remove(id);
-    assert_eq!(bench.synced().await.synced, 60);
-}
-
 on_both! {
     a_listing_that_leaves_one_out_is_asked_about_it,
     one_that_nobody_can_tell_of_is_left_behind_with_its_rows,
@@ -303,7 +250,4 @@ on_both! {
     a_name_that_leads_to_another_repository_again_is_gone,
     one_that_has_moved_and_is_not_listed_is_found_where_it_is,
     what_the_filter_leaves_out_keeps_its_rows_and_is_not_asked_for,
-    broken_repositories_never_stop_the_others,
-    one_that_recovers_is_tried_again_before_the_run_ends,
-    a_bitbucket_that_goes_down_ends_the_run_early,
 }

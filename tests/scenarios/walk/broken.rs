@@ -1,0 +1,66 @@
+//! Broken repositories, and a Bitbucket that breaks as a whole.
+
+use bitbucket_connector::sync::RunError;
+use bitbucket_simulator::{Action, Fault, Refusal, histories};
+
+use crate::support::database::{Kind, on_both};
+use crate::support::sync::Bench;
+
+/// A run over `count` repositories of one commit each, `broken` of which always answer with an error.
+pub async fn many(on: Kind, count: usize, broken: usize) -> Bench {
+    let bench = Bench::start(on, |builder, folder| {
+        histories::linear(folder.git("api"), 1).unwrap();
+        (0..count).fold(builder, |builder, number| builder.repository(&format!("PLAT/r{number:02}"), folder.git("api")))
+    })
+    .await;
+    for number in 0..broken {
+        let fault = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
+        bench.simulator.faults().push(Fault::on_path(&format!("/repos/r{number:02}/"), fault));
+    }
+    bench
+}
+
+async fn broken_repositories_never_stop_the_others(on: Kind) {
+    let bench = many(on, 24, 12).await;
+    let summary = bench.run().await.unwrap();
+    assert_eq!((summary.synced, summary.failed.len()), (12, 12));
+    assert!(summary.failed.iter().all(|(_, reason, _)| *reason == "ServerError"));
+    // The listing, three for each good one, and two times four tries for each of the others.
+    assert_eq!(bench.requests().len(), 1 + 12 * 3 + 12 * 8);
+    assert_eq!(
+        bench.query("SELECT * FROM bitbucket_server_repositories WHERE failure IS NOT NULL").await.rows.len(),
+        12
+    );
+    bench.simulator.faults().clear();
+    assert_eq!(bench.synced().await.synced, 24);
+    assert_eq!(bench.requests().len(), 1 + 12 + 12 * 3);
+    assert_eq!(
+        bench.query("SELECT * FROM bitbucket_server_repositories WHERE failure IS NOT NULL").await.rows.len(),
+        0
+    );
+}
+
+async fn one_that_recovers_is_tried_again_before_the_run_ends(on: Kind) {
+    let bench = many(on, 3, 0).await;
+    let fault = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
+    bench.simulator.faults().push(Fault::on_path("/repos/r01/", fault).times(4));
+    assert_eq!(bench.synced().await.synced, 3);
+    assert_eq!(bench.requests().len(), 1 + 3 * 3 + 4);
+}
+
+async fn a_bitbucket_that_goes_down_ends_the_run_early(on: Kind) {
+    let bench = many(on, 60, 0).await;
+    let down = Action::Refuse(Refusal::NotRunning);
+    let id = bench.simulator.faults().push(Fault::new(down).after(11));
+    assert!(matches!(bench.prepare(1).await.run().await, Err(RunError::Outage(_))));
+    // Two repositories in a row, four tries for each; the rest is not asked for in vain.
+    assert_eq!(bench.trace(), format!("list{}{}", " head who page@0".repeat(3), " head".repeat(8)));
+    bench.simulator.faults().remove(id);
+    assert_eq!(bench.synced().await.synced, 60);
+}
+
+on_both! {
+    broken_repositories_never_stop_the_others,
+    one_that_recovers_is_tried_again_before_the_run_ends,
+    a_bitbucket_that_goes_down_ends_the_run_early,
+}
