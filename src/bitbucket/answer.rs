@@ -127,9 +127,16 @@ impl Answer {
             status => match self.refusal() {
                 Some(refusal) if status >= 400 => Some(Error::Refused { request: request.to_owned(), status, refusal }),
                 None if matches!(status, 401 | 403) => broken(Fault::Proxy(status)),
+                None if self.is_cut() => broken(Fault::Broken(status)),
                 _ => broken(self.unexpected("a page that is not Bitbucket's")),
             },
         }
+    }
+
+    /// Whether it is JSON of which the end is missing.
+    fn is_cut(&self) -> bool {
+        let read = serde_json::from_slice::<IgnoredAny>(&self.body);
+        self.json && !self.body.is_empty() && read.is_err_and(|error| error.is_eof())
     }
 
     fn unexpected(&self, what: &'static str) -> Fault {
@@ -267,6 +274,8 @@ mod tests {
         assert_eq!(outcome(&Answer { numbered: true, ..answer(401, None, "<html>") }), Err(Fault::Proxy(401)));
         assert!(matches!(outcome(&answer(404, None, "<html>")), Err(Fault::Unexpected { .. })));
         assert_eq!(outcome(&answer(200, None, r#"{"a":"#)), Err(Fault::Broken(200)));
+        assert_eq!(outcome(&answer(404, None, r#"{"errors":[{"#)), Err(Fault::Broken(404)));
+        assert_eq!(outcome(&answer(403, None, r#"{"errors":[{"#)), Err(Fault::Proxy(403)));
         let mut page = answer(200, None, "<html>");
         page.json = false;
         assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
