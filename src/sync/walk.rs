@@ -149,8 +149,6 @@ impl<'a> Walk<'a> {
                             return Err(Failure::IncompleteListing);
                         }
                         self.confirm().await?;
-                    } else {
-                        since = self.position.head.clone();
                     }
                     (target, branch) = (id, Some(name));
                 }
