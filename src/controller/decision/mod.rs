@@ -10,6 +10,8 @@ mod knowledge;
 mod knowledge_tests;
 mod learned;
 mod observe;
+#[cfg(test)]
+mod observe_tests;
 mod outage;
 mod outcome;
 mod schedule;
