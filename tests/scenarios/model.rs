@@ -152,16 +152,17 @@ impl Life {
             log.add(format!("  with {trouble:?}"));
         }
         let report = runs::play(&mut self.world, &mut self.dice, way, troubles, &log).await;
-        self.look(&report);
+        self.look(&report).await;
         self.step();
     }
 
-    fn look(&mut self, report: &Report) {
+    async fn look(&mut self, report: &Report) {
         self.witness.log.add(format!("  asked: {}", asked(&self.world)));
         for result in &report.results {
             self.witness.log.add(format!("  {result:?}"));
         }
         self.checker.check(&self.world, report);
+        self.world.bench.database.assert_counted().await;
         if report.is_quiet() {
             expect::assert_true(&self.world, report);
         }
@@ -227,7 +228,7 @@ async fn killed(on: Kind, seed: u64, count: Count) {
         let log = life.witness.log.clone();
         log.add(format!("a process {end:?}"));
         let (report, killed) = processes::play(&mut life.world, &mut life.dice, end, &log).await;
-        life.look(&report);
+        life.look(&report).await;
         count.fetch_add(usize::from(killed), Ordering::Relaxed);
     }
     Box::pin(life.end()).await;

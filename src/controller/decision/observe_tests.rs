@@ -23,7 +23,8 @@ struct Scene {
     inputs: Inputs,
     secret: RefusedSecret,
     proven: bool,
-    asking: Option<Option<Outcome>>,
+    /// A verification that has ended.
+    asking: Option<Outcome>,
     run: RunState,
     now: Instant,
 }
@@ -72,7 +73,7 @@ impl Scene {
             old: &self.status,
             requested_at: None,
             found: Ok(Found { inputs: &self.inputs, secret: &self.secret, proven: self.proven }),
-            asking: self.asking.clone().map(|outcome| Asking { outcome, requested_at: None }),
+            asking: self.asking.clone().map(|outcome| Asking { outcome: Some(outcome), requested_at: None }),
             run: self.run.clone(),
             now: self.now,
             clock: Timestamp::UNIX_EPOCH,
@@ -151,7 +152,7 @@ fn a_password_that_was_refused_is_asked_about_only_where_another_one_has_had_it_
 #[test]
 fn a_password_that_was_accepted_meanwhile_is_no_longer_wrong_for_a_fault() {
     let mut scene = refused();
-    scene.asking = Some(Some(fault()));
+    scene.asking = Some(fault());
     let mut known = knowledge();
     assert_eq!(scene.says(&mut known), "Kept", "it stays wrong");
     scene.proven = true;
