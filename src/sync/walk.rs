@@ -118,8 +118,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether the walk that was begun brought not one page in the last run and in this one: Bitbucket may never answer
-    /// for its target again, but for a newer one.
+    /// Whether the walk that was begun brought not one page since the last run has failed with it: Bitbucket may never
+    /// answer for its target again, but for a newer one. A page that is stored takes the failure back.
     fn is_stuck(&self, failure: &Failure) -> bool {
         let failed = matches!(self.repository.state, RepositoryState::Failed(_));
         failed && failure.is_on_the_way() && self.position == self.repository.position

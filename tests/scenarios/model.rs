@@ -162,7 +162,10 @@ impl Life {
             self.witness.log.add(format!("  {result:?}"));
         }
         self.checker.check(&self.world, report);
-        self.world.bench.database.assert_counted().await;
+        // A process that was killed early has made no tables.
+        if !report.after.repositories.is_empty() {
+            self.world.bench.database.assert_counted().await;
+        }
         if report.is_quiet() {
             expect::assert_true(&self.world, report);
         }

@@ -207,6 +207,43 @@ async fn a_walk_that_is_abandoned_takes_its_rows_along_and_nothing_else(on: Kind
     assert_eq!((nothing.position, nothing.removed), (head, 0));
 }
 
+async fn walks_of_several_repositories_are_kept_apart(on: Kind) {
+    let database = Database::open(on).await;
+    let mut other = listing("s");
+    other.repository.source_id = 12;
+    database.destination.record(database.scope, vec![listing("r"), other], vec![]).await.unwrap();
+    let second = async |position: &Position, page| {
+        database.destination.store(database.scope, REPOSITORY + 1, position.clone(), page).await.unwrap().position
+    };
+    let one = database.stored(&Position::default(), page('3', None, "3<2", Next::Page(1))).await;
+    let two = second(&Position::default(), page('9', None, "9<8", Next::Page(1))).await;
+    let one = database.stored(&one, page('3', None, "2<1", Next::Page(2))).await;
+    // What the first one gives up is its own.
+    let given_up = database.destination.abandon(REPOSITORY, one).await.unwrap();
+    assert_eq!((given_up.removed, database.commits().await.as_str()), (2, "9"));
+    let two = second(&two, page('9', None, "8", last(false))).await;
+    assert_eq!((&two, database.commits().await.as_str()), (&complete('9'), "89"));
+    // A walk back from a rewritten head looks at its own rows only.
+    let unless = |start| Next::PageUnlessClosed(start, Last { branch: None, confirmed: true });
+    let back = second(&two, page('c', None, "c<b", unless(1))).await;
+    let one = database.stored(&given_up.position, page('3', None, "3<2", Next::Page(1))).await;
+    assert_eq!(second(&back, page('c', None, "b<9", unless(2))).await, complete('c'));
+    assert_eq!(database.commits().await, "389bc");
+    database.stored(&one, page('3', None, "2", last(false))).await;
+    assert_eq!(database.commits().await, "2389bc");
+}
+
+async fn a_walk_to_the_same_target_from_elsewhere_is_another_one(on: Kind) {
+    let database = Database::open(on).await;
+    let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
+    let begun = database.stored(&head, page('6', Some('3'), "6<5", Next::Page(1))).await;
+    let unless = Next::PageUnlessClosed(1, Last { branch: None, confirmed: true });
+    let back = database.stored(&begun, page('6', None, "6<4", unless)).await;
+    assert_eq!((back.walk.as_ref().unwrap().since.as_deref(), database.commits().await.as_str()), (None, "1236"));
+    let done = database.stored(&back, page('6', None, "4<2", last(true))).await;
+    assert_eq!((&done, database.commits().await.as_str()), (&complete('6'), "1246"));
+}
+
 async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over(on: Kind) {
     let database = Database::open(on).await;
     let renamed = database.destination.record(database.scope, vec![listing("renamed")], vec![]).await.unwrap();
@@ -252,6 +289,8 @@ on_both! {
     a_listed_commit_that_the_target_does_not_reach_is_a_wrong_listing_and_changes_nothing,
     growth_needs_no_sweep_and_a_rewrite_needs_a_word,
     a_walk_that_is_given_up_leaves_the_complete_set,
+    walks_of_several_repositories_are_kept_apart,
+    a_walk_to_the_same_target_from_elsewhere_is_another_one,
     a_walk_that_is_abandoned_takes_its_rows_along_and_nothing_else,
     a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over,
     a_mark_is_seen_and_taken_back,

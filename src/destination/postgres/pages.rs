@@ -116,7 +116,7 @@ async fn write_checkpoint(tx: &Tx<'_>, repository: i64, walk: Option<&Checkpoint
     let sql = "
         UPDATE bitbucket_server_repositories
         SET walk_target = $2, walk_since = $3, walk_after_id = $4, walk_closed_id = $5,
-            default_branch_commits_page_start = $6, commits = commits + $7
+            default_branch_commits_page_start = $6, failure = NULL, commits = commits + $7
         WHERE id = $1";
     let (target, since) = (walk.map(|walk| &walk.target), walk.and_then(|walk| walk.since.as_ref()));
     let (after_id, closed_id) = (walk.map(|walk| walk.after_id), walk.map(|walk| walk.closed_id));

@@ -101,7 +101,7 @@ fn write_checkpoint(
     tx.prepare_cached(
         "UPDATE bitbucket_server_repositories
          SET walk_target = ?2, walk_since = ?3, walk_after_id = ?4, walk_closed_id = ?5,
-             default_branch_commits_page_start = ?6, commits = commits + ?7
+             default_branch_commits_page_start = ?6, failure = NULL, commits = commits + ?7
          WHERE id = ?1",
     )?
     .execute(params![

@@ -78,8 +78,33 @@ async fn a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one(on: Kind
     assert_eq!(bench.trace(), "list page@100 page@100 page@100 page@100 head who page@0 page@100 page@200 head");
 }
 
+/// A slow Bitbucket gives a page or two a run: none of them is lost, however often the head moves.
+async fn a_walk_that_goes_on_page_by_page_is_not_given_up_for_a_newer_head(on: Kind) {
+    let (bench, git) = linear(on, 450).await;
+    for (run, trace) in
+        ["list head who page@0 page@100", "list page@100 page@200", "list page@200 page@300"].into_iter().enumerate()
+    {
+        bench.simulator.faults().clear();
+        bench.simulator.faults().push(Fault::on_path("/commits", broken()).after(1));
+        let summary = bench.run().await.unwrap();
+        assert_eq!((summary.failed[0].1, summary.commits), ("ServerError", 100 * (run as u64 + 1)));
+        let again = trace.rsplit(' ').next().unwrap();
+        assert_eq!(
+            bench.trace(),
+            format!("{trace}{}", format!(" {again}").repeat(7)),
+            "the same page, four times twice"
+        );
+        git.grow("main", 1).unwrap();
+    }
+    bench.simulator.faults().clear();
+    bench.synced().await;
+    assert_eq!(bench.trace(), "list page@300 page@400 head page@0");
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
 on_both! {
     a_walk_that_was_stopped_goes_on_at_its_checkpoint,
     a_walk_whose_target_and_branch_have_gone_is_given_up,
     a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one,
+    a_walk_that_goes_on_page_by_page_is_not_given_up_for_a_newer_head,
 }

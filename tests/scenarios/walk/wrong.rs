@@ -134,6 +134,18 @@ async fn what_another_repository_has_answered_is_given_up(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+async fn a_next_page_that_is_the_same_again_is_not_asked_for(on: Kind) {
+    let (bench, _git) = linear(on, 250).await;
+    for next in [100, 50] {
+        let edit = Action::EditJson(vec![JsonEdit::Set("/nextPageStart".to_owned(), json!(next))]);
+        bench.simulator.faults().clear();
+        bench.simulator.faults().push(Fault::new(edit).matches(Matches::QueryContains("start=100".to_owned())));
+        assert_eq!(bench.run().await.unwrap().failed[0].1, "IncompleteListing");
+        let once = "page@0 page@100";
+        assert_eq!(bench.trace(), format!("list head who {once} {once}"), "read again from its first page, once");
+    }
+}
+
 async fn a_page_that_is_too_large_is_asked_for_in_parts(on: Kind) {
     let (bench, git) = linear(on, 120).await;
     let too_large = |limit: &str| {
@@ -168,6 +180,7 @@ on_both! {
     a_next_page_where_no_list_can_be_is_not_asked_for,
     a_head_that_is_no_id_does_not_mean_that_there_are_no_commits,
     what_another_repository_has_answered_is_given_up,
+    a_next_page_that_is_the_same_again_is_not_asked_for,
     a_page_that_is_too_large_is_asked_for_in_parts,
     a_listing_without_an_end_ends_the_run,
 }
