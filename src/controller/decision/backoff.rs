@@ -39,6 +39,7 @@ mod tests {
         assert!((0.5..=1.0).contains(&seconds(1)));
         assert!((4.0..=8.0).contains(&seconds(4)));
         assert!((450.0..=900.0).contains(&seconds(u32::MAX)));
+        assert!((0..50).all(|uid| wait(u32::MAX, &uid.to_string()) <= LONGEST));
         assert_ne!(wait(4, "a"), wait(4, "b"));
         assert!(jittered(Duration::from_mins(10), "a") >= Duration::from_mins(9));
         assert!(at_least(Duration::from_mins(10), "a") >= Duration::from_mins(10));

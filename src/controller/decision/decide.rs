@@ -47,7 +47,7 @@ pub fn decide(facts: &Facts) -> Decision {
     let synced = ended.or_else(|| conditions::state(&status.conditions, SYNCED)).unwrap_or_else(slots::pending);
     let ready = ready(facts, &verified, &synced, &status);
     let awaiting = awaits_verdict(facts);
-    let stalled = ready.truth == Truth::False && waits_for_a_person(ready.reason);
+    let stalled = waits_for_a_person(ready.reason);
     let retrying = !stalled && (awaiting || (ready.truth == Truth::False && passes_by_itself(ready.reason)));
 
     let mut set = |type_: &str, state: &State| {

@@ -159,6 +159,16 @@ fn faults_are_asked_again_in_growing_pauses_and_obey_the_server() {
 }
 
 #[test]
+fn a_server_may_ask_for_a_longer_pause_and_not_for_a_shorter_one() {
+    let World { start, inputs, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    (0..9).for_each(|_| knowledge.answered(&inputs, &fault(Some(Duration::from_secs(1))), INTERVAL, start));
+    assert!(minutes(&knowledge, start).unwrap() > 1);
+    knowledge.forget();
+    assert_eq!((knowledge.transport(INTERVAL, start), knowledge.fault()), (Transport::Working, None));
+}
+
+#[test]
 fn other_credentials_begin_with_short_pauses_and_a_grace_of_their_own() {
     let World { start, inputs, other_filter, other_password } = world();
     let mut knowledge = Knowledge::new("uid");
@@ -202,6 +212,16 @@ fn a_run_that_ends_after_the_password_was_judged_wrong_proves_nothing() {
     knowledge.run_ended(&Ok(Summary { synced: 1, ..Summary::default() }), INTERVAL, start);
     assert_eq!(knowledge.next(false, start), None);
     assert!(!knowledge.ask(&inputs, false, start + INTERVAL));
+}
+
+#[test]
+fn a_run_of_another_filter_is_no_proof_for_this_one() {
+    let World { start, inputs, other_filter, .. } = world();
+    let mut knowledge = Knowledge::new("uid");
+    knowledge.answered(&inputs, &verdict(Reason::Verified), INTERVAL, start);
+    knowledge.run_started(other_filter);
+    knowledge.run_ended(&Ok(Summary { synced: 1, ..Summary::default() }), INTERVAL, start + INTERVAL / 2);
+    assert!(knowledge.ask(&inputs, false, start + INTERVAL));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Any text is a schedule or refused, soon; and a schedule says what a CronJob's does, by a second reading.
+//! Any text is a schedule or refused; and a schedule says what a CronJob's does, by a second reading.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
@@ -10,9 +10,6 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::schedule::Schedule;
-
-/// Far above what any text needs, far below what would hold up a reconcile.
-const SOON: Duration = Duration::from_secs(2);
 
 const CRONTABS: &[&str] = &[
     "0 * * * *",
@@ -205,7 +202,6 @@ proptest! {
         zone in prop_oneof![8 => select(ZONES).prop_map(str::to_owned), 1 => any::<String>()],
         now in moments(),
     ) {
-        let begun = Instant::now();
         match Schedule::parse(&text, &zone, "uid") {
             Ok(schedule) => {
                 let (mut last, offset) = (now, Duration::from_mins(1));
@@ -220,7 +216,6 @@ proptest! {
             }
             Err(message) => prop_assert!(message.len() < 250 && message.starts_with("spec."), "{}", message),
         }
-        prop_assert!(begun.elapsed() < SOON);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod property;
 mod runs;
 mod verdicts;
+mod waits;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! When runs are claimed, and how their ends show.
 
 use super::*;
+use crate::bitbucket::{Error, Fault};
 
 #[test]
 fn the_first_good_verdict_claims_the_first_run() {
@@ -32,7 +33,11 @@ fn a_run_ends_in_synced_incomplete_or_failed() {
     assert_eq!(incomplete.status.last_successful_time, None);
 
     let inaccessible = end(Ok(Summary { inaccessible: vec!["P/x".to_owned()], ..Summary::default() }));
-    assert!(find(&inaccessible.status.conditions, SYNCED).unwrap().message.contains("P/x"));
+    let message = |decision: &Decision| find(&decision.status.conditions, SYNCED).unwrap().message.clone();
+    assert!(message(&inaccessible).contains("Not readable for this account: P/x. "));
+    let many = (10..22).map(|n| format!("P/{n}")).collect();
+    let many = message(&end(Ok(Summary { inaccessible: many, ..Summary::default() })));
+    assert!(many.contains("P/19 and others.") && !many.contains("P/20"), "{many}");
     assert_eq!(inaccessible.status.last_successful_time, now);
 
     let broken = end(Err(RunError::Broken));
@@ -54,8 +59,20 @@ fn a_run_that_was_stopped_goes_on_without_a_new_claim() {
 }
 
 #[test]
+fn a_run_that_was_stopped_for_another_spec_says_nothing() {
+    let good = synced();
+    let claimed = decide(&after(&good, 32));
+    let stopped = decide(&Facts { run: RunState::Ended(Err(RunError::Stopped)), ..after(&claimed, 33) });
+    assert_eq!(shown(&stopped), shown(&good));
+}
+
+#[test]
 fn a_slot_is_claimed_once() {
     let good = synced();
+    let underway = Facts { run: RunState::Underway(None), ..after(&good, 32) };
+    assert_eq!(decide(&underway).start, None);
+    let requested = decide(&Facts { wanted: Some(Trigger::Requested), ..after(&good, 32) });
+    assert_eq!((requested.start, &requested.status.last_schedule_time), (Some(Trigger::Requested), &None));
     assert_eq!(decide(&after(&good, 29)).start, None);
     let due = decide(&after(&good, 32));
     assert_eq!(due.start, Some(Trigger::Schedule));
@@ -126,6 +143,10 @@ fn a_run_that_met_a_passing_fault_goes_on_when_it_has_passed() {
     assert_eq!(waiting.status, failed.status, "a slot that passes meanwhile is no write");
     let resumed = decide(&after(&failed, 41));
     assert_eq!((resumed.start, &resumed.status.sync), (Some(Trigger::Initial), &claimed.status.sync));
+    let fault = Fault::Server { status: 503, retry_after: None };
+    let run = RunState::Ended(Err(RunError::Listing(Error::Transport { request: "GET repos".to_owned(), fault })));
+    let failed = decide(&Facts { run, ..after(&claimed, 1) });
+    assert_eq!(failed.status.sync.as_ref().unwrap().completion_time, None, "it is not over");
 }
 
 #[test]

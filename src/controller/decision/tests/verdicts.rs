@@ -37,6 +37,15 @@ fn each_verdict_and_fault_has_its_conditions() {
 }
 
 #[test]
+fn the_latest_fault_is_said_where_there_was_never_a_verdict() {
+    let first = decide(&Facts { observation: fault(), ..fresh() });
+    let reason = Reason::TlsFailure;
+    let observation = asked(Outcome::Fault { reason, message: "Untrusted.".to_owned(), retry_after: None });
+    let second = decide(&Facts { observation, ..after(&first, 1) });
+    assert!(shown(&second).contains("Verified=Unknown TLSFailure"), "{}", shown(&second));
+}
+
+#[test]
 fn an_invalid_schedule_is_said_before_anything_else() {
     let schedule = Schedule::parse("hourly", "Etc/UTC", "uid");
     let decision = decide(&Facts { schedule, ..fresh() });
