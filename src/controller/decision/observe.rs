@@ -154,7 +154,7 @@ pub fn workable<'a>(spec: &BitbucketConnectionSpec, inputs: Option<&'a Inputs>) 
 /// that is learned takes its place only when the status is written.
 pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
     knowledge.meet(seen.inputs(), seen.observed(), seen.answered(), seen.held_up());
-    if let Some(found) = seen.found.ok().filter(|found| seen.refused(found) && !found.proven) {
+    if let Some(found) = seen.found.ok().filter(|found| seen.refused(found)) {
         knowledge.remember_refusal(found.inputs);
     }
     let mut knowledge = knowledge.clone();
