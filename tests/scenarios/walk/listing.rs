@@ -89,6 +89,11 @@ async fn one_that_changes_names_between_two_pages_is_found_by_the_second_listing
     bench.requests();
     let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
     assert_eq!((summary.synced, summary.inaccessible.len()), (3, 0));
+    assert_eq!(
+        bench.trace(),
+        "list list list head head list list list head",
+        "the third one is not even asked for by its old name"
+    );
 }
 
 on_both! {
