@@ -3,6 +3,7 @@
 mod begun;
 mod broken;
 mod census;
+mod findings;
 mod identity;
 mod listing;
 mod outage;
