@@ -3,7 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::{Author, Commit};
+
+/// Of a key that is written out. PostgreSQL refuses a row of more than 2704 bytes in an index. Bytes.
+const LONGEST: usize = 1000;
+
+/// A mail or a name as a key: its digest, where it is too long to be one.
+fn spelled(kind: &str, text: &str) -> String {
+    if text.len() <= LONGEST {
+        return format!("{kind}:{text}");
+    }
+    format!("{kind}:sha256:{:x}", Sha256::digest(text))
+}
 
 impl Author {
     /// The key of the person's row; None for somebody without id, mail and name.
@@ -13,13 +26,13 @@ impl Author {
         }
         self.mail_key().or_else(|| {
             let name = self.name.as_deref().filter(|name| !name.is_empty())?;
-            Some(format!("name:{name}"))
+            Some(spelled("name", name))
         })
     }
 
     fn mail_key(&self) -> Option<String> {
         let email = self.email.as_deref().filter(|email| !email.is_empty())?;
-        Some(format!("mail:{}", email.to_lowercase()))
+        Some(spelled("mail", &email.to_lowercase()))
     }
 
     /// The key of the row that an account takes over: that of its commits from before Bitbucket knew the mail.
@@ -90,6 +103,13 @@ mod tests {
             committed: None,
             message: String::new(),
         }
+    }
+
+    #[test]
+    fn a_mail_that_is_too_long_for_an_index_is_told_apart_by_its_digest() {
+        let key = |length: usize| commit(None, "", &"a".repeat(length)).author.unwrap().key().unwrap();
+        assert_eq!(key(LONGEST), format!("mail:{}", "a".repeat(LONGEST)));
+        assert_eq!((key(1001).len(), key(1001) == key(1001), key(1001) == key(1002)), (76, true, false));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::discover::{Discovered, discover};
 use super::failure::{Failure, RunError};
 use super::filter::Filter;
 use super::ledger::Ledger;
+use super::outage::Outage;
 use super::visit::Visited;
 use crate::bitbucket::model::Repository;
 use crate::bitbucket::{Client, Error, Fault};
@@ -64,6 +65,7 @@ pub(super) async fn census(
             absent.push(Absent { id: repository.id, allowlisted, inaccessible: false });
         }
     }
+    let outage = Outage::new(concurrency);
     let mut fates = futures::stream::iter(unlisted)
         .map(|repository| async {
             let taken = names.contains(&(repository.project.to_lowercase(), repository.slug.to_lowercase()));
@@ -74,10 +76,13 @@ pub(super) async fn census(
                 true => Fate::Unclear(Failure::Replaced),
                 false => ask(client, &repository, again).await,
             };
-            (repository, fate)
+            let failure = if let Fate::Unclear(failure) = &fate { Some(failure) } else { None };
+            outage.look_at(failure, client).await?;
+            Ok::<_, RunError>((repository, fate))
         })
         .buffer_unordered(concurrency.max(1));
-    while let Some((repository, fate)) = fates.next().await {
+    while let Some(asked) = fates.next().await {
+        let (repository, fate) = asked?;
         match fate {
             Fate::There(found) => listed.push(*found),
             Fate::Gone => {

@@ -18,12 +18,14 @@ pub struct Discovered {
 /// Lists all repositories.
 pub async fn discover(client: &Client) -> Result<Discovered, RunError> {
     // By id: a repository that moves between two pages may be listed twice.
-    let mut found = HashMap::new();
+    let (mut found, mut projects) = (HashMap::new(), HashMap::new());
     let (mut nameless, mut pages) = (false, 0);
     let mut listing = client.listing();
     while let Some(page) = listing.next().await.map_err(listing_failed)? {
         nameless |= page.username.is_none();
         pages += 1;
+        // So may a project be renamed: its latest name holds for all that is in it.
+        projects.extend(page.repositories.iter().map(|repository| (repository.project.id, repository.project.clone())));
         found.extend(page.repositories.into_iter().map(|repository| (repository.id, repository)));
     }
     if nameless {
@@ -33,6 +35,9 @@ pub async fn discover(client: &Client) -> Result<Discovered, RunError> {
     }
     let mut repositories: Vec<Repository> = found.into_values().collect();
     repositories.sort_unstable_by_key(|repository| repository.id);
+    for repository in &mut repositories {
+        repository.project.clone_from(&projects[&repository.project.id]);
+    }
     Ok(Discovered { repositories, at_once: pages == 1 })
 }
 

@@ -5,15 +5,19 @@ use super::failure::Failure;
 use crate::bitbucket::{Client, Error, Fault, PAGE_LIMIT, Range, Refusal};
 use crate::destination::Commit;
 
-/// Commits that are asked for at a time. Servers cap a page at 100 unless an admin changed it; one that allows more gives
-/// more. Where that is more than it can send, or than fits, less is asked for.
-const LIMITS: [u32; 3] = [PAGE_LIMIT, 50, 2];
+/// Where an answer is too large or too slow, so many times less is asked for.
+const SHRINKS: u32 = 20;
+/// And so many times more after each that came.
+const GROWS: u32 = 4;
 
 /// Reads one repository's pages.
 pub(super) struct Fetch<'a> {
     client: &'a Client,
     repository: (&'a str, &'a str),
-    limits: &'static [u32],
+    /// Commits that are asked for at a time.
+    limit: u32,
+    /// More are not asked for. Servers cap a page at 100 unless an admin changed it; one that allows more gives more.
+    most: u32,
 }
 
 /// What Bitbucket has listed.
@@ -26,14 +30,17 @@ pub(super) enum Fetched {
 
 impl<'a> Fetch<'a> {
     pub const fn new(client: &'a Client, repository: (&'a str, &'a str)) -> Self {
-        Self { client, repository, limits: &LIMITS }
+        Self { client, repository, limit: PAGE_LIMIT, most: PAGE_LIMIT }
     }
 
     /// The page of `range` that starts there.
     pub async fn page(&mut self, range: Range<'_>, start: u64) -> Result<Fetched, Failure> {
         let page = loop {
-            match self.client.commits(self.repository, range, start, self.limits[0]).await {
-                Ok(page) => break page,
+            match self.client.commits(self.repository, range, start, self.limit).await {
+                Ok(page) => {
+                    self.limit = self.limit.saturating_mul(GROWS).min(self.most);
+                    break page;
+                }
                 Err(error) if matches!(error.refusal(), Some(Refusal::NoSuchCommit | Refusal::BadRequest)) => {
                     return Ok(Fetched::Vanished);
                 }
@@ -55,23 +62,25 @@ impl<'a> Fetch<'a> {
         Ok(Fetched::Page(commits, next.filter(|_| !page.is_last_page)))
     }
 
-    /// Asks for less from now on, where that may help.
+    /// Asks for less, where that may help.
     fn shrink(&mut self, error: &Error) -> bool {
-        let smaller = smaller(self.limits, error);
-        self.limits = smaller.unwrap_or(self.limits);
-        smaller.is_some()
+        let Some(smaller) = smaller(self.limit, error) else { return false };
+        self.limit = smaller;
+        if matches!(error, Error::Transport { fault: Fault::Timeout(_), .. }) {
+            self.most = smaller;
+        }
+        true
     }
 }
 
-fn smaller<'a>(limits: &'a [u32], error: &Error) -> Option<&'a [u32]> {
+fn smaller(limit: u32, error: &Error) -> Option<u32> {
     let Error::Transport { fault, .. } = error else { return None };
-    let least = match fault {
-        Fault::TooLarge(_) => 1,
-        // Each try has taken its time already, and mostly it is the server that hangs.
-        Fault::Timeout(_) => 2,
-        _ => return None,
-    };
-    limits.get(1..).filter(|smaller| smaller.len() >= least)
+    match fault {
+        Fault::TooLarge(_) if limit > 1 => Some((limit / SHRINKS).max(1)),
+        // Once: each try has taken its time already, and mostly it is the server that hangs.
+        Fault::Timeout(_) if limit == PAGE_LIMIT => Some(limit / SHRINKS),
+        _ => None,
+    }
 }
 
 /// An answer that is not Bitbucket's.
@@ -88,17 +97,12 @@ mod tests {
 
     #[test]
     fn less_is_asked_for_where_that_may_help() {
-        let after = |limits: &'static [u32], fault: &Fault| {
-            smaller(limits, &Error::Transport { request: "GET /x".to_owned(), fault: fault.clone() })
-        };
-        let large = Fault::TooLarge(1);
-        assert_eq!(after(&[1000, 50, 2], &large), Some(&[50, 2][..]));
-        assert_eq!(after(&[50, 2], &large), Some(&[2][..]));
-        assert_eq!(after(&[2], &large), None);
-        let slow = Fault::Timeout(Duration::from_secs(30));
-        assert_eq!(after(&[1000, 50, 2], &slow), Some(&[50, 2][..]));
-        assert_eq!(after(&[50, 2], &slow), None);
-        assert_eq!(after(&[1000, 50, 2], &Fault::Broken(200)), None);
-        assert_eq!(smaller(&[1000, 50, 2], &Error::GateClosed), None);
+        let after = |limit, fault| smaller(limit, &Error::Transport { request: "GET /x".to_owned(), fault });
+        let large = |limit| after(limit, Fault::TooLarge(1));
+        assert_eq!([1000, 50, 2, 1].map(large), [Some(50), Some(2), Some(1), None]);
+        let slow = |limit| after(limit, Fault::Timeout(Duration::from_secs(30)));
+        assert_eq!([1000, 50].map(slow), [Some(50), None]);
+        assert_eq!(after(1000, Fault::Broken(200)), None);
+        assert_eq!(smaller(1000, &Error::GateClosed), None);
     }
 }

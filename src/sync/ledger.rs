@@ -91,8 +91,10 @@ impl Ledger {
     }
 }
 
+/// One that was inaccessible before is no news: another listing is not made for its sake.
 fn is_open(one: &Visited) -> bool {
-    one.outcome.as_ref().is_err_and(Failure::is_worth_another_try)
+    let known = one.is_inaccessible() && !one.repository.accessible;
+    !known && one.outcome.as_ref().is_err_and(Failure::is_worth_another_try)
 }
 
 #[cfg(test)]

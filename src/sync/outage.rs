@@ -21,8 +21,8 @@ impl Outage {
     /// Ends the run where Bitbucket as a whole no longer answers: each further repository would only be waited for.
     /// The run is taken up again when it does. Called within each visit, so that all the others go on meanwhile: they
     /// hold the places at the server that this waits for.
-    pub async fn look_at<T>(&self, outcome: &Result<T, Failure>, client: &Client) -> Result<(), RunError> {
-        if !outcome.as_ref().is_err_and(Failure::is_on_the_way) {
+    pub async fn look_at(&self, failure: Option<&Failure>, client: &Client) -> Result<(), RunError> {
+        if !failure.is_some_and(Failure::is_on_the_way) {
             self.row.store(0, Ordering::Relaxed);
             return Ok(());
         }

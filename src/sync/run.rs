@@ -114,7 +114,7 @@ impl Run {
         let mut visits = futures::stream::iter(repositories)
             .map(async |repository| {
                 let one = visit(context, repository).await?;
-                outage.look_at(&one.outcome, &self.client).await?;
+                outage.look_at(one.outcome.as_ref().err(), &self.client).await?;
                 Ok::<_, RunError>(one)
             })
             .buffer_unordered(self.concurrency.max(1));

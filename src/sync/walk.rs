@@ -81,12 +81,19 @@ impl<'a> Walk<'a> {
         loop {
             let head = self.head().await?;
             let (target, since, branch) = match plan(&self.position, name.as_deref(), head) {
-                Step::Unchanged => return Ok(RepositoryState::Synced),
+                Step::Unchanged => {
+                    self.abandon_if_stuck().await?;
+                    return Ok(RepositoryState::Synced);
+                }
                 Step::Rename(branch) => {
+                    self.abandon_if_stuck().await?;
                     self.context.destination.set_branch(self.repository.id, branch).await?;
                     return Ok(RepositoryState::Synced);
                 }
-                Step::Note(state) => return Ok(state),
+                Step::Note(state) => {
+                    self.abandon_if_stuck().await?;
+                    return Ok(state);
+                }
                 Step::Walk { target, since, branch } => (target, since, branch),
             };
             if let Some((_, failure)) = stuck.take_if(|(stuck, _)| *stuck == target) {
@@ -122,7 +129,7 @@ impl<'a> Walk<'a> {
     /// answer for its target again, but for a newer one. A page that is stored takes the failure back.
     fn is_stuck(&self, failure: &Failure) -> bool {
         let failed = matches!(self.repository.state, RepositoryState::Failed(_));
-        failed && failure.is_on_the_way() && self.position == self.repository.position
+        failed && failure.is_of_an_answer() && self.position == self.repository.position
     }
 
     /// Walks to the target, or to where the head has moved if the target is gone.
@@ -222,6 +229,11 @@ impl<'a> Walk<'a> {
         self.removed += removed;
         self.position = position;
         Ok(())
+    }
+
+    /// Of a walk that is stuck nothing is left where its target is the head no more.
+    async fn abandon_if_stuck(&mut self) -> Result<(), Failure> {
+        if self.position.walk.is_some() { self.abandon().await } else { Ok(()) }
     }
 
     /// Makes sure that the name still leads to the same repository.

