@@ -29,8 +29,13 @@ pub(in crate::destination) async fn query(path: &Path, sql: &str, outlet: Outlet
         () = wanted.unwanted() => {}
     }
     if let Ok(handle) = told.await {
-        while tokio::time::timeout(AGAIN, &mut work).await.is_err() {
-            handle.interrupt();
+        loop {
+            match tokio::time::timeout(AGAIN, &mut work).await {
+                // Whoever has had the end of the answer wants no more either.
+                Ok(Ok(Ok(()))) => return Ok(()),
+                Ok(_) => break,
+                Err(_) => handle.interrupt(),
+            }
         }
     }
     Err(unwanted())

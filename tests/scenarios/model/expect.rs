@@ -32,10 +32,14 @@ pub fn inaccessible(world: &World, before: &Rows) -> Vec<String> {
     refused.chain(gone(world, before)).collect()
 }
 
+/// Whether the account is shown nothing of it.
+pub fn is_hidden(world: &World, source: i64) -> bool {
+    world.by_id(source).is_none_or(|known| world.access(known) == Access::Nothing)
+}
+
 /// Known repositories that this run finds to be gone.
 fn gone(world: &World, before: &Rows) -> Vec<String> {
-    let hidden = |source: i64| world.by_id(source).is_none_or(|known| world.access(known) == Access::Nothing);
-    let lost = before.repositories.iter().filter(|row| hidden(row.source) && (row.listed || row.accessible));
+    let lost = before.repositories.iter().filter(|row| is_hidden(world, row.source) && (row.listed || row.accessible));
     let asked = lost.filter(|row| row.path.split_once('/').is_some_and(|(key, slug)| world.filter.selects(key, slug)));
     asked.map(|row| row.path.clone()).collect()
 }
