@@ -3,6 +3,7 @@
 mod begun;
 mod broken;
 mod census;
+mod counted;
 mod identity;
 mod listing;
 mod outage;
