@@ -135,8 +135,8 @@ impl Answer {
 
     /// Whether it is JSON of which the end is missing.
     fn is_cut(&self) -> bool {
-        let read = serde_json::from_slice::<IgnoredAny>(&self.body);
-        self.json && !self.body.is_empty() && read.is_err_and(|error| error.is_eof())
+        let cut = || serde_json::from_slice::<IgnoredAny>(&self.body).is_err_and(|error| error.is_eof());
+        self.json && !self.body.is_empty() && cut()
     }
 
     fn unexpected(&self, what: &'static str) -> Fault {

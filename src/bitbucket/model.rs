@@ -29,7 +29,7 @@ pub struct ApplicationProperties {
 }
 
 /// A project.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Project {
     /// The numeric id: stays when the project is renamed.
     pub id: i64,

@@ -74,10 +74,13 @@ pub(super) async fn census(
                 true if at_once || again => Fate::Gone,
                 // Between two pages it may have been renamed, and is there.
                 true => Fate::Unclear(Failure::Replaced),
-                false => ask(client, &repository, again).await,
+                false => {
+                    let fate = ask(client, &repository, again).await;
+                    let failure = if let Fate::Unclear(failure) = &fate { Some(failure) } else { None };
+                    outage.look_at(failure, client).await?;
+                    fate
+                }
             };
-            let failure = if let Fate::Unclear(failure) = &fate { Some(failure) } else { None };
-            outage.look_at(failure, client).await?;
             Ok::<_, RunError>((repository, fate))
         })
         .buffer_unordered(concurrency.max(1));

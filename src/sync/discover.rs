@@ -25,7 +25,11 @@ pub async fn discover(client: &Client) -> Result<Discovered, RunError> {
         nameless |= page.username.is_none();
         pages += 1;
         // So may a project be renamed: its latest name holds for all that is in it.
-        projects.extend(page.repositories.iter().map(|repository| (repository.project.id, repository.project.clone())));
+        for project in page.repositories.iter().map(|repository| &repository.project) {
+            if projects.get(&project.id) != Some(project) {
+                projects.insert(project.id, project.clone());
+            }
+        }
         found.extend(page.repositories.into_iter().map(|repository| (repository.id, repository)));
     }
     if nameless {
@@ -35,8 +39,10 @@ pub async fn discover(client: &Client) -> Result<Discovered, RunError> {
     }
     let mut repositories: Vec<Repository> = found.into_values().collect();
     repositories.sort_unstable_by_key(|repository| repository.id);
-    for repository in &mut repositories {
-        repository.project.clone_from(&projects[&repository.project.id]);
+    for project in repositories.iter_mut().map(|repository| &mut repository.project) {
+        if let Some(latest) = projects.get(&project.id).filter(|latest| *latest != project) {
+            project.clone_from(latest);
+        }
     }
     Ok(Discovered { repositories, at_once: pages == 1 })
 }

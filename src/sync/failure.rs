@@ -81,11 +81,6 @@ impl Failure {
         matches!(error.policy(), Policy::Retry(_))
     }
 
-    /// Whether another question about the same repository may be answered better.
-    pub fn is_of_an_answer(&self) -> bool {
-        matches!(self, Self::Bitbucket(_)) && !self.inaccessible()
-    }
-
     /// Whether the name does not lead to the repository any more: a new listing tells where it is.
     pub fn is_elsewhere(&self) -> bool {
         match self {

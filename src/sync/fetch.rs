@@ -10,7 +10,7 @@ const SHRINKS: u32 = 20;
 /// And so many times more after each that came.
 const GROWS: u32 = 4;
 
-/// Reads one repository's pages.
+/// Reads the pages to one target.
 pub(super) struct Fetch<'a> {
     client: &'a Client,
     repository: (&'a str, &'a str),

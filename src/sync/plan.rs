@@ -1,6 +1,7 @@
 //! What to do with one repository, given what is stored and what was seen. Pure.
 
-use crate::destination::{Position, RepositoryState};
+use super::failure::Failure;
+use crate::destination::{Position, RepositoryState, StoredRepository};
 
 /// What the server says about a repository's default branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,8 @@ pub(super) enum Step {
     },
 }
 
-/// The next step for a repository without a walk under way: one that was begun goes on to its own target first.
+/// The next step for a repository without a walk under way, or with one that is stuck: any other goes on to its own
+/// target first.
 pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Step {
     match head {
         Head::Nowhere(state) => Step::Note(state),
@@ -49,6 +51,15 @@ pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Ste
         }
         Head::Commit { branch, id } => Step::Walk { target: id, since: position.head.clone(), branch },
     }
+}
+
+/// Whether the walk that was begun, and stands at `position` now, has brought not one page since the last run failed
+/// with it: Bitbucket may never answer for its target again, but for a newer one. A page that is stored takes the failure
+/// back.
+pub(super) fn is_stuck(repository: &StoredRepository, position: &Position, failure: &Failure) -> bool {
+    let failed = matches!(repository.state, RepositoryState::Failed(_));
+    let by_an_answer = matches!(failure, Failure::Bitbucket(_)) && !failure.inaccessible();
+    failed && by_an_answer && *position == repository.position
 }
 
 #[cfg(test)]

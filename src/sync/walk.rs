@@ -3,7 +3,7 @@
 use super::convert;
 use super::failure::{Failure, RunError};
 use super::fetch::{Fetch, Fetched, no_id};
-use super::plan::{Head, Step, plan};
+use super::plan::{Head, Step, is_stuck, plan};
 use super::progress::Progress;
 use crate::bitbucket::{Client, Range, Refusal, model};
 use crate::destination::{
@@ -23,7 +23,6 @@ pub(super) struct Context<'a> {
 pub(super) struct Walk<'a> {
     context: Context<'a>,
     repository: &'a StoredRepository,
-    fetch: Fetch<'a>,
     position: Position,
     /// Whether Bitbucket has said, since the head was last read, that the name still means this repository.
     confirmed: bool,
@@ -51,11 +50,10 @@ enum Reached {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(context: Context<'a>, repository: &'a StoredRepository) -> Self {
+    pub const fn new(context: Context<'a>, repository: &'a StoredRepository) -> Self {
         Self {
             context,
             repository,
-            fetch: Fetch::new(context.client, (&repository.project, &repository.slug)),
             position: Position { head: None, walk: None },
             confirmed: false,
             added: 0,
@@ -71,7 +69,9 @@ impl<'a> Walk<'a> {
             match self.target(&walk.target, walk.since, None).await {
                 Ok(Walked::Headless(state)) => return Ok(state),
                 Ok(Walked::There(_)) => {}
-                Err(failure) if self.is_stuck(&failure) => stuck = Some((walk.target, failure)),
+                Err(failure) if is_stuck(self.repository, &self.position, &failure) => {
+                    stuck = Some((walk.target, failure));
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -80,20 +80,18 @@ impl<'a> Walk<'a> {
         let mut name = self.repository.branch.clone();
         loop {
             let head = self.head().await?;
-            let (target, since, branch) = match plan(&self.position, name.as_deref(), head) {
-                Step::Unchanged => {
-                    self.abandon_if_stuck().await?;
-                    return Ok(RepositoryState::Synced);
-                }
+            let step = plan(&self.position, name.as_deref(), head);
+            if self.position.walk.is_some() && !matches!(step, Step::Walk { .. }) {
+                // It was stuck, and leads nowhere any more.
+                self.abandon().await?;
+            }
+            let (target, since, branch) = match step {
+                Step::Unchanged => return Ok(RepositoryState::Synced),
                 Step::Rename(branch) => {
-                    self.abandon_if_stuck().await?;
                     self.context.destination.set_branch(self.repository.id, branch).await?;
                     return Ok(RepositoryState::Synced);
                 }
-                Step::Note(state) => {
-                    self.abandon_if_stuck().await?;
-                    return Ok(state);
-                }
+                Step::Note(state) => return Ok(state),
                 Step::Walk { target, since, branch } => (target, since, branch),
             };
             if let Some((_, failure)) = stuck.take_if(|(stuck, _)| *stuck == target) {
@@ -123,13 +121,6 @@ impl<'a> Walk<'a> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Whether the walk that was begun brought not one page since the last run has failed with it: Bitbucket may never
-    /// answer for its target again, but for a newer one. A page that is stored takes the failure back.
-    fn is_stuck(&self, failure: &Failure) -> bool {
-        let failed = matches!(self.repository.state, RepositoryState::Failed(_));
-        failed && failure.is_of_an_answer() && self.position == self.repository.position
     }
 
     /// Walks to the target, or to where the head has moved if the target is gone.
@@ -180,9 +171,10 @@ impl<'a> Walk<'a> {
             // Nothing that is stored ties these commits to this repository, and the listing may be hours old.
             self.confirm().await?;
         }
+        let mut fetch = Fetch::new(self.context.client, self.path());
         let repairs = since.is_none() && self.position.head.is_some();
         loop {
-            let Fetched::Page(commits, next) = self.fetch.page(Range { until: target, since }, start).await? else {
+            let Fetched::Page(commits, next) = fetch.page(Range { until: target, since }, start).await? else {
                 return Ok(Reached::Vanished);
             };
             let last = Last { branch: branch.clone(), confirmed: self.confirmed };
@@ -229,11 +221,6 @@ impl<'a> Walk<'a> {
         self.removed += removed;
         self.position = position;
         Ok(())
-    }
-
-    /// Of a walk that is stuck nothing is left where its target is the head no more.
-    async fn abandon_if_stuck(&mut self) -> Result<(), Failure> {
-        if self.position.walk.is_some() { self.abandon().await } else { Ok(()) }
     }
 
     /// Makes sure that the name still leads to the same repository.

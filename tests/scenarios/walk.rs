@@ -7,7 +7,6 @@ mod counted;
 mod identity;
 mod listing;
 mod outage;
-mod review;
 mod wrong;
 
 use bitbucket_connector::sync::Summary;
@@ -223,6 +222,25 @@ async fn two_runs_at_once_store_no_mixture(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+async fn a_mail_that_is_too_long_for_an_index_stops_no_other_repository(on: Kind) {
+    let mut git = None;
+    let bench = Bench::start(on, |builder, folder| {
+        git = Some(histories::linear(folder.git("bad"), 300).unwrap());
+        histories::linear(folder.git("good"), 3).unwrap();
+        builder.repository("PLAT/bad", folder.git("bad")).repository("PLAT/good", folder.git("good"))
+    })
+    .await;
+    let git = git.unwrap();
+    let ids = git.rev_list(&["main"]).unwrap();
+    // Nothing that repeats, which PostgreSQL would store shorter.
+    let author = Person::new("Ada", format!("{}@example.com", ids.concat()), 1_704_067_200);
+    let head = git.commit(NewCommit::new("odd", author).parent(&ids[0])).unwrap();
+    git.set_branch("main", &head).unwrap();
+    let summary = bench.prepare(1).await.run().await.unwrap();
+    assert_eq!((summary.synced, summary.failed), (2, vec![]));
+    bench.assert_equal("PLAT/bad", &git, "main").await;
+}
+
 on_both! {
     a_history_with_everything_odd_arrives_as_the_server_sent_it,
     an_unchanged_repository_costs_one_request_and_no_write,
@@ -234,4 +252,5 @@ on_both! {
     empty_repositories_and_missing_branches_are_no_failures,
     a_branch_that_is_renamed_is_one_small_write,
     two_runs_at_once_store_no_mixture,
+    a_mail_that_is_too_long_for_an_index_stops_no_other_repository,
 }

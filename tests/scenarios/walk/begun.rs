@@ -1,12 +1,20 @@
 //! Walks that an earlier run has begun.
 
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Refusal};
+use serde_json::json;
 
 use super::{counts, linear};
 use crate::support::database::{Kind, on_both};
+use crate::support::sync::Bench;
 
 fn broken() -> Action {
     Action::Refuse(Refusal::Internal { message: "no".to_owned() })
+}
+
+/// Bitbucket gives the first page of the commit's history, and this for the others.
+fn beyond(bench: &Bench, target: &str, action: Action) {
+    let pages = [format!("until={target}"), "start=100".to_owned()].map(Matches::QueryContains).to_vec();
+    bench.simulator.faults().push(Fault::new(action).matches(Matches::All(pages)));
 }
 
 async fn a_walk_that_was_stopped_goes_on_at_its_checkpoint(on: Kind) {
@@ -60,9 +68,7 @@ async fn a_walk_whose_target_and_branch_have_gone_is_given_up(on: Kind) {
 /// Bitbucket cannot list one commit's history beyond its first page, whenever it is asked.
 async fn a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one(on: Kind) {
     let (bench, git) = linear(on, 250).await;
-    let target = git.rev_list(&["main"]).unwrap()[0].clone();
-    let beyond = [format!("until={target}"), "start=100".to_owned()].map(Matches::QueryContains).to_vec();
-    bench.simulator.faults().push(Fault::new(broken()).matches(Matches::All(beyond)));
+    beyond(&bench, &git.rev_list(&["main"]).unwrap()[0], broken());
     let failed =
         async || bench.run().await.unwrap().failed.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>();
     assert_eq!(failed().await, ["ServerError"]);
@@ -102,9 +108,49 @@ async fn a_walk_that_goes_on_page_by_page_is_not_given_up_for_a_newer_head(on: K
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+/// Somebody pushes what Bitbucket cannot list, and takes it back.
+async fn a_head_that_goes_back_to_the_stored_one_leaves_nothing_of_the_walk_between(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
+    bench.synced().await;
+    let old = git.rev_list(&["main"]).unwrap()[0].clone();
+    git.grow("main", 250).unwrap();
+    beyond(&bench, &git.rev_list(&["main"]).unwrap()[0], broken());
+    for _ in 0..2 {
+        assert_eq!(bench.run().await.unwrap().failed[0].1, "ServerError");
+    }
+    git.set_branch("main", &old).unwrap();
+    // Every repository is synced, says the run.
+    assert_eq!(bench.synced().await.synced, 1);
+    let rows = bench.query("SELECT complete FROM bitbucket_repository_freshness").await;
+    assert_eq!((json!(rows.rows), bench.stored("PLAT/api").await.len()), (json!([[1]]), 30));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+/// As a firewall that dislikes a message, or a page that is too large: no error that is tried again.
+async fn a_target_whose_next_page_is_refused_for_good_holds_up_no_newer_one(on: Kind) {
+    // What is too large is asked for in ever smaller parts.
+    for (action, tries) in [(Action::Html200, 1), (Action::Flood(65 << 20), 4)] {
+        let (bench, git) = linear(on, 250).await;
+        let ids = git.rev_list(&["main"]).unwrap();
+        beyond(&bench, &ids[0], action);
+        for _ in 0..2 {
+            assert_eq!(bench.run().await.unwrap().failed[0].1, "UnexpectedAnswer");
+        }
+        // What it was about is taken out of history.
+        git.set_branch("main", &ids[240]).unwrap();
+        git.grow("main", 3).unwrap();
+        bench.requests();
+        bench.synced().await;
+        assert_eq!(bench.trace(), format!("list{} head who page@0", " page@100".repeat(tries)));
+        bench.assert_equal("PLAT/api", &git, "main").await;
+    }
+}
+
 on_both! {
     a_walk_that_was_stopped_goes_on_at_its_checkpoint,
     a_walk_whose_target_and_branch_have_gone_is_given_up,
     a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one,
     a_walk_that_goes_on_page_by_page_is_not_given_up_for_a_newer_head,
+    a_head_that_goes_back_to_the_stored_one_leaves_nothing_of_the_walk_between,
+    a_target_whose_next_page_is_refused_for_good_holds_up_no_newer_one,
 }

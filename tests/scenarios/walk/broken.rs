@@ -1,7 +1,8 @@
 //! Broken repositories, and a Bitbucket that breaks as a whole.
 
 use bitbucket_connector::sync::RunError;
-use bitbucket_simulator::{Action, Fault, Refusal, histories};
+use bitbucket_simulator::{Action, Fault, JsonEdit, Matches, Refusal, histories};
+use serde_json::json;
 
 use crate::support::database::{Kind, on_both};
 use crate::support::sync::Bench;
@@ -59,8 +60,27 @@ async fn a_bitbucket_that_goes_down_ends_the_run_early(on: Kind) {
     assert_eq!(bench.synced().await.synced, 60);
 }
 
+async fn a_bitbucket_that_goes_down_while_missing_ones_are_asked_for_ends_the_run_early(on: Kind) {
+    let bench = many(on, 40, 0).await;
+    bench.synced().await;
+    let nothing =
+        vec![JsonEdit::Set("/values".to_owned(), json!([])), JsonEdit::Set("/isLastPage".to_owned(), json!(true))];
+    let list = Matches::PathEndsWith("/1.0/repos".to_owned());
+    bench.simulator.faults().push(Fault::new(Action::EditJson(nothing)).matches(list));
+    bench.simulator.faults().push(Fault::on_path("/projects/", Action::Refuse(Refusal::NotRunning)));
+    bench
+        .simulator
+        .faults()
+        .push(Fault::on_path("/application-properties", Action::Refuse(Refusal::NotRunning)).after(1));
+    bench.requests();
+    let ended = bench.prepare(1).await.run().await;
+    assert!(matches!(ended, Err(RunError::Outage(_))), "{ended:?}");
+    assert_eq!(bench.trace(), format!("list{}", " who".repeat(8)), "four tries for each of two");
+}
+
 on_both! {
     broken_repositories_never_stop_the_others,
     one_that_recovers_is_tried_again_before_the_run_ends,
     a_bitbucket_that_goes_down_ends_the_run_early,
+    a_bitbucket_that_goes_down_while_missing_ones_are_asked_for_ends_the_run_early,
 }

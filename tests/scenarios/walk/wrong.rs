@@ -170,6 +170,23 @@ async fn a_listing_without_an_end_ends_the_run(on: Kind) {
     assert_eq!(bench.trace(), "list");
 }
 
+async fn pages_grow_again_after_one_that_was_too_large(on: Kind) {
+    let (bench, git) = linear(on, 1000).await;
+    let large = [("limit=1000", 300), ("limit=50", 300)].map(|(limit, start)| {
+        let matches = ["until=", limit, &format!("start={start}")].map(|part| Matches::QueryContains(part.to_owned()));
+        Fault::new(Action::Flood(65 << 20)).matches(Matches::All(matches.to_vec()))
+    });
+    for fault in large {
+        bench.simulator.faults().push(fault);
+    }
+    assert_eq!(counts(&bench.synced().await), (1000, 0, 1000));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    // The page at 300 is tried with 1000, 50 and 2 at a time; then four times as many each time.
+    let pages = "page@0 page@100 page@200 page@300 page@300 page@300 page@302 page@310 page@342";
+    let rest = "page@442 page@542 page@642 page@742 page@842 page@942";
+    assert_eq!(bench.trace(), format!("list head who {pages} {rest} head"));
+}
+
 on_both! {
     a_wrong_listing_changes_nothing,
     another_repository_under_the_same_name_removes_nothing,
@@ -182,4 +199,5 @@ on_both! {
     a_next_page_that_is_the_same_again_is_not_asked_for,
     a_page_that_is_too_large_is_asked_for_in_parts,
     a_listing_without_an_end_ends_the_run,
+    pages_grow_again_after_one_that_was_too_large,
 }
