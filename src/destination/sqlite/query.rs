@@ -9,6 +9,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags, Rows};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::destination::query::{Outlet, unwanted};
 use crate::destination::{Error, Piece};
@@ -20,25 +21,30 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(in crate::destination) async fn query(path: &Path, sql: &str, outlet: Outlet) -> Result<(), Error> {
     let (path, sql, wanted, runtime) = (path.to_owned(), sql.to_owned(), outlet.clone(), Handle::current());
     let (tell, told) = oneshot::channel();
-    let mut work = tokio::task::spawn_blocking(move || read(&path, &sql, tell, &outlet, &runtime));
+    let work = tokio::task::spawn_blocking(move || read(&path, &sql, tell, &outlet, &runtime));
+    ended(work, wanted.unwanted(), told).await
+}
+
+/// Waits for the work, and tells the database to end it once it is unwanted.
+async fn ended(
+    mut work: JoinHandle<Result<(), Error>>,
+    is_unwanted: impl Future<Output = ()>,
+    told: oneshot::Receiver<InterruptHandle>,
+) -> Result<(), Error> {
     tokio::select! {
         biased;
-        result = &mut work => {
-            return result.map_err(|_| unwanted())?;
-        }
-        () = wanted.unwanted() => {}
+        result = &mut work => return result.map_err(|_| unwanted())?,
+        () = is_unwanted => {}
     }
-    if let Ok(handle) = told.await {
-        loop {
-            match tokio::time::timeout(AGAIN, &mut work).await {
-                // Whoever has had the end of the answer wants no more either.
-                Ok(Ok(Ok(()))) => return Ok(()),
-                Ok(_) => break,
-                Err(_) => handle.interrupt(),
-            }
+    let Ok(handle) = told.await else { return Err(unwanted()) };
+    loop {
+        match tokio::time::timeout(AGAIN, &mut work).await {
+            // Whoever has had the end of the answer wants no more either.
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(_) => return Err(unwanted()),
+            Err(_) => handle.interrupt(),
         }
     }
-    Err(unwanted())
 }
 
 fn read(
@@ -83,5 +89,34 @@ fn json(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => number.into(),
         ValueRef::Real(number) => number.into(),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    /// The reader has had the last row and has gone, and the thread has not quite ended.
+    async fn after_its_reader(result: Result<(), Error>) -> Result<(), Error> {
+        let (tell, told) = oneshot::channel();
+        let connection = Connection::open_in_memory().unwrap();
+        tell.send(connection.get_interrupt_handle()).ok().unwrap();
+        let (go, wait) = std::sync::mpsc::channel();
+        let work = tokio::task::spawn_blocking(move || {
+            wait.recv().unwrap();
+            result
+        });
+        let mut ended = pin!(ended(work, std::future::ready(()), told));
+        assert!(futures::poll!(ended.as_mut()).is_pending());
+        go.send(()).unwrap();
+        ended.await
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_taken_to_its_end_is_no_interrupted_one() {
+        assert_eq!(after_its_reader(Ok(())).await, Ok(()));
+        assert_eq!(after_its_reader(Err(Error::Invalid("interrupted".to_owned()))).await, Err(unwanted()));
     }
 }
