@@ -131,7 +131,7 @@ fn connections_of(
         .collect()
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the controller asks for this signature")]
+#[expect(clippy::needless_pass_by_value, reason = "the controller asks for this signature")]
 fn retry(object: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
     warn!(connection = %ObjectRef::from_obj(object.as_ref()), %error, "tried again in 5 s");
     Action::requeue(Duration::from_secs(5))

@@ -24,7 +24,7 @@ pub fn at_least(wanted: Duration, uid: &str) -> Duration {
 }
 
 /// A number from 0 to 1 that is the same for the same text.
-#[allow(clippy::cast_precision_loss, reason = "a fraction needs no 64 bits")]
+#[expect(clippy::cast_precision_loss, reason = "a fraction needs no 64 bits")]
 fn fraction(text: &str) -> f64 {
     (stable_hash(text) >> 32) as f64 / f64::from(u32::MAX)
 }

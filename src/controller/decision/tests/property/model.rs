@@ -15,7 +15,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(15);
 
 /// What a look finds, in the model's words.
 #[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Sight {
     pub found: Result<Access, Reason>,
     pub place: Place,

@@ -60,7 +60,7 @@ impl Stage {
         }
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "an event happens once")]
+    #[expect(clippy::needless_pass_by_value, reason = "an event happens once")]
     fn happen(&mut self, event: Event) {
         let (url, secret, authority) = self.cluster.place();
         let (filter, suspend) = (self.cluster.filter, self.cluster.spec.suspend);
