@@ -25,7 +25,7 @@ export CLUSTER := $(CURDIR)/tests/cluster/cluster
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
-.PHONY: help demo test test-cluster test-rust test-chart figures lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
+.PHONY: help demo test test-cluster test-rust test-chart model figures lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
 	lint-copies build release image crd cluster tools cluster-binaries clean
 
 help: ## What can be made
@@ -48,6 +48,10 @@ test-rust: cluster-binaries
 test-chart: cluster-binaries
 	@echo '== the chart on a real API server'
 	@$(NO_SECRETS) tests/chart/check.sh
+
+model: tools ## Random histories and faults that no test has played, until one fails; STEPS=… for more than 20,000
+	@echo '== each failure names its seed: MODEL_SEED=… make model plays it again'
+	MODEL_STEPS=$(or $(STEPS),20000) cargo test --locked --test scenarios model:: -- --nocapture
 
 figures: tools ## Measure what docs/figures.md says, anew
 	cargo test --release --locked --test scenarios figures:: -- --ignored --nocapture

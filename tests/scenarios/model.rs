@@ -1,7 +1,8 @@
 //! After every run the stored commits are git's own list, whatever happened before, meanwhile and to the run itself.
 //!
 //! Random histories and random events, against a model that knows only what was done and what git says. A failure prints
-//! its seed: `MODEL_SEED=… cargo test --test scenarios model::` plays that sequence again; `MODEL_STEPS` makes more of them.
+//! its seed: `MODEL_SEED=… cargo test --test scenarios model::` plays that sequence again. The same seeds are played each
+//! time, so that a change is not blamed for what is older; `make model` plays new ones, as many as it is told.
 
 mod administration;
 mod check;
@@ -21,12 +22,14 @@ mod runs;
 mod troubles;
 mod world;
 
+use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitbucket_simulator::Seen;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use self::check::Checker;
 use self::dice::Dice;
@@ -40,12 +43,35 @@ use crate::support::database::Kind;
 
 /// Changes and runs of a test without MODEL_STEPS.
 const STEPS: usize = 3000;
+/// The first seed without MODEL_STEPS.
+const FIRST_SEED: u64 = 1;
+/// Lines of a log that a failure shows.
+const LAST_LINES: usize = 60;
 /// Of so many of them one is a process that is killed.
 const STEPS_A_KILL: usize = 60;
 /// Sequences at a time: one reads while another waits for git.
 const AT_A_TIME: usize = 3;
 
 type Count = Arc<AtomicUsize>;
+type Played = Result<(), Failure>;
+
+/// Where a sequence failed. The test ends with it, so that the seed is the last that is printed.
+struct Failure(String);
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a sequence is made of, and what is counted in it.
+#[derive(Clone, Copy)]
+enum Play {
+    /// Changes and runs; each of them.
+    Runs,
+    /// Changes and processes; those that were killed.
+    Kills,
+}
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -55,83 +81,89 @@ fn steps() -> usize {
     usize::try_from(number("MODEL_STEPS").unwrap_or(STEPS as u64)).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_the_sets_in_sqlite_are_git_s() {
-    Box::pin(sequences(|seed, count| sequence(Kind::Sqlite, seed, count), steps())).await;
+/// Seeds that nobody has played, where another number of steps is asked for than each test plays.
+fn first_seed() -> u64 {
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    number("MODEL_STEPS").map_or(FIRST_SEED, |_| u64::try_from(clock()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_the_sets_in_postgresql_are_git_s() {
-    Box::pin(sequences(|seed, count| sequence(Kind::Postgres, seed, count), steps() / 2)).await;
+async fn whatever_happens_the_sets_in_sqlite_are_git_s() -> Played {
+    sequences(Kind::Sqlite, Play::Runs, steps()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_inside_any_transaction_leaves_whole_sets_in_sqlite() {
-    Box::pin(sequences(|seed, count| killed(Kind::Sqlite, seed, count), steps() / STEPS_A_KILL)).await;
+async fn whatever_happens_the_sets_in_postgresql_are_git_s() -> Played {
+    sequences(Kind::Postgres, Play::Runs, steps() / 2).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_inside_any_transaction_leaves_whole_sets_in_postgresql() {
-    Box::pin(sequences(|seed, count| killed(Kind::Postgres, seed, count), steps() / STEPS_A_KILL)).await;
+async fn kill_9_inside_any_transaction_leaves_whole_sets_in_sqlite() -> Played {
+    sequences(Kind::Sqlite, Play::Kills, steps() / STEPS_A_KILL).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_inside_any_transaction_leaves_whole_sets_in_postgresql() -> Played {
+    sequences(Kind::Postgres, Play::Kills, steps() / STEPS_A_KILL).await
 }
 
 /// Plays sequences, or the one that MODEL_SEED names, until they have counted far enough.
-async fn sequences<S: Future<Output = ()> + Send + 'static>(play: impl Fn(u64, Count) -> S, enough: usize) {
+async fn sequences(on: Kind, play: Play, enough: usize) -> Played {
     let count = Count::default();
     if let Some(seed) = number("MODEL_SEED") {
-        return play(seed, count).await;
+        return Box::pin(sequence(on, play, seed, count)).await;
     }
-    let first = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap();
+    let first = first_seed();
     println!("seeds from {first} on");
     let going = (first..).take_while(|_| count.load(Ordering::Relaxed) < enough);
-    let playing = |seed| tokio::spawn(play(seed, Arc::clone(&count)));
+    let playing = |seed| tokio::spawn(sequence(on, play, seed, Arc::clone(&count)));
     let mut done = futures::stream::iter(going).map(playing).buffer_unordered(AT_A_TIME);
     let mut played = 0;
     while let Some(sequence) = done.next().await {
-        sequence.expect("the sequence told of above");
+        sequence.expect("it catches its panics")?;
         played += 1;
     }
     println!("{} steps in {played} sequences", count.load(Ordering::Relaxed));
+    Ok(())
 }
 
-/// Prints what led to a failure.
-struct Witness {
-    seed: u64,
-    log: Log,
-    count: Count,
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let count = self.count.load(Ordering::Relaxed);
-            eprintln!("MODEL_SEED={}, {count} steps into the test, after\n{}", self.seed, self.log.tail(60));
+async fn sequence(on: Kind, play: Play, seed: u64, count: Count) -> Played {
+    let log = Log::default();
+    let playing = async {
+        match play {
+            Play::Runs => Box::pin(Life::begin(on, seed, log.clone(), Arc::clone(&count)).await.runs()).await,
+            Play::Kills => Box::pin(Life::begin(on, seed, log.clone(), Count::default()).await.kills(&count)).await,
         }
-    }
+    };
+    AssertUnwindSafe(playing).catch_unwind().await.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        let count = count.load(Ordering::Relaxed);
+        Failure(format!("{}\n{text}\nMODEL_SEED={seed} on {on:?}, {count} steps into the test", log.tail(LAST_LINES)))
+    })
 }
 
 /// A server's life, and that of the rows about it.
 struct Life {
-    witness: Witness,
+    log: Log,
     dice: Dice,
     world: World,
     checker: Checker,
-    count: Count,
+    steps: Count,
 }
 
 impl Life {
-    async fn begin(on: Kind, seed: u64, count: Count) -> Self {
-        let witness = Witness { seed, log: Log::default(), count: Arc::clone(&count) };
+    async fn begin(on: Kind, seed: u64, log: Log, steps: Count) -> Self {
         let mut dice = Dice::new(seed);
         let mut world = World::start(on, &mut dice).await;
         for _ in 0..dice.between(2, 5) {
-            witness.log.add(world.add(&mut dice));
+            log.add(world.add(&mut dice));
         }
-        Self { witness, dice, world, checker: Checker::default(), count }
+        Self { log, dice, world, checker: Checker::default(), steps }
     }
 
     fn step(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Some changes, which no run sees happen.
@@ -139,14 +171,14 @@ impl Life {
         for _ in 0..self.dice.below(6) {
             let (world, dice) = (&mut self.world, &mut self.dice);
             let what = if dice.one_in(40) { world.filter(dice) } else { world.operate(dice) };
-            self.witness.log.add(what);
+            self.log.add(what);
             self.checker.changed(&self.world);
             self.step();
         }
     }
 
     async fn run(&mut self, way: Way, troubles: Vec<Trouble>) {
-        let log = self.witness.log.clone();
+        let log = self.log.clone();
         log.add(format!("a run {way:?}"));
         for trouble in &troubles {
             log.add(format!("  with {trouble:?}"));
@@ -157,9 +189,9 @@ impl Life {
     }
 
     async fn look(&mut self, report: &Report) {
-        self.witness.log.add(format!("  asked: {}", asked(&self.world)));
+        self.log.add(format!("  asked: {}", asked(&self.world)));
         for result in &report.results {
-            self.witness.log.add(format!("  {result:?}"));
+            self.log.add(format!("  {result:?}"));
         }
         self.checker.check(&self.world, report);
         // A process that was killed early has made no tables.
@@ -169,6 +201,36 @@ impl Life {
         if report.is_quiet() {
             expect::assert_true(&self.world, report);
         }
+    }
+
+    async fn runs(mut self) {
+        for _ in 0..self.dice.between(5, 20) {
+            self.change();
+            let way = Way::random(&mut self.dice);
+            let mut troubles = Vec::new();
+            if self.dice.one_in(2) {
+                for _ in 0..self.dice.between(1, 3) {
+                    troubles.push(Trouble::random(&mut self.dice, &mut self.world));
+                }
+            }
+            self.run(way, troubles).await;
+        }
+        Box::pin(self.end()).await;
+    }
+
+    async fn kills(mut self, count: &Count) {
+        for _ in 0..self.dice.between(3, 10) {
+            self.change();
+            if self.dice.one_in(4) {
+                self.run(Way::Alone, Vec::new()).await;
+            }
+            let end = End::random(&mut self.dice);
+            self.log.add(format!("a process {end:?}"));
+            let (report, killed) = processes::play(&mut self.world, &mut self.dice, end, &self.log).await;
+            self.look(&report).await;
+            count.fetch_add(usize::from(killed), Ordering::Relaxed);
+        }
+        Box::pin(self.end()).await;
     }
 
     /// One run brings everything to its heads, and the next one costs the listing and one request for each repository,
@@ -201,38 +263,4 @@ fn asked(world: &World) -> String {
         format!("{path} {}={}", values.join(" "), seen.status.unwrap_or(0))
     };
     world.bench.requests().into_iter().map(short).collect::<Vec<_>>().join(", ")
-}
-
-async fn sequence(on: Kind, seed: u64, count: Count) {
-    let mut life = Life::begin(on, seed, count).await;
-    for _ in 0..life.dice.between(5, 20) {
-        life.change();
-        let way = Way::random(&mut life.dice);
-        let mut troubles = Vec::new();
-        if life.dice.one_in(2) {
-            for _ in 0..life.dice.between(1, 3) {
-                troubles.push(Trouble::random(&mut life.dice, &mut life.world));
-            }
-        }
-        life.run(way, troubles).await;
-    }
-    Box::pin(life.end()).await;
-}
-
-/// Counts the kills.
-async fn killed(on: Kind, seed: u64, count: Count) {
-    let mut life = Life::begin(on, seed, Count::default()).await;
-    for _ in 0..life.dice.between(3, 10) {
-        life.change();
-        if life.dice.one_in(4) {
-            life.run(Way::Alone, Vec::new()).await;
-        }
-        let end = End::random(&mut life.dice);
-        let log = life.witness.log.clone();
-        log.add(format!("a process {end:?}"));
-        let (report, killed) = processes::play(&mut life.world, &mut life.dice, end, &log).await;
-        life.look(&report).await;
-        count.fetch_add(usize::from(killed), Ordering::Relaxed);
-    }
-    Box::pin(life.end()).await;
 }

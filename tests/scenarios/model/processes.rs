@@ -80,6 +80,7 @@ pub async fn play(world: &mut World, dice: &mut Dice, end: End, log: &Log) -> (R
     hold.release();
     let status = within("the process's end", child.wait()).await.unwrap();
     world.bench.simulator.faults().clear();
+    world.settle().await;
     let after = Rows::read(&world.bench.database).await;
     // A process that ran to its end has judged what it did; 6 is a database that could not be written to.
     assert!(matches!(status.code(), None | Some(0 | 4..=7)), "{status}");

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bitbucket_connector::bitbucket::Credentials;
-use bitbucket_connector::destination::Scope;
 use bitbucket_connector::sync::{RunError, Summary};
 use bitbucket_simulator::{Action, Fault, Hold};
 use tokio_util::sync::CancellationToken;
@@ -109,8 +108,6 @@ pub async fn play(world: &mut World, dice: &mut Dice, way: Way, troubles: Vec<Tr
         Way::Dropped(polls) => {
             let run = world.run(concurrency).await;
             results.extend(polled(polls, run.run()).await);
-            // What it has handed to the database by then is done first.
-            let _ = run.destination.repositories(Scope { connection: 0, instance: 0 }).await;
             cut = true;
         }
         Way::Nobody => results.push(as_nobody(world, dice, concurrency).await),
@@ -119,6 +116,7 @@ pub async fn play(world: &mut World, dice: &mut Dice, way: Way, troubles: Vec<Tr
                 world.bench.database.refuse_commit(Some(&id)).await;
             }
             results.push(within("the run", world.run(concurrency).await.run()).await);
+            world.settle().await;
             world.bench.database.refuse_commit(None).await;
             cut = true;
         }
@@ -127,6 +125,7 @@ pub async fn play(world: &mut World, dice: &mut Dice, way: Way, troubles: Vec<Tr
     let faults = world.bench.simulator.faults();
     faults.clear();
     world.bench.stop = CancellationToken::new();
+    world.settle().await;
     let after = Rows::read(&world.bench.database).await;
     let rival = matches!(way, Way::Twice(_));
     let nobody = way == Way::Nobody;

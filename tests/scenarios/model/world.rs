@@ -1,6 +1,8 @@
 //! What is true: the server as its administrators left it, told apart from what any run has seen of it.
 
-use bitbucket_connector::destination::ConnectionKey;
+use std::sync::Mutex;
+
+use bitbucket_connector::destination::{ConnectionKey, Destination, Scope};
 use bitbucket_connector::sync::Run;
 use bitbucket_simulator::{Access, Command, NewRepository, RepositoryChange};
 
@@ -21,6 +23,8 @@ pub struct World {
     /// All there ever were.
     pub repositories: Vec<Repository>,
     folders: usize,
+    /// Where the runs since the last look have written to.
+    destinations: Mutex<Vec<Destination>>,
 }
 
 pub struct Project {
@@ -57,14 +61,28 @@ impl World {
     pub async fn start(on: Kind, dice: &mut Dice) -> Self {
         let cap = dice.between(2, 25);
         let bench = Bench::start(on, |builder, _| builder.configure(|settings| settings.caps.commits = cap)).await;
-        Self { bench, filter: Filter::All, projects: Vec::new(), repositories: Vec::new(), folders: 0 }
+        let (projects, repositories, destinations) = (Vec::new(), Vec::new(), Mutex::default());
+        Self { bench, filter: Filter::All, projects, repositories, folders: 0, destinations }
     }
 
     /// A run as the next process would make it. The command makes it with the same key.
     pub async fn run(&self, concurrency: usize) -> Run {
         let name = "127.0.0.1".to_owned();
         let key = ConnectionKey { cluster: String::new(), namespace: String::new(), name, uid: String::new() };
-        Run { key, ..self.bench.prepare(concurrency).await }
+        let run = Run { key, ..self.bench.prepare(concurrency).await };
+        self.destinations.lock().unwrap().push(run.destination.clone());
+        run
+    }
+
+    /// Waits for what runs that have ended, or were given up, had handed to the database by then: each of its answers
+    /// comes after all that was asked before.
+    pub async fn settle(&self) {
+        let destinations = std::mem::take(&mut *self.destinations.lock().unwrap());
+        for destination in destinations {
+            // Whatever became of it.
+            let _ = destination.repositories(Scope { connection: 0, instance: 0 }).await;
+        }
+        self.bench.database.settled().await;
     }
 
     /// Repositories that are there, by their places.

@@ -1,11 +1,13 @@
 //! The databases that a test runs on: each test on both, by its name in the list of `on_both!`.
 
+use std::time::Duration;
+
 use bitbucket_connector::destination::{DatabaseUrl, Rows, query};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::postgres;
 use super::sync::text;
+use super::{postgres, within};
 
 /// Makes two tests of each function that takes a [`Kind`]: `sqlite::NAME` and `postgres::NAME`. A function that is not
 /// in the list is dead code.
@@ -148,6 +150,22 @@ impl Database {
             }
         }
         rows
+    }
+
+    /// Waits for transactions whose sessions were given up, which the server may still end either way. SQLite's are those
+    /// of the thread that a handle to it asks.
+    pub async fn settled(&self) {
+        let Self::Postgres(database) = self else { return };
+        let admin = database.admin().await;
+        let busy =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                    AND backend_type = 'client backend' AND state IS DISTINCT FROM 'idle'";
+        let ended = async {
+            while admin.query_one(busy, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within("the end of every transaction", ended).await;
     }
 
     /// The number of commits that stands beside each repository is that of its rows.
