@@ -3,6 +3,7 @@
 //!
 //! Knows no HTTP and no Kubernetes.
 
+mod checkpoint;
 mod error;
 mod model;
 mod people;

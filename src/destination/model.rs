@@ -216,7 +216,7 @@ pub enum Next {
 }
 
 /// What the last page of a walk needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Last {
     /// The default branch's short name; None where it is not known, as after a restart.
     pub branch: Option<String>,

@@ -10,9 +10,10 @@ use super::finish;
 use super::rows::{lock, value};
 use super::session::Tx;
 use super::users;
+use crate::destination::checkpoint::{Begun, Then};
 use crate::destination::model::difference;
 use crate::destination::people::People;
-use crate::destination::{Checkpoint, Commit, Error, Next, Page, Position, Scope, StoreError, Stored};
+use crate::destination::{Checkpoint, Commit, Error, Page, Position, Scope, StoreError, Stored};
 
 /// The earliest time that PostgreSQL knows, in seconds: the beginning of the year 4713 before Christ, as astronomers
 /// reckon.
@@ -50,12 +51,18 @@ impl Postgres {
 async fn abandon(tx: &Tx<'_>, repository: i64, expected: Position) -> Result<Stored, StoreError> {
     compare(tx, repository, &expected).await?;
     let Position { head, walk } = expected;
-    let mut removed = 0;
-    if let Some(walk) = walk {
-        removed = finish::clear_walk(tx, repository, &walk).await?;
+    let removed = give_up(tx, repository, walk.as_ref()).await?;
+    if walk.is_some() {
         write_checkpoint(tx, repository, None, difference(0, removed)).await?;
     }
-    Ok(Stored { position: Position { head, walk: None }, added: 0, removed })
+    Ok(Stored::abandoned(head, removed))
+}
+
+async fn give_up(tx: &Tx<'_>, repository: i64, walk: Option<&Checkpoint>) -> Result<u64, Error> {
+    match walk {
+        Some(walk) => finish::clear_walk(tx, repository, walk).await,
+        None => Ok(0),
+    }
 }
 
 /// Refuses to go on where another process has moved the repository.
@@ -71,45 +78,34 @@ async fn store(
     page: &Page,
 ) -> Result<Stored, StoreError> {
     compare(tx, repository, &expected).await?;
-    let mut removed = 0;
     let Position { head, walk } = expected;
-    let mut walk = match walk {
-        Some(walk) if walk.target == page.target && walk.since == page.since => walk,
-        unfinished => {
-            if let Some(walk) = &unfinished {
-                removed += finish::clear_walk(tx, repository, walk).await?;
-            }
-            begin(tx, page).await?
+    let (walk, removed) = match Begun::of(walk, page) {
+        Begun::GoesOn(walk) => (walk, 0),
+        Begun::Anew(given_up) => {
+            let removed = give_up(tx, repository, given_up.as_ref()).await?;
+            (Checkpoint::first(page, highest_id(tx).await?), removed)
         }
     };
     let added = insert(tx, scope, repository, &page.commits).await?;
-    let open = match &page.next {
-        Next::PageUnlessClosed(..) => finish::first_open(tx, repository, &walk).await?,
-        Next::Page(_) | Next::Last(_) => None,
-    };
-    let last = match &page.next {
-        Next::Last(last) => last,
-        Next::PageUnlessClosed(_, last) if open.is_none() => last,
-        Next::Page(start) | Next::PageUnlessClosed(start, _) => {
-            walk.next_start = *start;
-            walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
+    let open = if page.next.may_close() { finish::first_open(tx, repository, &walk).await? } else { None };
+    match walk.clone().then(&page.next, open) {
+        Then::Page(walk) => {
             write_checkpoint(tx, repository, Some(&walk), difference(added, removed)).await?;
-            return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
+            Ok(Stored::page(head, walk, added, removed))
         }
-    };
-    removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed).await?;
-    let position = Position { head: Some(walk.target), walk: None };
-    Ok(Stored { position, added, removed })
+        Then::End(last) => {
+            let removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed).await?;
+            Ok(Stored::end(walk.target, added, removed))
+        }
+    }
 }
 
-/// A walk's beginning. All earlier rows of its repository are seen here, because whoever wrote one held the lock that
-/// this transaction holds now. All later ones get higher ids, because the sequence never goes back and no session keeps
-/// numbers in stock. What other repositories do meanwhile only makes the range wider.
-async fn begin(tx: &Tx<'_>, page: &Page) -> Result<Checkpoint, Error> {
+/// Where a walk's rows begin. All earlier rows of its repository are seen here, because whoever wrote one held the lock
+/// that this transaction holds now. All later ones get higher ids, because the sequence never goes back and no session
+/// keeps numbers in stock. What other repositories do meanwhile only makes the range wider.
+async fn highest_id(tx: &Tx<'_>) -> Result<i64, Error> {
     let sql = "SELECT coalesce(max(id), 0) FROM bitbucket_server_repository_default_branch_commits";
-    let after_id = value(&tx.one(sql, &[]).await?, 0)?;
-    let (target, since) = (page.target.clone(), page.since.clone());
-    Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
+    value(&tx.one(sql, &[]).await?, 0)
 }
 
 async fn write_checkpoint(tx: &Tx<'_>, repository: i64, walk: Option<&Checkpoint>, more: i64) -> Result<(), Error> {

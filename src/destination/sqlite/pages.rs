@@ -6,9 +6,10 @@ use super::Sqlite;
 use super::finish;
 use super::listing::current;
 use super::users;
+use crate::destination::checkpoint::{Begun, Then};
 use crate::destination::model::difference;
 use crate::destination::people::People;
-use crate::destination::{Checkpoint, Commit, Next, Page, Position, Scope, StoreError, Stored};
+use crate::destination::{Checkpoint, Commit, Page, Position, Scope, StoreError, Stored};
 
 impl Sqlite {
     pub(in crate::destination) async fn store(
@@ -26,18 +27,22 @@ impl Sqlite {
         repository: i64,
         expected: Position,
     ) -> Result<Stored, StoreError> {
-        self.transaction(move |tx| {
-            compare(tx, repository, &expected)?;
-            let Position { head, walk } = expected;
-            let mut removed = 0;
-            if let Some(walk) = walk {
-                removed = finish::clear_walk(tx, repository, &walk)?;
-                write_checkpoint(tx, repository, None, difference(0, removed))?;
-            }
-            Ok(Stored { position: Position { head, walk: None }, added: 0, removed })
-        })
-        .await
+        self.transaction(move |tx| abandon(tx, repository, expected)).await
     }
+}
+
+fn abandon(tx: &Transaction<'_>, repository: i64, expected: Position) -> Result<Stored, StoreError> {
+    compare(tx, repository, &expected)?;
+    let Position { head, walk } = expected;
+    let removed = give_up(tx, repository, walk.as_ref())?;
+    if walk.is_some() {
+        write_checkpoint(tx, repository, None, difference(0, removed))?;
+    }
+    Ok(Stored::abandoned(head, removed))
+}
+
+fn give_up(tx: &Transaction<'_>, repository: i64, walk: Option<&Checkpoint>) -> rusqlite::Result<u64> {
+    walk.map_or(Ok(0), |walk| finish::clear_walk(tx, repository, walk))
 }
 
 /// Refuses to go on where another process has moved the repository.
@@ -53,43 +58,31 @@ fn store(
     page: &Page,
 ) -> Result<Stored, StoreError> {
     compare(tx, repository, &expected)?;
-    let mut removed = 0;
     let Position { head, walk } = expected;
-    let mut walk = match walk {
-        Some(walk) if walk.target == page.target && walk.since == page.since => walk,
-        unfinished => {
-            if let Some(walk) = &unfinished {
-                removed += finish::clear_walk(tx, repository, walk)?;
-            }
-            begin(tx, page)?
+    let (walk, removed) = match Begun::of(walk, page) {
+        Begun::GoesOn(walk) => (walk, 0),
+        Begun::Anew(given_up) => {
+            let removed = give_up(tx, repository, given_up.as_ref())?;
+            (Checkpoint::first(page, highest_id(tx)?), removed)
         }
     };
     let added = insert(tx, scope, repository, &page.commits)?;
-    let open = match &page.next {
-        Next::PageUnlessClosed(..) => finish::first_open(tx, repository, &walk)?,
-        Next::Page(_) | Next::Last(_) => None,
-    };
-    let last = match &page.next {
-        Next::Last(last) => last,
-        Next::PageUnlessClosed(_, last) if open.is_none() => last,
-        Next::Page(start) | Next::PageUnlessClosed(start, _) => {
-            walk.next_start = *start;
-            walk.closed_id = open.map_or(walk.closed_id, |open| open - 1);
+    let open = if page.next.may_close() { finish::first_open(tx, repository, &walk)? } else { None };
+    match walk.clone().then(&page.next, open) {
+        Then::Page(walk) => {
             write_checkpoint(tx, repository, Some(&walk), difference(added, removed))?;
-            return Ok(Stored { position: Position { head, walk: Some(walk) }, added, removed });
+            Ok(Stored::page(head, walk, added, removed))
         }
-    };
-    removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed)?;
-    let position = Position { head: Some(walk.target), walk: None };
-    Ok(Stored { position, added, removed })
+        Then::End(last) => {
+            let removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed)?;
+            Ok(Stored::end(walk.target, added, removed))
+        }
+    }
 }
 
-fn begin(tx: &Transaction<'_>, page: &Page) -> rusqlite::Result<Checkpoint> {
-    let after_id = tx
-        .prepare_cached("SELECT coalesce(max(id), 0) FROM bitbucket_server_repository_default_branch_commits")?
-        .query_row([], |row| row.get(0))?;
-    let (target, since) = (page.target.clone(), page.since.clone());
-    Ok(Checkpoint { target, since, next_start: 0, after_id, closed_id: after_id })
+fn highest_id(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
+    tx.prepare_cached("SELECT coalesce(max(id), 0) FROM bitbucket_server_repository_default_branch_commits")?
+        .query_row([], |row| row.get(0))
 }
 
 fn write_checkpoint(
