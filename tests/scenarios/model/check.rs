@@ -182,7 +182,7 @@ fn ended(world: &World, report: &Report, summary: &Summary) {
         let odd: Vec<_> = summary.inaccessible.iter().filter(|path| !explained(path) && !gone(path)).collect();
         assert!(odd.is_empty(), "nothing explains that {odd:?} are inaccessible");
     }
-    let failed = |row: &&Row| summary.failed.iter().any(|(path, ..)| *path == row.path);
+    let failed = |row: &&Row| summary.failed.iter().any(|(path, ..)| report.had_path(row, path));
     let good = report.after.repositories.iter().filter(|row| row.listed && row.allowlisted && row.accessible);
     for row in good.filter(|row| row.failure.is_none() && row.state == "synced" && !failed(row)) {
         let tips = report.seen.tips_at(world, row);
@@ -209,7 +209,8 @@ fn ended(world: &World, report: &Report, summary: &Summary) {
 fn refused_or_equal(report: &Report) {
     let left = |row: &&Row| {
         let of = |summary: &Summary| {
-            summary.failed.iter().any(|(path, ..)| *path == row.path) || summary.inaccessible.contains(&row.path)
+            let named = summary.failed.iter().map(|(path, ..)| path).chain(&summary.inaccessible);
+            named.into_iter().any(|path| report.had_path(row, path))
         };
         report.results.iter().any(|result| result.as_ref().is_ok_and(of))
     };

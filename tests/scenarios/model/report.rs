@@ -73,6 +73,11 @@ impl Moments {
 }
 
 impl Report {
+    /// Whether this is the row's path after the run, or was it before: its project may have been listed under another key.
+    pub fn had_path(&self, row: &Row, path: &str) -> bool {
+        [&self.before, &self.after].iter().any(|rows| rows.of(row.source).is_some_and(|row| row.path == path))
+    }
+
     /// Nothing happened but the run, or nothing that it must show.
     pub fn is_quiet(&self) -> bool {
         // What was begun under another list is read again already, and not a third time.

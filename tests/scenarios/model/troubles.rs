@@ -6,7 +6,7 @@ use serde_json::json;
 use super::dice::Dice;
 use super::lies;
 use super::report::Report;
-use super::world::World;
+use super::world::{Head, Repository, World};
 
 /// One fault, and what it may lead to.
 #[derive(Clone, Debug)]
@@ -31,12 +31,15 @@ pub struct Trouble {
     pub invents: bool,
     /// A head that was made up: repository and id.
     pub head: Option<(i64, String)>,
+    /// The only commit that it is about, where a walk goes to it.
+    pub target: Option<String>,
 }
 
 impl Trouble {
     pub fn new(fault: Fault) -> Self {
         let (passes, denies, unlists, lies, invents) = (false, false, false, false, false);
-        Self { fault, passes, only: None, reasons: &[], denies, unlists, ends: &[], lies, invents, head: None }
+        let (only, head, target) = (None, None, None);
+        Self { fault, passes, only, reasons: &[], denies, unlists, ends: &[], lies, invents, head, target }
     }
 
     pub fn explains(&self, path: &str, reason: &str, message: &str) -> bool {
@@ -61,8 +64,14 @@ impl Trouble {
         troubles.iter().all(|trouble| trouble.passes) && (troubles.len() < 2 || hits < 4) && lies < 2
     }
 
+    /// Whether it is about a commit to which nobody needs to walk any more.
+    pub fn is_behind(&self, world: &World) -> bool {
+        let heads = || world.repositories.iter().filter(|repository| repository.exists).map(Repository::head);
+        self.target.as_ref().is_some_and(|target| heads().all(|head| head != Head::At(target.clone())))
+    }
+
     pub fn random(dice: &mut Dice, world: &mut World) -> Self {
-        match dice.below(18) {
+        match dice.below(20) {
             0..=2 => passing(dice),
             3 | 4 => lasting(dice, world),
             5 => down(dice),
@@ -70,6 +79,7 @@ impl Trouble {
             13 => lies::head(dice, world),
             14 => lies::listing(dice),
             15 | 16 => denied(dice, world),
+            17 | 18 => target(dice, world),
             _ => somebody_else(dice),
         }
     }
@@ -131,6 +141,30 @@ fn lasting(dice: &mut Dice, world: &World) -> Trouble {
     };
     let fault = Fault::new(action).matches(matches).after(u32::try_from(dice.below(4)).unwrap());
     Trouble { only: Some(path), reasons, ..Trouble::new(fault) }
+}
+
+/// Whatever there is, on the way to one commit there is nothing to be had, from some page on.
+pub fn target(dice: &mut Dice, world: &World) -> Trouble {
+    let place = world.read(dice);
+    let head = place.map(|place| world.repositories[place].head());
+    let Some(Head::At(id)) = head else { return lasting(dice, world) };
+    let slug = world.repositories[place.unwrap()].slug.clone();
+    let (action, reasons, lies) = match dice.below(5) {
+        0 => (
+            Action::Refuse(Refusal::NoSuchCommit { id: id.clone(), slug }),
+            &["IncompleteListing", "Refused"][..],
+            false,
+        ),
+        1 => (Action::Refuse(Refusal::NoSuchRoute), &["Refused"][..], false),
+        2 => {
+            let edits = vec![JsonEdit::Set("/values".to_owned(), json!([]))];
+            (Action::EditJson(edits), &["IncompleteListing"][..], true)
+        }
+        _ => (action(dice), ON_THE_WAY, false),
+    };
+    let matches = Matches::QueryContains(format!("until={id}"));
+    let fault = Fault::new(action).matches(matches).after(u32::try_from(dice.below(3)).unwrap());
+    Trouble { reasons, lies, target: Some(id), ..Trouble::new(fault) }
 }
 
 /// From some request on the whole server is.
