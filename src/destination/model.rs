@@ -107,6 +107,7 @@ pub struct Checkpoint {
 
 /// A repository with its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "flags, each a column of its own")]
 pub struct StoredRepository {
     /// The row's id.
     pub id: i64,
@@ -118,8 +119,10 @@ pub struct StoredRepository {
     pub slug: String,
     /// The default branch's short name.
     pub branch: Option<String>,
-    /// What the last run found out.
+    /// What was found out last, beside failures.
     pub state: RepositoryState,
+    /// Whether the last run left it behind.
+    pub failed: bool,
     /// Whether the import filter selects it.
     pub allowlisted: bool,
     /// Whether the last finished listing showed it.

@@ -111,6 +111,7 @@ mod tests {
             slug: id.to_string(),
             branch: None,
             state: RepositoryState::New,
+            failed: false,
             allowlisted: true,
             listed: true,
             accessible: true,

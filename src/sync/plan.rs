@@ -57,9 +57,8 @@ pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Ste
 /// with it: Bitbucket may never answer for its target again, but for a newer one. A page that is stored takes the failure
 /// back.
 pub(super) fn is_stuck(repository: &StoredRepository, position: &Position, failure: &Failure) -> bool {
-    let failed = matches!(repository.state, RepositoryState::Failed(_));
     let by_an_answer = matches!(failure, Failure::Bitbucket(_)) && !failure.inaccessible();
-    failed && by_an_answer && *position == repository.position
+    repository.failed && by_an_answer && *position == repository.position
 }
 
 #[cfg(test)]

@@ -63,5 +63,9 @@ pub(super) async fn note(destination: &Destination, one: &Visited) -> Result<(),
         }
     };
     let touched = one.added > 0 || one.removed > 0;
-    if touched || state != one.repository.state { destination.mark(one.repository.id, state).await } else { Ok(()) }
+    if touched || one.repository.failed || state != one.repository.state {
+        destination.mark(one.repository.id, state).await
+    } else {
+        Ok(())
+    }
 }

@@ -1,11 +1,12 @@
 //! What a page does to the rows, down to the last case. No Bitbucket.
 
+mod listing;
 mod people;
 mod repair;
 
 use bitbucket_connector::destination::{
-    Absent, Commit, ConnectionKey, Destination, Last, Listing, Next, Page, Position, Project, Repository,
-    RepositoryState, Scope, StoreError, Stored, StoredRepository,
+    Commit, ConnectionKey, Destination, Last, Listing, Next, Page, Position, Project, Repository, RepositoryState,
+    Scope, StoreError, Stored, StoredRepository,
 };
 
 use crate::support::database::{self, Kind, on_both};
@@ -244,44 +245,6 @@ async fn a_walk_to_the_same_target_from_elsewhere_is_another_one(on: Kind) {
     assert_eq!((&done, database.commits().await.as_str()), (&complete('6'), "1246"));
 }
 
-async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over(on: Kind) {
-    let database = Database::open(on).await;
-    let renamed = database.destination.record(database.scope, vec![listing("renamed")], vec![]).await.unwrap();
-    assert_eq!((renamed.len(), renamed[0].id, renamed[0].slug.as_str()), (1, REPOSITORY, "renamed"));
-    let again = database.destination.scope(key("2"), "https://git.example.com".to_owned()).await.unwrap();
-    assert_eq!(again, database.scope);
-    let elsewhere = database.destination.scope(key("2"), "https://other.example.com".to_owned()).await.unwrap();
-    assert_ne!(elsewhere.instance, database.scope.instance);
-    assert_eq!(database.destination.record(elsewhere, vec![listing("r")], vec![]).await.unwrap().len(), 1);
-    assert_eq!(database.column("SELECT count(*) FROM bitbucket_server_repositories").await, ["2"]);
-    database.destination.finish_run(elsewhere).await.unwrap();
-    let checked = "SELECT repository_id FROM bitbucket_repository_freshness WHERE checked_at IS NOT NULL";
-    assert_eq!(database.column(checked).await, ["2"], "a run at one server says nothing of another");
-}
-
-async fn a_mark_is_seen_and_taken_back(on: Kind) {
-    let database = Database::open(on).await;
-    for state in [RepositoryState::Failed("Refused"), RepositoryState::Inaccessible, RepositoryState::Empty] {
-        database.destination.mark(REPOSITORY, state.clone()).await.unwrap();
-        let expected = match state {
-            RepositoryState::Failed(_) => "Refused 1 new",
-            RepositoryState::Inaccessible => " 0 new",
-            _ => " 1 empty",
-        };
-        let sql = "SELECT coalesce(failure, '') || ' ' || CAST(api_accessible AS INTEGER) || ' ' || state FROM bitbucket_server_repositories";
-        assert_eq!(database.column(sql).await, [expected]);
-    }
-    let fresh = "SELECT checked_at IS NOT NULL FROM bitbucket_repository_freshness";
-    database.destination.finish_run(database.scope).await.unwrap();
-    assert_eq!(database.column(fresh).await, ["1"]);
-    // One that the listing no longer shows was not checked; nothing else is known of it.
-    let absent = Absent { id: REPOSITORY, allowlisted: true, inaccessible: false };
-    database.destination.record(database.scope, vec![], vec![absent]).await.unwrap();
-    assert_eq!(database.column(fresh).await, ["0"]);
-    database.destination.record(database.scope, vec![listing("r")], vec![]).await.unwrap();
-    assert_eq!(database.column(fresh).await, ["1"]);
-}
-
 on_both! {
     a_complete_walk_sets_the_head,
     a_position_that_another_process_has_left_is_refused,
@@ -292,6 +255,4 @@ on_both! {
     walks_of_several_repositories_are_kept_apart,
     a_walk_to_the_same_target_from_elsewhere_is_another_one,
     a_walk_that_is_abandoned_takes_its_rows_along_and_nothing_else,
-    a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over,
-    a_mark_is_seen_and_taken_back,
 }

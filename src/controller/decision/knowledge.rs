@@ -17,6 +17,17 @@ use crate::verification::{Outcome, Verdict};
 /// Verdicts about an identity are asked for again this seldom: each try may count at the server.
 const IDENTITY_INTERVAL: Duration = Duration::from_hours(1);
 
+/// What the status tells a new process of the last one.
+#[derive(Clone, Copy, Debug)]
+pub struct Inherited {
+    /// It speaks of the present generation.
+    pub observed: bool,
+    /// Its verdict is an answer to credentials that could be used.
+    pub answered: bool,
+    /// A run may have been due that could not be made.
+    pub held_up: bool,
+}
+
 /// What is known. Lost with the process: everything here can be learned again.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge {
@@ -89,11 +100,10 @@ impl Knowledge {
         &self.uid
     }
 
-    /// Meets the inputs, or finds none. A process that has only just begun takes the status for one of these
-    /// inputs, where `observed`, the present generation, and `answered`, an answer to usable credentials, are what
-    /// it speaks of. From then on it sees what changes. `held_up` is whether a run may have been due that the last
-    /// process could not make.
-    pub fn meet(&mut self, inputs: Option<&Inputs>, observed: bool, answered: bool, held_up: bool) {
+    /// Meets the inputs, or finds none. A process that has only just begun takes the status for one of these inputs,
+    /// where that is what it speaks of. From then on it sees what changes.
+    pub fn meet(&mut self, inputs: Option<&Inputs>, inherited: Inherited) {
+        let Inherited { observed, answered, held_up } = inherited;
         if matches!(self.standing, Standing::New) {
             let standing = inputs.filter(|_| observed && answered).map(|inputs| Box::new(inputs.clone()));
             self.standing = standing.map_or(Standing::Lost, Standing::Of);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::facts::{Observation, RunState, Transport};
 use super::inputs::Inputs;
-use super::knowledge::Knowledge;
+use super::knowledge::{Inherited, Knowledge};
 use super::learned::Learned;
 use crate::api::Reason;
 use crate::api::conditions::{self, READY, Truth, VERIFIED};
@@ -153,7 +153,8 @@ pub fn workable<'a>(spec: &BitbucketConnectionSpec, inputs: Option<&'a Inputs>) 
 /// Looks at what there is to see. What `knowledge` takes the status for at first sight is kept at once; all else
 /// that is learned takes its place only when the status is written.
 pub fn observe(knowledge: &mut Knowledge, seen: Seen<'_>) -> Step {
-    knowledge.meet(seen.inputs(), seen.observed(), seen.answered(), seen.held_up());
+    let inherited = Inherited { observed: seen.observed(), answered: seen.answered(), held_up: seen.held_up() };
+    knowledge.meet(seen.inputs(), inherited);
     if let Some(found) = seen.found.ok().filter(|found| seen.refused(found)) {
         knowledge.remember_refusal(found.inputs);
     }

@@ -92,6 +92,13 @@ async fn finish_run(tx: &Tx<'_>, scope: Scope) -> Result<u64, Error> {
         VALUES ($1, $2, date_trunc('second', now()))
         ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at";
     tx.execute(sql, &[&scope.connection, &scope.instance]).await?;
+    // A project is accessible as long as one of its repositories is listed or may be read. Of one that has none, nothing
+    // is known.
+    let sql = "
+        UPDATE bitbucket_server_projects p SET api_accessible = NOT api_accessible
+        WHERE connection_id = $1 AND instance_id = $2 AND api_accessible <> (
+            SELECT bool_or(r.listed OR r.api_accessible) FROM bitbucket_server_repositories r WHERE r.project_id = p.id)";
+    tx.execute(sql, &[&scope.connection, &scope.instance]).await?;
     let sql = "
         SELECT coalesce(sum(commits), 0)::bigint FROM bitbucket_server_repositories
         WHERE connection_id = $1 AND instance_id = $2";
@@ -144,12 +151,11 @@ async fn projects(tx: &Tx<'_>, scope: Scope, listing: &[Listing]) -> Result<(), 
             FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[])
                  AS l (source_id, source_url, key, name, description, public))
         UPDATE bitbucket_server_projects p
-        SET source_url = l.source_url, key = l.key, name = l.name, description = l.description, public = l.public,
-            api_accessible = TRUE
+        SET source_url = l.source_url, key = l.key, name = l.name, description = l.description, public = l.public
         FROM listed l
         WHERE p.id = l.id
-          AND (p.source_url, p.key, p.name, p.description, p.public, p.api_accessible)
-              IS DISTINCT FROM (l.source_url, l.key, l.name, l.description, l.public, TRUE)";
+          AND (p.source_url, p.key, p.name, p.description, p.public)
+              IS DISTINCT FROM (l.source_url, l.key, l.name, l.description, l.public)";
     let insert = "
         INSERT INTO bitbucket_server_projects
             (connection_id, instance_id, source_id, source_url, key, name, description, public)

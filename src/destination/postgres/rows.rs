@@ -32,6 +32,7 @@ fn repository(row: &Row) -> Result<StoredRepository, Error> {
         slug: value(row, 3)?,
         branch: value(row, 4)?,
         state: state(row)?,
+        failed: value::<Option<&str>>(row, 9)?.is_some(),
         allowlisted: value(row, 6)?,
         listed: value(row, 7)?,
         accessible: value(row, 8)?,
@@ -40,9 +41,6 @@ fn repository(row: &Row) -> Result<StoredRepository, Error> {
 }
 
 fn state(row: &Row) -> Result<RepositoryState, Error> {
-    if value::<Option<&str>>(row, 9)?.is_some() {
-        return Ok(RepositoryState::Failed("left behind by the last run"));
-    }
     if !value(row, 8)? {
         return Ok(RepositoryState::Inaccessible);
     }

@@ -9,6 +9,12 @@ use crate::destination::{
     Absent, Checkpoint, ConnectionKey, Error, Listing, Position, Project, RepositoryState, Scope, StoredRepository,
 };
 
+/// A project is accessible as long as one of its repositories is listed or may be read. Of one that has none, nothing is
+/// known.
+const PROJECTS_IN_REACH: &str = "UPDATE bitbucket_server_projects AS p SET api_accessible = NOT api_accessible
+    WHERE connection_id = ?1 AND instance_id = ?2 AND api_accessible <> (
+      SELECT max(r.listed OR r.api_accessible) FROM bitbucket_server_repositories r WHERE r.project_id = p.id)";
+
 impl Sqlite {
     pub(in crate::destination) async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
         self.transaction(move |tx| {
@@ -134,6 +140,7 @@ impl Sqlite {
                  ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at",
                 params![scope.connection, scope.instance],
             )?;
+            tx.execute(PROJECTS_IN_REACH, params![scope.connection, scope.instance])?;
             let commits: i64 = tx.query_row(
                 "SELECT coalesce(sum(commits), 0) FROM bitbucket_server_repositories
                  WHERE connection_id = ?1 AND instance_id = ?2",
@@ -161,9 +168,9 @@ fn upsert_project(tx: &Transaction<'_>, scope: Scope, project: &Project) -> rusq
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (connection_id, instance_id, source_id) DO UPDATE SET
            source_url = excluded.source_url, key = excluded.key, name = excluded.name,
-           description = excluded.description, public = excluded.public, api_accessible = TRUE
-         WHERE (source_url, key, name, description, public, api_accessible)
-           IS NOT (excluded.source_url, excluded.key, excluded.name, excluded.description, excluded.public, TRUE)",
+           description = excluded.description, public = excluded.public
+         WHERE (source_url, key, name, description, public)
+           IS NOT (excluded.source_url, excluded.key, excluded.name, excluded.description, excluded.public)",
     )?
     .execute(params![
         scope.connection,
@@ -197,6 +204,7 @@ fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<Stor
             slug: row.get(3)?,
             branch: row.get(4)?,
             state: state(row)?,
+            failed: row.get::<_, Option<String>>(14)?.is_some(),
             allowlisted: row.get(6)?,
             listed: row.get(15)?,
             accessible: row.get(13)?,
@@ -207,9 +215,6 @@ fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<Stor
 }
 
 fn state(row: &Row<'_>) -> rusqlite::Result<RepositoryState> {
-    if row.get::<_, Option<String>>(14)?.is_some() {
-        return Ok(RepositoryState::Failed("left behind by the last run"));
-    }
     if !row.get::<_, bool>(13)? {
         return Ok(RepositoryState::Inaccessible);
     }
