@@ -11,7 +11,7 @@ use super::inputs::Inputs;
 use super::knowledge::{Inherited, Knowledge};
 use super::learned::Learned;
 use crate::api::Reason;
-use crate::api::conditions::{self, READY, Truth, VERIFIED};
+use crate::api::conditions::{self, READY, SYNCED, Truth, VERIFIED};
 use crate::api::spec::BitbucketConnectionSpec;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::Error;
@@ -113,13 +113,17 @@ impl<'a> Seen<'a> {
         !verified.is_some_and(|state| matches!(state.reason, Reason::SecretNotFound | Reason::InvalidSecret))
     }
 
-    /// Whether the status speaks of a database that was out of reach while no run was under way. A run may have been due
-    /// then, of another spec or at a person's request, and nothing tells a new process of it.
+    /// Whether the status speaks of something that let no run be made, while none was under way: credentials that are not
+    /// verified, a database out of reach, a suspension. A run may have been due then, of another spec or at a person's
+    /// request, and nothing tells a new process of it.
     fn held_up(&self) -> bool {
-        let ready = conditions::state(&self.old.conditions, READY);
-        let out_of_reach = ready
-            .is_some_and(|state| matches!(state.reason, Reason::DestinationInvalid | Reason::DestinationUnavailable));
-        out_of_reach && self.old.sync.as_ref().is_some_and(|sync| sync.completion_time.is_some())
+        let state = |kind| conditions::state(&self.old.conditions, kind);
+        let unverified = state(VERIFIED).is_some_and(|verified| verified.truth != Truth::True);
+        let out_of_reach = state(READY)
+            .is_some_and(|ready| matches!(ready.reason, Reason::DestinationInvalid | Reason::DestinationUnavailable));
+        let suspended = state(SYNCED).is_some_and(|synced| synced.reason == Reason::Suspended);
+        (unverified || out_of_reach || suspended)
+            && self.old.sync.as_ref().is_some_and(|sync| sync.completion_time.is_some())
     }
 
     /// Whether the status says of this Secret that its password was judged wrong.

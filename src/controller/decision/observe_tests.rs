@@ -9,9 +9,9 @@ use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use super::observe::{Asking, Found, Seen, Step, observe};
 use crate::api::Reason;
-use crate::api::conditions::{self, State, Truth, VERIFIED};
+use crate::api::conditions::{self, READY, SYNCED, State, Truth, VERIFIED};
 use crate::api::spec::BitbucketConnectionSpec;
-use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
+use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, SyncStatus, Trigger};
 use crate::bitbucket::{self, Fault, Refusal};
 use crate::sync::RunError;
 use crate::verification::{Outcome, Verdict};
@@ -55,14 +55,13 @@ fn refused() -> Scene {
 }
 
 impl Scene {
+    fn set(&mut self, condition: &'static str, truth: Truth, reason: Reason) {
+        let state = State::new(truth, reason, "");
+        conditions::set(&mut self.status.conditions, condition, &state, 1, Timestamp::UNIX_EPOCH);
+    }
+
     fn verified(&mut self, truth: Truth, reason: Reason) {
-        conditions::set(
-            &mut self.status.conditions,
-            VERIFIED,
-            &State::new(truth, reason, ""),
-            1,
-            Timestamp::UNIX_EPOCH,
-        );
+        self.set(VERIFIED, truth, reason);
         self.status.last_verified_time = Some(Time(Timestamp::UNIX_EPOCH));
     }
 
@@ -200,4 +199,39 @@ fn a_run_under_way_is_waited_for_where_it_is_of_other_inputs() {
     assert_eq!(scene.says(&mut known), "Kept");
     scene.inputs = Inputs::example("a", "other");
     assert_eq!(scene.says(&mut known), "wait");
+}
+
+#[test]
+fn a_run_that_nothing_could_be_made_of_is_the_next_processes() {
+    let held_up: [(&str, Truth, Reason, bool); 9] = [
+        (VERIFIED, Truth::True, Reason::Verified, false),
+        (READY, Truth::True, Reason::Synced, false),
+        (READY, Truth::False, Reason::SyncIncomplete, false),
+        (READY, Truth::False, Reason::SyncFailed, false),
+        (VERIFIED, Truth::Unknown, Reason::ServerUnreachable, true),
+        (VERIFIED, Truth::False, Reason::InvalidPermissions, true),
+        (READY, Truth::False, Reason::DestinationInvalid, true),
+        (READY, Truth::Unknown, Reason::DestinationUnavailable, true),
+        (SYNCED, Truth::Unknown, Reason::Suspended, true),
+    ];
+    for (condition, truth, reason, owed) in held_up {
+        let mut scene = scene();
+        scene.set(condition, truth, reason);
+        for (ended, owed) in [(true, owed), (false, false)] {
+            let time = Time(Timestamp::UNIX_EPOCH);
+            scene.status.sync = Some(SyncStatus {
+                trigger: Trigger::Initial,
+                completion_time: ended.then(|| time.clone()),
+                start_time: time,
+                commits_added: None,
+                commits_removed: None,
+                commits: None,
+                repositories: None,
+                failures: Vec::new(),
+            });
+            let mut knowledge = knowledge();
+            scene.look(&mut knowledge);
+            assert_eq!(knowledge.run_outdated(&scene.inputs), owed, "{condition} {truth:?} {reason:?} {ended}");
+        }
+    }
 }
