@@ -60,7 +60,7 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
     let properties = client.application_properties().await.map_err(|error| no_bitbucket(error, past))?;
     identity.server_version = Some(properties.version);
     let (mut tried, mut visible, mut selected) = (0, false, false);
-    let mut refused = None;
+    let (mut refused, mut proven) = (None, false);
     let mut listing = client.listing();
     while tried < REPOSITORIES_TO_TRY
         && let Some(Listed { repositories, username }) = listing.next().await?
@@ -68,9 +68,10 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
         match username {
             Some(name) => identity.username = Some(name),
             // Served as nobody, unless an endpoint that is closed to nobody says otherwise.
-            None if identity.username.is_none() => identity.username = client.prove_identity().await?,
+            None if !proven => identity.username = client.prove_identity().await?,
             None => {}
         }
+        proven = true;
         visible |= !repositories.is_empty();
         for repository in repositories.iter().filter(|repository| filter.selects(repository)) {
             selected = true;

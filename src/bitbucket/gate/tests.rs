@@ -151,3 +151,61 @@ async fn a_password_that_something_else_answers_is_left_alone_after_four_at_the_
     tokio::time::advance(std::time::Duration::from_secs(5)).await;
     gate.enter().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_while_a_doubt_arose_does_not_send() {
+    let gate = gate(&Gates::new(16), "a");
+    let server = Arc::new(Semaphore::new(1));
+    let sent = gate.enter_at(&server).await.unwrap();
+    gate.prove(&sent);
+    let mut waiting = Box::pin(gate.enter_at(&server));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    gate.doubt();
+    drop(sent);
+    assert_eq!(waiting.await.unwrap_err(), Error::GateResting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_answer_to_what_was_under_way_ends_the_rest() {
+    let gate = gate(&Gates::new(16), "a");
+    let sent = gate.enter().await.unwrap();
+    (0..3).for_each(|_| gate.doubt());
+    assert_eq!(gate.knock().await.unwrap_err(), Error::GateResting);
+    gate.prove(&sent);
+    gate.enter().await.unwrap();
+    // And the doubts before it are past.
+    gate.doubt();
+    tokio::time::advance(std::time::Duration::from_secs(5)).await;
+    gate.enter().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_ends_what_was_known_before() {
+    let gates = Gates::new(16);
+    let (vouched, doubted) = (gate(&gates, "a"), gate(&gates, "b"));
+    vouched.vouch();
+    vouched.close();
+    vouched.reopen("now");
+    vouched.remember();
+    assert_eq!(vouched.enter().await.unwrap_err(), Error::GateClosed, "nobody has vouched for it since");
+    (0..2).for_each(|_| doubted.doubt());
+    doubted.close();
+    doubted.reopen("now");
+    doubted.doubt();
+    tokio::time::advance(std::time::Duration::from_secs(5)).await;
+    doubted.enter().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_person_opens_what_is_only_remembered_too() {
+    let gate = gate(&Gates::new(16), "a");
+    gate.remember();
+    gate.reopen("now");
+    gate.enter().await.unwrap();
+}
+
+#[test]
+fn a_server_is_asked_at_least_once_at_a_time() {
+    let base = BaseUrl::parse("https://git.example.com").unwrap();
+    assert_eq!(Gates::new(0).server(&base).available_permits(), 1);
+}

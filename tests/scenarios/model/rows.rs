@@ -75,6 +75,11 @@ impl Rows {
         self.repositories.iter().find(|row| row.source == source)
     }
 
+    /// The projects' keys.
+    pub fn keys(&self) -> Vec<&String> {
+        self.projects.values().map(|(key, _)| key).collect()
+    }
+
     pub fn commits(&self) -> u64 {
         self.repositories.iter().map(|row| row.commits.len() as u64).sum()
     }
