@@ -72,17 +72,20 @@ async fn grown(tx: &Tx<'_>, repository: i64, head: Option<&str>, walk: &Checkpoi
     value(&tx.one(sql, &[&repository, &walk.target, &walk.after_id, &walk.since]).await?, 0)
 }
 
-/// The walk's first row of which a parent is not stored; None, where every parent is. Begins where the last look
-/// ended, since rows stay closed: over a whole walk each row is looked at about once, however many pages there are.
+/// The walk's first row of which a parent is not stored; None, where every parent is. Begins where the last look ended,
+/// since rows stay closed, and ends at that row: over a whole walk each row is looked at about once, however many pages
+/// there are, and however long a merge waits for its second parent.
 pub(super) async fn first_open(tx: &Tx<'_>, repository: i64, walk: &Checkpoint) -> Result<Option<i64>, Error> {
     let sql = "
-        SELECT min(w.id) FROM (
+        SELECT w.id FROM (
             SELECT id, parents FROM bitbucket_server_repository_default_branch_commits
-            WHERE id > $2 AND repository_id + 0 = $1 OFFSET 0) w, jsonb_array_elements_text(w.parents) AS p (sha)
-        WHERE (
-            SELECT c.id FROM bitbucket_server_repository_default_branch_commits c
-            WHERE c.repository_id = $1 AND c.sha = p.sha) IS NULL";
-    value(&tx.one(sql, &[&repository, &walk.closed_id]).await?, 0)
+            WHERE id > $2 AND repository_id + 0 = $1 ORDER BY id OFFSET 0) w
+        WHERE EXISTS (
+            SELECT FROM jsonb_array_elements_text(w.parents) AS p (sha) WHERE (
+                SELECT c.id FROM bitbucket_server_repository_default_branch_commits c
+                WHERE c.repository_id = $1 AND c.sha = p.sha) IS NULL)
+        LIMIT 1";
+    tx.optional(sql, &[&repository, &walk.closed_id]).await?.map(|row| value(&row, 0)).transpose()
 }
 
 /// Deletes what the target does not reach. Nothing, if something that it reaches is not stored, or if the walk has

@@ -1,6 +1,6 @@
 //! A walk back from a new head whose old base the server has forgotten.
 
-use super::{Database, complete, last, page};
+use super::{Database, complete, last, page, sha};
 use crate::support::database::{Kind, on_both};
 use bitbucket_connector::destination::{Last, Next, Position};
 
@@ -45,7 +45,24 @@ async fn a_row_that_is_closed_is_not_looked_at_again(on: Kind) {
     assert_eq!(database.commits().await, "1245789");
 }
 
+async fn nothing_behind_an_open_row_is_looked_at(on: Kind) {
+    let database = Database::open(on).await;
+    let head = database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
+    let walk = database.stored(&head, page('9', None, "9<84 8<7", unless_closed(2))).await;
+    // Whoever looks at 8 now finds no list of parents there, and stumbles.
+    let nothing = if on == Kind::Sqlite { "no JSON" } else { "{}" };
+    let write = async |parents: &str| {
+        let table = "bitbucket_server_repository_default_branch_commits";
+        database.place.execute(&format!("UPDATE {table} SET parents = '{parents}' WHERE sha LIKE '8%'")).await;
+    };
+    write(nothing).await;
+    let walk = database.stored(&walk, page('9', None, "7<2", unless_closed(3))).await;
+    write(&format!("[\"{}\"]", sha('7'))).await;
+    assert_eq!(database.stored(&walk, page('9', None, "4<1", unless_closed(4))).await, complete('9'));
+}
+
 on_both! {
     a_walk_without_a_base_ends_where_it_meets_the_stored_commits,
     a_row_that_is_closed_is_not_looked_at_again,
+    nothing_behind_an_open_row_is_looked_at,
 }

@@ -100,23 +100,22 @@ impl Database {
             ("head", "UPDATE", "bitbucket_server_repositories", "head"),
         ];
         match self {
-            Self::Sqlite(folder) => {
+            Self::Sqlite(_) => {
                 let trigger = |(name, event, table, column)| {
                     let drop = format!("DROP TRIGGER IF EXISTS refused_{name};");
                     let Some(id) = id else { return drop };
                     let when = format!("WHEN NEW.{column} = '{id}' BEGIN SELECT RAISE(ABORT, 'refused'); END;");
                     format!("{drop} CREATE TRIGGER refused_{name} AFTER {event} ON {table} {when}")
                 };
-                let sql = places.map(trigger).join(" ");
-                rusqlite::Connection::open(folder.path().join("commits.db")).unwrap().execute_batch(&sql).unwrap();
+                self.execute(&places.map(trigger).join(" ")).await;
             }
-            Self::Postgres(database) => {
+            Self::Postgres(_) => {
                 let constraint = |(name, _, table, column)| {
                     let add =
                         id.map(|id| format!(", ADD CONSTRAINT refused_{name} CHECK ({column} <> '{id}') NOT VALID"));
                     format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS refused_{name}{};", add.unwrap_or_default())
                 };
-                database.admin().await.batch_execute(&places.map(constraint).join(" ")).await.unwrap();
+                self.execute(&places.map(constraint).join(" ")).await;
             }
         }
     }
@@ -150,6 +149,16 @@ impl Database {
             }
         }
         rows
+    }
+
+    /// Statements of somebody who may do anything.
+    pub async fn execute(&self, sql: &str) {
+        match self {
+            Self::Sqlite(folder) => {
+                rusqlite::Connection::open(folder.path().join("commits.db")).unwrap().execute_batch(sql).unwrap();
+            }
+            Self::Postgres(database) => database.admin().await.batch_execute(sql).await.unwrap(),
+        }
     }
 
     /// Waits for transactions whose sessions were given up, which the server may still end either way. SQLite's are those
