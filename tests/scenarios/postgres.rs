@@ -193,6 +193,8 @@ async fn a_query_reads_one_statement_and_never_writes() {
     }
     let Err(Error::Unavailable(text)) = query(&url, "SELECT x").await else { panic!() };
     assert!(text.contains("column \"x\" does not exist"), "{text}");
+    let Err(Error::Unavailable(text)) = query(&url, "SELECT lower(1)").await else { panic!() };
+    assert!(text.contains("lower(integer) does not exist") && text.contains("explicit type casts"), "{text}");
     let slow = format!("{}?options=-c%20statement_timeout%3D1ms", database.text()).parse().unwrap();
     assert!(query(&slow, "SELECT count(*) FROM generate_series(1, 100000000)").await.is_err());
 }

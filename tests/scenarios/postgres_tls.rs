@@ -4,6 +4,8 @@ use bitbucket_connector::destination::{DatabaseUrl, Destination, Error, query};
 use bitbucket_connector::runtime::tls;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::postgres::{Database, PASSWORD_IN_URI, Setup, started};
 use crate::support::tls::Authority;
@@ -70,6 +72,31 @@ async fn a_server_is_believed_by_its_certificate_where_an_authority_is_named() {
     house.assert_encrypted("127.0.0.1", &format!("sslmode=verify-ca&sslrootcert={ours}")).await;
     let says = "an authority that is not trusted";
     house.assert_refused("localhost", &format!("sslmode=verify-ca&sslrootcert={others}"), says).await;
+}
+
+/// Something that says it has TLS, and then answers in another language.
+async fn no_tls() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 8];
+            stream.read_exact(&mut request).await.unwrap();
+            stream.write_all(b"S").await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_told_apart_from_a_connection_that_was_lost() {
+    tls::install();
+    let url = format!("postgres://u:hunter2@127.0.0.1:{}/x?sslmode=require", no_tls().await);
+    match Destination::open(&url.parse().unwrap()).await {
+        Err(Error::Unavailable(text)) => assert!(text.contains("TLS with the PostgreSQL server failed"), "{text}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

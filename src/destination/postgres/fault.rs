@@ -14,7 +14,7 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Error {
         return of_code(code);
     }
     if let Some(io) = source::<io::Error>(error) {
-        return match source::<rustls::Error>(io).or_else(|| io.get_ref()?.downcast_ref()) {
+        return match io.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(rustls::Error::InvalidCertificate(flaw)) => distrusted(flaw),
             Some(_) => Error::Unavailable("TLS with the PostgreSQL server failed".to_owned()),
             None => lost(),
@@ -160,15 +160,13 @@ pub(super) fn changed() -> Error {
 }
 
 /// Whether the same transaction may succeed if it is run again: another one was in its way, and has gone on.
-pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| {
-        *code == SqlState::T_R_DEADLOCK_DETECTED
-            || *code == SqlState::T_R_SERIALIZATION_FAILURE
-            // Somebody else has inserted the row that was looked for and not found.
-            || *code == SqlState::UNIQUE_VIOLATION
-            // An account has taken over the row that was found, and that is gone.
-            || *code == SqlState::FOREIGN_KEY_VIOLATION
-    })
+pub(super) fn is_passing(code: &SqlState) -> bool {
+    *code == SqlState::T_R_DEADLOCK_DETECTED
+        || *code == SqlState::T_R_SERIALIZATION_FAILURE
+        // Somebody else has inserted the row that was looked for and not found.
+        || *code == SqlState::UNIQUE_VIOLATION
+        // An account has taken over the row that was found, and that is gone.
+        || *code == SqlState::FOREIGN_KEY_VIOLATION
 }
 
 #[cfg(test)]
@@ -209,6 +207,15 @@ mod tests {
         }
         for (error, person) in [(denied(), true), (unknown_host(), false), (silent(), false), (busy(), false)] {
             assert_eq!(told(error).0, person);
+        }
+    }
+
+    #[test]
+    fn who_was_only_in_the_way_is_waited_for() {
+        for (code, passes) in
+            [("40P01", true), ("40001", true), ("23505", true), ("23503", true), ("23502", false), ("57014", false)]
+        {
+            assert_eq!(is_passing(&SqlState::from_code(code)), passes, "{code}");
         }
     }
 

@@ -144,7 +144,7 @@ async fn answer<T>(
     match tokio::time::timeout(bound, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
-            state.passing.fetch_or(fault::is_passing(&error), Ordering::Relaxed);
+            state.passing.fetch_or(error.code().is_some_and(fault::is_passing), Ordering::Relaxed);
             Err(fault::of(&error))
         }
         Err(_) => {
