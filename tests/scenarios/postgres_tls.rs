@@ -5,7 +5,7 @@ use bitbucket_connector::runtime::tls;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::postgres::{Database, PASSWORD_IN_URI, Setup, started};
 use crate::support::tls::Authority;
@@ -66,6 +66,11 @@ async fn a_server_is_believed_by_its_certificate_where_an_authority_is_named() {
         let says = "an authority that is not trusted: let sslrootcert name a file";
         house.assert_refused("localhost", &format!("{mode}sslrootcert={others}"), says).await;
     }
+    // Where one of several cannot be read, nobody can say what was meant.
+    let garbage = "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n";
+    let mixed = house.folder.path().join("mixed.crt");
+    std::fs::write(&mixed, right.pem() + garbage).unwrap();
+    house.assert_refused("localhost", &format!("sslrootcert={}", mixed.display()), "no certificate in PEM form").await;
     // The machine's own authorities know nothing of it.
     house.assert_refused("localhost", "sslmode=verify-full", "certificate").await;
     // The name is what verify-ca does not look at; the authority it does.
@@ -74,28 +79,62 @@ async fn a_server_is_believed_by_its_certificate_where_an_authority_is_named() {
     house.assert_refused("localhost", &format!("sslmode=verify-ca&sslrootcert={others}"), says).await;
 }
 
-/// Something that says it has TLS, and then answers in another language.
-async fn no_tls() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 8];
-            stream.read_exact(&mut request).await.unwrap();
-            stream.write_all(b"S").await.unwrap();
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-        }
-    });
-    port
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// The next client, which has asked for TLS.
+async fn welcome(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.read_exact(&mut [0; 8]).await.unwrap();
+    stream
 }
 
 #[tokio::test]
 async fn what_speaks_no_tls_is_told_apart_from_a_connection_that_was_lost() {
     tls::install();
-    let url = format!("postgres://u:hunter2@127.0.0.1:{}/x?sslmode=require", no_tls().await);
+    let listener = listener().await;
+    let url = format!("postgres://u:hunter2@{}/x?sslmode=require", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let mut stream = welcome(&listener).await;
+            stream.write_all(b"SHTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        }
+    });
     match Destination::open(&url.parse().unwrap()).await {
         Err(Error::Unavailable(text)) => assert!(text.contains("TLS with the PostgreSQL server failed"), "{text}"),
         other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_worth_nothing_without_its_key() {
+    tls::install();
+    let authority = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.crt");
+    std::fs::write(&file, authority.pem()).unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (listener, acceptor) = (listener().await, authority.stolen("localhost", version));
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move {
+            loop {
+                let mut stream = welcome(&listener).await;
+                stream.write_all(b"S").await.unwrap();
+                if acceptor.accept(stream).await.is_ok() {
+                    return;
+                }
+            }
+        });
+        for mode in ["verify-full", "verify-ca"] {
+            let place = format!("localhost:{port}/x?sslmode={mode}&sslrootcert={}", file.display());
+            match Destination::open(&format!("postgres://u:hunter2@{place}").parse().unwrap()).await {
+                Err(Error::Invalid(text)) => assert!(text.contains("authority that is not trusted"), "{text}"),
+                other => panic!("{version:?}, {mode}: {other:?}"),
+            }
+        }
+        assert!(!serving.is_finished(), "{version:?}: the handshake went through");
+        serving.abort();
     }
 }
 

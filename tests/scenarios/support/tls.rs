@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -38,6 +40,16 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
+    /// Serves with a certificate for a name, and with the key of another one.
+    pub fn stolen(&self, name: &str, version: &'static rustls::SupportedProtocolVersion) -> TlsAcceptor {
+        let certificate = CertificateDer::from_pem_slice(self.sign(name).0.as_bytes()).unwrap();
+        let key = PrivateKeyDer::try_from(KeyPair::generate().unwrap().serialize_der()).unwrap();
+        let key = rustls::crypto::ring::sign::any_ecdsa_type(&key).unwrap();
+        let stolen = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+        let config = ServerConfig::builder_with_protocol_versions(&[version]).with_no_client_auth();
+        TlsAcceptor::from(Arc::new(config.with_cert_resolver(Arc::new(stolen))))
     }
 
     /// Serves TLS for localhost before `behind`. The port stays open as long as the test.
