@@ -149,6 +149,8 @@ mod tests {
         let said = async |target: &Target| destinations.handle(target).get().await.unwrap_err().to_string();
         assert!(said(&Target::OWN).await.contains("refuses the connection"));
         assert!(said(&target(1, Some(nowhere()))).await.contains("does not connect to"));
+        let socket = "postgres://%2Fvar%2Frun/a".parse().unwrap();
+        assert!(said(&target(2, Some(socket))).await.contains("a socket in the file system is not connected to"));
     }
 
     #[tokio::test]

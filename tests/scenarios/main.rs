@@ -22,6 +22,7 @@ mod outage;
 mod postgres;
 mod postgres_command;
 mod postgres_faults;
+mod postgres_hosts;
 mod postgres_tls;
 mod queries;
 mod robust;
