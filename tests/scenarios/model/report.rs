@@ -36,18 +36,33 @@ pub struct Moments {
     pub readable: HashSet<i64>,
     /// The repositories that had a path.
     pub holders: HashMap<String, BTreeSet<i64>>,
+    /// Heads that are made up, by the path at which they are shown.
+    shown: Vec<(String, String)>,
 }
 
 impl Moments {
+    pub fn new(troubles: &[Trouble]) -> Self {
+        let shown =
+            troubles.iter().filter_map(|trouble| Some((trouble.only.clone()?, trouble.head.as_ref()?.1.clone())));
+        let mut seen = Self { shown: shown.collect(), ..Self::default() };
+        for (id, head) in troubles.iter().filter_map(|trouble| trouble.head.as_ref()) {
+            seen.tips.entry(*id).or_default().insert(head.clone());
+        }
+        seen
+    }
+
     pub fn look(&mut self, world: &World) {
         for repository in world.repositories.iter().filter(|repository| repository.exists) {
             if let Head::At(id) = repository.head() {
                 self.tips.entry(repository.id).or_default().insert(id);
             }
+            let path = world.path(repository);
+            let shown = self.shown.iter().filter(|(at, _)| *at == path).map(|(_, head)| head.clone());
+            self.tips.entry(repository.id).or_default().extend(shown);
             if world.access(repository) == Access::Read && world.is_selected(repository) {
                 self.readable.insert(repository.id);
             }
-            self.holders.entry(world.path(repository)).or_default().insert(repository.id);
+            self.holders.entry(path).or_default().insert(repository.id);
         }
     }
 }

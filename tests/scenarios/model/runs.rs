@@ -52,13 +52,8 @@ impl Way {
 /// One run, or two.
 pub async fn play(world: &mut World, dice: &mut Dice, way: Way, troubles: Vec<Trouble>, log: &Log) -> Report {
     let before = Rows::read(&world.bench.database).await;
-    let mut seen = Moments::default();
+    let mut seen = Moments::new(&troubles);
     seen.look(world);
-    for trouble in &troubles {
-        if let Some((id, head)) = &trouble.head {
-            seen.tips.entry(*id).or_default().insert(head.clone());
-        }
-    }
     // Held requests meet the faults that follow.
     let hold = Hold::new();
     let faults = world.bench.simulator.faults();
