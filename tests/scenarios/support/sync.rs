@@ -140,14 +140,29 @@ impl Bench {
 impl Bench {
     /// Requests since the last call, in short: `list`, `head`, `page@START`, `who` for a repository itself, `users`
     pub fn trace(&self) -> String {
-        let short = |seen: Seen| match seen.path.rsplit('/').next().unwrap() {
-            "repos" => "list".to_owned(),
-            "default" => "head".to_owned(),
-            "commits" => format!("page@{}", seen.parameter("start").unwrap()),
-            "users" => "users".to_owned(),
-            _ => "who".to_owned(),
-        };
-        self.requests().into_iter().map(short).collect::<Vec<_>>().join(" ")
+        self.short().join(" ")
+    }
+
+    /// The same, sorted: where several things go on at once, their order is free, and what is asked for is not.
+    pub fn sorted(&self) -> String {
+        let mut short = self.short();
+        short.sort_unstable();
+        short.join(" ")
+    }
+
+    fn short(&self) -> Vec<String> {
+        self.requests().iter().map(short).collect()
+    }
+}
+
+/// A request in short, as in [`Bench::trace`].
+pub fn short(seen: &Seen) -> String {
+    match seen.path.rsplit('/').next().unwrap() {
+        "repos" => "list".to_owned(),
+        "default" => "head".to_owned(),
+        "commits" => format!("page@{}", seen.parameter("start").unwrap()),
+        "users" => "users".to_owned(),
+        _ => "who".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the listing says of repositories, and what their own answers say.
 
 use bitbucket_connector::sync::Summary;
-use bitbucket_simulator::{Access, Action, Command, Fault, Hold, JsonEdit, Moved, Refusal, Simulator};
+use bitbucket_simulator::{Access, Action, Command, Fault, Hold, JsonEdit, Moved, NewRepository, Refusal, Simulator};
 use serde_json::json;
 
 use super::broken::many;
@@ -132,7 +132,117 @@ async fn a_project_that_is_renamed_between_two_pages_has_its_new_key(on: Kind) {
     assert_eq!(json!(rows.rows), json!([["NEW"]]));
 }
 
+/// The rows of the repositories: the id at Bitbucket, slug, and commits.
+async fn rows(bench: &Bench) -> serde_json::Value {
+    json!(bench.query("SELECT source_id, slug, commits FROM bitbucket_server_repositories ORDER BY 1").await.rows)
+}
+
+/// Another one is made, and pushes it to the next page, where it is listed again.
+async fn one_that_two_pages_list_is_walked_once(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    bench.simulator.add_repository(NewRepository::at("PLAT/web", git.path())).unwrap();
+    bench.simulator.configure(|settings| settings.caps.repositories = 1);
+    let happens = |simulator: &Simulator| simulator.add_repository(NewRepository::at("PLAT/a", git.path())).unwrap();
+    let summary = synced_with(&bench, happens).await;
+    assert_eq!(summary, Summary { synced: 2, added: 6, commits: 6, ..Summary::default() });
+    assert_eq!(bench.sorted(), "head head list list list page@0 page@0 who who", "two at a time, in any order");
+    assert_eq!(rows(&bench).await, json!([[1, "api", 3], [2, "web", 3]]));
+    assert_eq!(bench.synced().await.synced, 3);
+    assert_eq!(bench.sorted(), "head head head list list list page@0 who", "the new one is the next run's");
+}
+
+/// It is renamed from the first page to the last, and the one behind it is passed over.
+async fn one_that_two_pages_list_has_its_latest_name(on: Kind) {
+    let bench = many(on, 3, 0).await;
+    bench.simulator.configure(|settings| settings.caps.repositories = 1);
+    bench.synced().await;
+    let summary = synced_with(&bench, |simulator| simulator.move_repository("PLAT/r00", "PLAT/z").unwrap()).await;
+    assert_eq!(summary, Summary { synced: 3, commits: 3, ..Summary::default() });
+    assert_eq!(bench.trace(), "list list list who head head head");
+    assert_eq!(rows(&bench).await, json!([[1, "z", 1], [2, "r01", 1], [3, "r02", 1]]));
+}
+
+async fn one_that_a_page_lists_twice_is_walked_once(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    bench.simulator.add_repository(NewRepository::at("PLAT/web", git.path())).unwrap();
+    let project = json!({"id": 1, "key": "PLAT"});
+    let listed = [(1, "api"), (2, "web"), (1, "api")];
+    let listed = listed.map(|(id, slug)| json!({"id": id, "slug": slug, "project": project}));
+    let twice = Action::EditJson(vec![JsonEdit::Set("/values".to_owned(), json!(listed))]);
+    bench.simulator.faults().push(Fault::on_path("/1.0/repos", twice));
+    for (added, trace) in [(6, "head head list page@0 page@0 who who"), (0, "head head list")] {
+        assert_eq!(bench.synced().await, Summary { synced: 2, added, commits: 6, ..Summary::default() });
+        assert_eq!(bench.sorted(), trace, "two at a time, in any order");
+        assert_eq!(rows(&bench).await, json!([[1, "api", 3], [2, "web", 3]]));
+    }
+}
+
+/// The index behind the listing is built anew, and the repositories are there.
+async fn a_listing_that_is_suddenly_empty_loses_nothing(on: Kind) {
+    let bench = many(on, 3, 0).await;
+    bench.synced().await;
+    let nothing = Action::EditJson(vec![JsonEdit::Set("/values".to_owned(), json!([]))]);
+    bench.simulator.faults().push(Fault::on_path("/1.0/repos", nothing));
+    let before = rows(&bench).await;
+    bench.requests();
+    let known = Summary { synced: 3, commits: 3, ..Summary::default() };
+    assert_eq!(bench.synced().await, known);
+    assert_eq!(bench.sorted(), "head head head list who who who", "each is asked for by its name");
+    bench.simulator.faults().clear();
+    assert_eq!(bench.synced().await, known);
+    assert_eq!(bench.trace(), "list head head head");
+    assert_eq!(rows(&bench).await, before);
+}
+
+/// Bitbucket shows the account nothing any more, and says so of each.
+async fn an_account_that_sees_nothing_any_more_keeps_all_rows(on: Kind) {
+    let bench = many(on, 3, 0).await;
+    bench.synced().await;
+    bench.simulator.set_access("reader", Access::Nothing).unwrap();
+    let before = rows(&bench).await;
+    bench.requests();
+    let inaccessible: Vec<_> = (0..3).map(|number| format!("PLAT/r{number:02}")).collect();
+    let gone = Summary { inaccessible, commits: 3, ..Summary::default() };
+    assert_eq!(bench.run().await.unwrap(), gone);
+    assert_eq!(bench.trace(), "list who who who");
+    // Each was told of once. The rows are there.
+    let nothing = Summary { commits: 3, ..Summary::default() };
+    assert_eq!(bench.run().await.unwrap(), nothing);
+    assert_eq!(bench.trace(), "list");
+    assert_eq!(rows(&bench).await, before);
+    bench.simulator.set_access("reader", Access::Read).unwrap();
+    assert_eq!(bench.synced().await, Summary { synced: 3, commits: 3, ..Summary::default() });
+    assert_eq!(bench.trace(), "list head head head");
+    assert_eq!(rows(&bench).await, before);
+}
+
+/// As after a migration: the same repository, only in other letters. To Bitbucket's addresses case does not matter.
+async fn names_that_are_written_in_another_case_are_the_same_repository(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    bench.synced().await;
+    git.grow("main", 2).unwrap();
+    let edits = [("/values/0/slug", "API"), ("/values/0/project/key", "Plat")];
+    let edits = edits.map(|(pointer, name)| JsonEdit::Set(pointer.to_owned(), json!(name)));
+    let id = bench.simulator.faults().push(Fault::on_path("/1.0/repos", Action::EditJson(edits.to_vec())));
+    bench.requests();
+    assert_eq!(bench.synced().await, Summary { synced: 1, added: 2, commits: 5, ..Summary::default() });
+    assert_eq!(bench.trace(), "list head page@0");
+    assert_eq!(rows(&bench).await, json!([[1, "API", 5]]));
+    bench.assert_equal("Plat/API", &git, "main").await;
+    bench.simulator.faults().remove(id);
+    assert_eq!(bench.synced().await, Summary { synced: 1, commits: 5, ..Summary::default() });
+    assert_eq!(bench.trace(), "list head");
+    assert_eq!(rows(&bench).await, json!([[1, "api", 5]]));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
 on_both! {
+    one_that_two_pages_list_is_walked_once,
+    one_that_two_pages_list_has_its_latest_name,
+    one_that_a_page_lists_twice_is_walked_once,
+    a_listing_that_is_suddenly_empty_loses_nothing,
+    an_account_that_sees_nothing_any_more_keeps_all_rows,
+    names_that_are_written_in_another_case_are_the_same_repository,
     one_that_was_refused_and_of_which_nobody_can_tell_any_more_is_told_of,
     one_that_changes_names_between_two_pages_is_found_by_the_second_listing,
     archived_repositories_are_listed_and_personal_ones_left_out,

@@ -62,4 +62,9 @@ async fn ends_all_of_them_although_they_wait_for_the_same_places() {
     for ended in within("the end of all runs", futures::future::join_all(runs)).await {
         assert!(matches!(ended, Err(RunError::Outage(_))), "{ended:?}");
     }
+    let mut counts = std::collections::BTreeMap::new();
+    for seen in simulator.requests() {
+        *counts.entry((seen.claimed_user.clone(), seen.path.rsplit('/').next().unwrap().to_owned())).or_insert(0) += 1;
+    }
+    println!("{counts:?}");
 }
