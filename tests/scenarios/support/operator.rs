@@ -136,6 +136,12 @@ impl Stage {
             .collect()
     }
 
+    /// Whether the operator has made its tables.
+    pub async fn has_tables(&self) -> bool {
+        let tables = "SELECT 1 FROM sqlite_master WHERE name = 'bitbucket_sync_runs'";
+        self.database.exists() && !self.query(tables).await.rows.is_empty()
+    }
+
     /// The rows of a query.
     pub async fn query(&self, sql: &str) -> Rows {
         query(&DatabaseUrl::Sqlite(self.database.clone()), sql).await.unwrap()
