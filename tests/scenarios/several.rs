@@ -42,12 +42,18 @@ async fn assert_own(bench: &Bench, key: &ConnectionKey, git: &GitRepository) {
 async fn all_at_once(on: Kind, keys: &[ConnectionKey]) {
     let (bench, git) = bench(on, 600).await;
     let git = &git;
-    for added in [600, 0] {
+    let pages: Vec<_> = (0..6).map(|page| format!("page@{}", page * 100)).collect();
+    for (added, each) in [(600, format!("list head who {} head", pages.join(" "))), (0, "list head".to_owned())] {
+        bench.requests();
         let runs = keys.iter().map(|key| bench.run_of(key.clone()));
         for summary in futures::future::join_all(runs).await {
             let summary = summary.unwrap();
             assert_eq!((summary.added, summary.commits, summary.failed), (added, 600, vec![]));
         }
+        // The order is free: the runs know nothing of each other. What each asks for is not.
+        let mut asked = vec![each.as_str(); keys.len()].join(" ").split(' ').map(str::to_owned).collect::<Vec<_>>();
+        asked.sort_unstable();
+        assert_eq!(bench.sorted(), asked.join(" "));
         for key in keys {
             assert_own(&bench, key, git).await;
         }

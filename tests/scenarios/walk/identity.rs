@@ -58,6 +58,7 @@ async fn a_refusal_that_names_nobody_is_one_to_this_account_if_it_is_proven_agai
     bench.simulator.faults().push(Fault::on_path("/users", refuse).after(1));
     bench.simulator.faults().push(strip());
     assert!(matches!(bench.run().await, Err(RunError::Identity(_))));
+    assert_eq!(bench.trace(), "list users head users");
 }
 
 async fn an_answer_as_another_account_ends_the_run(on: Kind) {

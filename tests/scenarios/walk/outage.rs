@@ -1,5 +1,6 @@
 //! A Bitbucket that goes silent in the middle of many runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use bitbucket_connector::sync::{Filter, Run, RunError};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Action, Fault, Matches, NewUser, Simulator, histories};
 
+use crate::support::sync::short;
 use crate::support::within;
 
 const RUNS: usize = 8;
@@ -62,9 +64,23 @@ async fn ends_all_of_them_although_they_wait_for_the_same_places() {
     for ended in within("the end of all runs", futures::future::join_all(runs)).await {
         assert!(matches!(ended, Err(RunError::Outage(_))), "{ended:?}");
     }
-    let mut counts = std::collections::BTreeMap::new();
-    for seen in simulator.requests() {
-        *counts.entry((seen.claimed_user.clone(), seen.path.rsplit('/').next().unwrap().to_owned())).or_insert(0) += 1;
+    let (mut asked, mut tries) = (BTreeMap::new(), BTreeMap::new());
+    for seen in simulator.requests().into_iter().filter(|seen| !seen.path.contains("/rate-limit/")) {
+        match (short(&seen).as_str(), seen.claimed_user) {
+            ("head", Some(user)) => *tries.entry(user).or_insert_with(BTreeMap::new).entry(seen.path).or_insert(0) += 1,
+            (short, user) => *asked.entry((user, short.to_owned())).or_insert(0) += 1,
+        }
     }
-    println!("{counts:?}");
+    // Each has asked whether Bitbucket is there when it began, and at its end four times more: that is the `who`.
+    let mut expected = BTreeMap::from([((None, "who".to_owned()), RUNS * (1 + 4))]);
+    expected.extend((0..RUNS).map(|number| ((Some(format!("robot{number}")), "list".to_owned()), 1)));
+    assert_eq!(asked, expected);
+    assert_eq!(tries.len(), RUNS);
+    for (user, tries) in tries {
+        // Two times as many as there are at a time have failed, four tries each. Then one of four asks whether Bitbucket
+        // is there; how far the other three come meanwhile is the clock's.
+        let ended = tries.values().filter(|tries| **tries == 4).count();
+        let open = tries.values().filter(|tries| **tries < 4).count();
+        assert!(ended >= 8 && open <= 3 && ended + open == tries.len(), "{user}: {tries:?}");
+    }
 }
