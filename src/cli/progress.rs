@@ -37,8 +37,7 @@ pub(super) async fn shown<T>(progress: &Progress, work: impl Future<Output = T>)
                         bar.set_position(done);
                         bar.set_message(so_far(commits, began.elapsed()));
                     }
-                    None if total == 0 => eprintln!("listing the repositories"),
-                    None => eprintln!("{done} of {total} repositories, {}", so_far(commits, began.elapsed())),
+                    None => eprintln!("{}", line((done, total, commits), began.elapsed())),
                 }
             }
         }
@@ -51,6 +50,14 @@ fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0).with_style(style);
     bar.enable_steady_tick(FRAME);
     bar
+}
+
+/// What is told where there is no terminal: repositories done and in all, and commits.
+fn line((done, total, commits): (u64, u64, u64), elapsed: Duration) -> String {
+    match total {
+        0 => "listing the repositories".to_owned(),
+        _ => format!("{} of {} repositories, {}", HumanCount(done), HumanCount(total), so_far(commits, elapsed)),
+    }
 }
 
 /// Commits stored so far, and how many a second.
@@ -67,5 +74,12 @@ mod tests {
     fn commits_are_counted_by_the_second() {
         assert_eq!(so_far(12_345, Duration::from_millis(1500)), "12,345 commits (8,230/s)");
         assert_eq!(so_far(0, Duration::ZERO), "0 commits (0/s)");
+    }
+
+    #[test]
+    fn a_line_tells_what_a_bar_would_show() {
+        assert_eq!(line((0, 0, 0), Duration::from_secs(10)), "listing the repositories");
+        let minute = Duration::from_secs(60);
+        assert_eq!(line((1_007, 2_000, 600), minute), "1,007 of 2,000 repositories, 600 commits (10/s)");
     }
 }

@@ -3,9 +3,12 @@
 use std::process::Stdio;
 
 use bitbucket_simulator::git::GitRepository;
-use bitbucket_simulator::{Access, Action, Fault, Hold, Matches, NewUser, Simulator, histories};
+use bitbucket_simulator::{
+    Access, Action, Fault, Hold, JsonEdit, Matches, NewRepository, NewUser, Simulator, histories,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::support::database::{Database, Kind, on_both};
@@ -51,9 +54,13 @@ impl Desk {
     }
 
     fn spawn(&self, token: &str, more: &[&str]) -> Child {
+        self.spawn_with(token, &[&["--output", "json"], more].concat())
+    }
+
+    fn spawn_with(&self, token: &str, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
-            .args(["sync", "--output", "json"])
-            .args(more)
+            .arg("sync")
+            .args(arguments)
             .env_clear()
             .env("BITBUCKET_URL", self.simulator.url())
             .env("BITBUCKET_CONNECTOR_DATABASE", self.database())
@@ -119,7 +126,7 @@ async fn sync_says_by_its_exit_code_what_is_wrong(on: Kind) {
         assert_eq!(code, expected, "{more:?}: {errors}");
         assert!(errors.contains(says), "{more:?}: {errors}");
     }
-    let broken = Action::EditJson(vec![bitbucket_simulator::JsonEdit::Remove("/values/7".to_owned())]);
+    let broken = Action::EditJson(vec![JsonEdit::Remove("/values/7".to_owned())]);
     desk.simulator.faults().push(Fault::on_path("/commits", broken));
     let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
     assert_eq!((code, &report["repositories"]["failed"]), (7, &json!(1)));
@@ -178,7 +185,75 @@ async fn a_terminal_shows_how_far_it_is() {
     assert!(text.contains("2 repositories: 1 synced, 1 empty, 0 inaccessible, 0 left behind"), "{text:?}");
 }
 
+/// A line of how far it is, with whatever numbers.
+fn is_progress(line: &str) -> bool {
+    let words = line.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    words == [" of ", " repositories, ", " commits (", "/s)"] || line == "listing the repositories"
+}
+
+/// Lines that a log can hold, and a person can read in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_plain_lines_tell_how_far_it_is() {
+    let desk = Desk::start(Kind::Sqlite).await;
+    let hold = Hold::new();
+    let third = Matches::QueryContains("start=200".to_owned());
+    desk.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third));
+    let mut child = desk.spawn_with("tok-hunter2", &["--output", "text"]);
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut line = async || within("a line", errors.next_line()).await.unwrap();
+    // One is empty, and two pages of the other one are stored. Whoever waits is told of it again and again.
+    loop {
+        let shown = line().await.expect("a line before the end");
+        assert!(is_progress(&shown), "{shown:?}");
+        if shown.starts_with("1 of 2 repositories, 200 commits (") {
+            break;
+        }
+    }
+    hold.release();
+    while let Some(shown) = line().await {
+        assert!(is_progress(&shown), "{shown:?}");
+    }
+    let output = within("the command's end", child.wait_with_output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (first, second) = text.split_once('\n').unwrap();
+    assert_eq!(first, "2 repositories: 1 synced, 1 empty, 0 inaccessible, 0 left behind");
+    let seconds = second.strip_prefix("250 commits: 250 added, 0 removed; 9 requests in ");
+    let seconds = seconds.and_then(|rest| rest.strip_suffix(" s\n"));
+    assert!(seconds.is_some_and(|seconds| seconds.parse::<f64>().is_ok()), "{second:?}");
+}
+
+async fn every_repository_that_is_left_behind_or_refused_is_named(on: Kind) {
+    let desk = Desk::start(on).await;
+    let names: Vec<_> = (0..12).map(|number| format!("PLAT/r{number:02}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        desk.simulator.add_repository(NewRepository::at(name, desk.git.path())).unwrap();
+        let (path, edit) = match number {
+            // Two reasons.
+            0..6 => ("/branches/default", JsonEdit::Set("/latestCommit".to_owned(), json!("HEAD"))),
+            _ => ("/commits", JsonEdit::Remove("/values/7".to_owned())),
+        };
+        let of = vec![Matches::Repository(name.clone()), Matches::PathEndsWith(path.to_owned())];
+        desk.simulator.faults().push(Fault::new(Action::EditJson(vec![edit])).matches(Matches::All(of)));
+    }
+    desk.simulator.add_repository(NewRepository::at("PLAT/secret", desk.git.path())).unwrap();
+    desk.simulator.set_access_to("reader", "PLAT/secret", Access::Listing).unwrap();
+    let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
+    let counted = json!({"total": 15, "synced": 1, "empty": 1, "inaccessible": 1, "failed": 12});
+    assert_eq!((code, &report["repositories"]), (7, &counted));
+    let said: Vec<_> = errors.lines().map(|line| line.splitn(4, ": ").take(3).collect::<Vec<_>>().join(" ")).collect();
+    let mut expected: Vec<_> = names.iter().map(|name| format!("left behind {name} UnexpectedAnswer")).collect();
+    for (line, name) in expected.iter_mut().zip(&names).skip(6) {
+        *line = format!("left behind {name} IncompleteListing");
+    }
+    expected.push("not readable for this account PLAT/secret".to_owned());
+    assert_eq!(said, expected);
+    let why = |line: &&str| line.contains("GET branches/default of PLAT/r") || line.contains("the list of commits");
+    assert_eq!(errors.lines().filter(why).count(), 12, "{errors}");
+}
+
 on_both! {
+    every_repository_that_is_left_behind_or_refused_is_named,
     sync_stores_the_commits_and_counts_what_it_did,
     sync_says_by_its_exit_code_what_is_wrong,
     an_interrupted_sync_goes_on_where_it_stopped,

@@ -4,7 +4,7 @@ use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::conditions::{READY, RECONCILING, STALLED, SYNCED, VERIFIED};
 use bitbucket_connector::api::status::Trigger;
 use bitbucket_simulator::git::GitRepository;
-use bitbucket_simulator::{Access, NewUser, Simulator, histories};
+use bitbucket_simulator::{Access, Action, Fault, JsonEdit, Matches, NewRepository, NewUser, Simulator, histories};
 use serde_json::json;
 
 use crate::support::operator::{Stage, condition, connection, secret};
@@ -212,4 +212,43 @@ async fn a_server_that_cannot_be_reached_keeps_the_verdict_and_is_found_again() 
     };
     let object = stage.until("a", "the request to be echoed", handled).await;
     assert_eq!(object.status.unwrap().conditions, before.status.unwrap().conditions);
+}
+
+/// The status names ten; the log names all, so that nobody has to look for the others in the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_every_repository_that_is_left_behind() {
+    let stage = Stage::start("failures").await;
+    let (simulator, git) = bitbucket(&stage).await;
+    let wrong = Action::EditJson(vec![JsonEdit::Set("/latestCommit".to_owned(), json!("HEAD"))]);
+    let partial = Action::EditJson(vec![JsonEdit::Remove("/values/7".to_owned())]);
+    let mut expected = Vec::new();
+    for number in 0..12 {
+        let name = format!("PLAT/r{number:02}");
+        simulator.add_repository(NewRepository::at(&name, git.path())).unwrap();
+        let (path, action, reason) = match number {
+            0..6 => ("/branches/default", &wrong, "UnexpectedAnswer"),
+            _ => ("/commits", &partial, "IncompleteListing"),
+        };
+        let of = vec![Matches::Repository(name.clone()), Matches::PathEndsWith(path.to_owned())];
+        simulator.faults().push(Fault::new(action.clone()).matches(Matches::All(of)));
+        expected.push((name, reason));
+    }
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
+    let object = stage.until_ready("a", "True", "SyncIncomplete").await;
+    let sync = object.status.unwrap().sync.unwrap();
+    assert_eq!(sync.repositories.unwrap().failed, 12);
+    let shown: Vec<_> = sync.failures.iter().map(|one| (one.repository.clone(), one.reason.as_str())).collect();
+    assert_eq!(shown, expected[..10]);
+    let log = stage.log();
+    let mut named: Vec<_> =
+        log.lines().filter(|line| line.contains(" WARN ") && line.contains("left behind: ")).collect();
+    named.sort_unstable_by_key(|line| line.split_once("repository=").map(|(_, rest)| rest));
+    assert_eq!(named.len(), expected.len(), "{named:#?}");
+    for (line, (repository, reason)) in named.iter().zip(&expected) {
+        let fields = format!("repository=\"{repository}\" reason=\"{reason}\"");
+        assert!(line.contains(&fields), "{line}");
+        // And what was seen and what to do, in the same words as in the status.
+        let message = sync.failures.iter().find(|one| one.repository == *repository).map(|one| one.message.as_str());
+        assert!(message.is_none_or(|message| line.contains(message)), "{line}");
+    }
 }
