@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::database::{Database, Kind, on_both};
-use crate::support::{until, within};
+use crate::support::{memory, until, within};
 
 /// A query that gives so many rows, or rows without an end, each with so much of `text` that a hundred thousand are
 /// far beyond what a process needs otherwise.
@@ -44,14 +44,6 @@ fn command(database: &Database, output: &str, sql: &str) -> (Child, BufReader<Ch
 async fn ended(child: Child) -> (ExitStatus, String) {
     let output = within("the command's end", child.wait_with_output()).await.unwrap();
     (output.status, String::from_utf8(output.stderr).unwrap())
-}
-
-/// The memory that a process has now, in KiB; None once it has ended. Without what it maps of its own file: how much of
-/// that is in memory is the machine's affair.
-fn memory(id: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// Reads a whole answer, and gives its lines and the most memory that was seen meanwhile.

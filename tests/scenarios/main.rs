@@ -17,6 +17,7 @@ mod kill;
 mod limits;
 mod lockout;
 mod long_answer;
+mod memory;
 mod model;
 mod outage;
 mod postgres;
