@@ -30,7 +30,7 @@ pub(super) fn listing(base: &BaseUrl, repository: &model::Repository, allowliste
     }
 }
 
-/// One commit as a row. None where an id is not one of git's: such an answer is not Bitbucket's.
+/// One commit as a row. None where an id is not one of git's as Bitbucket knows them: such an answer is not Bitbucket's.
 pub(super) fn commit(base: &BaseUrl, commit: model::Commit) -> Option<Commit> {
     let parents: Vec<String> = commit.parents.into_iter().map(|parent| parent.id).collect();
     if !is_sha(&commit.id) || !parents.iter().all(|parent| is_sha(parent)) {
@@ -97,9 +97,15 @@ mod tests {
     #[test]
     fn an_id_that_is_not_gits_is_refused() {
         let base = BaseUrl::parse("https://git.example.com").unwrap();
-        for id in ["", "ABCDEF0123456789ABCDEF0123456789ABCDEF01", "main"] {
-            let model = serde_json::from_value(serde_json::json!({"id": id, "parents": []})).unwrap();
-            assert_eq!(commit(&base, model), None);
+        let good = "abcdef0123456789abcdef0123456789abcdef01";
+        let of = |id: &str, parent: &str| {
+            let model = serde_json::json!({"id": id, "parents": [{"id": parent}]});
+            commit(&base, serde_json::from_value(model).unwrap())
+        };
+        assert!(of(good, good).is_some());
+        // The last is one of git's repositories with SHA-256.
+        for id in ["", "main", &good.to_uppercase(), &good[1..], &format!("{good}0"), &"a1".repeat(32)] {
+            assert_eq!((of(id, good), of(good, id)), (None, None), "{id}");
         }
     }
 }

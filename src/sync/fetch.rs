@@ -85,7 +85,7 @@ fn smaller(limit: u32, error: &Error) -> Option<u32> {
 
 /// An answer that is not Bitbucket's.
 pub(super) fn no_id(of: &str, (project, slug): (&str, &str)) -> Failure {
-    let fault = Fault::Unexpected { status: 200, what: "a commit id that is not one of git's" };
+    let fault = Fault::Unexpected { status: 200, what: "a commit id that is not 40 hexadecimal digits" };
     Failure::Bitbucket(Error::Transport { request: format!("GET {of} of {project}/{slug}"), fault })
 }
 

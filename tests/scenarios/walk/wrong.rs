@@ -2,7 +2,7 @@
 
 use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::git::GitRepository;
-use bitbucket_simulator::{Action, Fault, JsonEdit, Matches, Seen};
+use bitbucket_simulator::{Action, Fault, JsonEdit, Matches, NewRepository, Seen};
 use serde_json::{Value, json};
 
 use super::{counts, linear};
@@ -187,7 +187,36 @@ async fn pages_grow_again_after_one_that_was_too_large(on: Kind) {
     assert_eq!(bench.trace(), format!("list head who {pages} {rest} head"));
 }
 
+/// Git can make such repositories. The ids of the tables are those that DX and whoever else reads them know.
+async fn a_repository_of_longer_ids_is_left_behind_and_stops_no_other(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    let path = bench.folder.path().join("long.git");
+    let path = path.to_str().unwrap();
+    text(&git, &["init", "--quiet", "--bare", "--object-format=sha256", "--initial-branch=main", path]);
+    let long = GitRepository::open(path).unwrap();
+    let tree = text(&long, &["hash-object", "-t", "tree", "-w", "/dev/null"]);
+    let head = text(&long, &["-c", "user.name=a", "-c", "user.email=a@example.com", "commit-tree", "-m", "one", &tree]);
+    long.set_branch("main", &head).unwrap();
+    assert_eq!(head.len(), 64);
+    bench.simulator.add_repository(NewRepository::at("PLAT/long", path)).unwrap();
+    for (added, trace) in [(3, "head head list page@0 who"), (0, "head head list")] {
+        let summary = bench.run().await.unwrap();
+        assert_eq!((summary.synced, summary.added, summary.commits), (1, added, 3));
+        let (repository, reason, message) = &summary.failed[0];
+        assert_eq!((summary.failed.len(), repository.as_str(), *reason), (1, "PLAT/long", "UnexpectedAnswer"));
+        assert!(message.contains("a commit id that is not 40 hexadecimal digits"), "{message}");
+        assert_eq!(bench.sorted(), trace, "two at a time, in any order");
+    }
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+/// What git prints, without the newline.
+fn text(git: &GitRepository, arguments: &[&str]) -> String {
+    String::from_utf8(git.git(arguments).unwrap()).unwrap().trim_end().to_owned()
+}
+
 on_both! {
+    a_repository_of_longer_ids_is_left_behind_and_stops_no_other,
     a_wrong_listing_changes_nothing,
     another_repository_under_the_same_name_removes_nothing,
     a_listing_that_does_not_begin_with_its_end_is_not_believed,
