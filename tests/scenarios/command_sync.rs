@@ -252,7 +252,38 @@ async fn every_repository_that_is_left_behind_or_refused_is_named(on: Kind) {
     assert_eq!(errors.lines().filter(why).count(), 12, "{errors}");
 }
 
+async fn what_bitbucket_shows_no_more_is_told_of_and_stays(on: Kind) {
+    let desk = Desk::start(on).await;
+    desk.sync("tok-hunter2", &[]).await;
+    // The listing is empty, and each repository answers as ever: nothing has changed.
+    let nothing = Action::EditJson(vec![JsonEdit::Set("/values".to_owned(), json!([]))]);
+    desk.simulator.faults().push(Fault::on_path("/1.0/repos", nothing));
+    let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
+    let counted = json!({"total": 2, "synced": 1, "empty": 1, "inaccessible": 0, "failed": 0});
+    assert_eq!((code, &report["repositories"], errors.as_str()), (0, &counted, ""));
+    // They do not: each is named, once, and that there is none.
+    desk.simulator.faults().clear();
+    desk.simulator.set_access("reader", Access::Nothing).unwrap();
+    let named = ["api", "empty"].map(|slug| format!("not readable for this account: PLAT/{slug}\n")).concat();
+    for (inaccessible, named) in [(2, named.as_str()), (0, "")] {
+        let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
+        assert_eq!(
+            (code, &report["repositories"]["inaccessible"], &report["commits"]),
+            (5, &json!(inaccessible), &json!(250))
+        );
+        let rest = errors.strip_prefix(named).unwrap();
+        assert!(rest.starts_with("error: no_resources: ") && rest.lines().count() == 1, "{errors}");
+        desk.assert_equal().await;
+    }
+    desk.simulator.set_access("reader", Access::Read).unwrap();
+    let (code, report, errors) = desk.sync("tok-hunter2", &[]).await;
+    assert_eq!((code, &report["repositories"], errors.as_str()), (0, &counted, ""));
+    assert_eq!((&report["commitsAdded"], &report["requests"]), (&json!(0), &json!(4)));
+    desk.assert_equal().await;
+}
+
 on_both! {
+    what_bitbucket_shows_no_more_is_told_of_and_stays,
     every_repository_that_is_left_behind_or_refused_is_named,
     sync_stores_the_commits_and_counts_what_it_did,
     sync_says_by_its_exit_code_what_is_wrong,

@@ -119,8 +119,10 @@ async fn a_head_that_goes_back_to_the_stored_one_leaves_nothing_of_the_walk_betw
         assert_eq!(bench.run().await.unwrap().failed[0].1, "ServerError");
     }
     git.set_branch("main", &old).unwrap();
+    bench.requests();
     // Every repository is synced, says the run.
     assert_eq!(bench.synced().await.synced, 1);
+    assert_eq!(bench.trace(), "list page@100 page@100 page@100 page@100 head");
     let rows = bench.query("SELECT complete FROM bitbucket_repository_freshness").await;
     assert_eq!((json!(rows.rows), bench.stored("PLAT/api").await.len()), (json!([[1]]), 30));
     bench.assert_equal("PLAT/api", &git, "main").await;

@@ -13,7 +13,7 @@ async fn personal_projects_are_imported_where_that_is_asked_for(on: Kind) {
     bench.simulator.add_repository(NewRepository::at("~JDoe/notes", git.path())).unwrap();
     bench.filter.personal_projects = PersonalProjects::Include;
     assert_eq!(bench.synced().await.synced, 2);
-    bench.requests();
+    assert_eq!(bench.sorted(), "head head list page@0 page@0 who who", "two at a time, in any order");
     bench.filter.personal_projects = PersonalProjects::Exclude;
     assert_eq!(bench.synced().await.synced, 1);
     assert_eq!(bench.trace(), "list head");

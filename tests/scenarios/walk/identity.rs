@@ -15,6 +15,7 @@ async fn a_password_that_stops_working_ends_the_run(on: Kind) {
     assert_eq!(bench.trace(), "list");
     bench.simulator.set_password("reader", "hunter2").unwrap();
     bench.synced().await;
+    assert_eq!(bench.trace(), "list head who page@0 page@100 page@200 page@300 head");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 

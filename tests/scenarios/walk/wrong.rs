@@ -131,6 +131,7 @@ async fn what_another_repository_has_answered_is_given_up(on: Kind) {
     bench.simulator.faults().clear();
     bench.simulator.set_path("PLAT/api", git.path()).unwrap();
     bench.synced().await;
+    assert_eq!(bench.trace(), "list head page@0 page@3 page@6 head", "from the beginning");
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
