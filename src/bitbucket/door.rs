@@ -121,14 +121,18 @@ impl Door {
     /// The password was judged wrong: nothing goes out, nor do those who wait already, before somebody asks for
     /// another try. That one goes out alone again.
     pub fn close(&mut self) {
-        self.begin_again(Standing::Wrong);
+        self.slots.close();
+        self.slots = Arc::new(Semaphore::new(1));
+        self.standing = Standing::Wrong;
         self.vouched = false;
+        self.unclear = 0;
     }
 
-    /// A status says that the password was judged wrong. That may be older than what others know.
+    /// A status says that the password was judged wrong. That may be older than what others know, and than what is
+    /// under way.
     pub fn remember(&mut self) {
         if self.standing == Standing::Unknown && !self.vouched {
-            self.begin_again(Standing::Remembered);
+            self.standing = Standing::Remembered;
         }
     }
 
@@ -156,12 +160,5 @@ impl Door {
                 self.standing = Standing::Unknown;
             }
         }
-    }
-
-    fn begin_again(&mut self, standing: Standing) {
-        self.slots.close();
-        self.slots = Arc::new(Semaphore::new(1));
-        self.standing = standing;
-        (self.unclear, self.rests_until) = (0, None);
     }
 }

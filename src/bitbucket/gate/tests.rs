@@ -1,5 +1,8 @@
 //! What goes through the gates, and what does not.
 
+use std::task::Poll;
+use std::time::Duration;
+
 use super::*;
 
 fn gate(gates: &Gates, password: &str) -> Arc<Account> {
@@ -10,6 +13,11 @@ fn gate(gates: &Gates, password: &str) -> Arc<Account> {
 impl Account {
     async fn enter(&self) -> Result<Pass, Error> {
         self.enter_at(&Arc::new(Semaphore::new(16))).await
+    }
+
+    /// What an entry comes to, without the place.
+    async fn tried(&self) -> Result<(), Error> {
+        self.enter().await.map(drop)
     }
 
     async fn enter_at(&self, server: &Server) -> Result<Pass, Error> {
@@ -83,6 +91,11 @@ async fn who_waited_while_the_gate_closed_goes_home() {
         assert!(futures::poll!(entry).is_pending());
     }
     gate.close();
+    for entry in &mut waiting[3..] {
+        let told = futures::poll!(entry);
+        assert!(matches!(told, Poll::Ready(Err(Error::GateClosed))), "at once, whatever is under way");
+    }
+    waiting.truncate(3);
     gate.reopen("now");
     // The late answer to what was sent before says nothing about now.
     gate.prove(&sent);
@@ -143,17 +156,33 @@ async fn a_password_that_something_else_answers_is_left_alone_after_four_at_the_
     drop(sent);
     assert_eq!(gate.enter().await.unwrap_err(), Error::GateResting, "the others come back first");
     (0..3).for_each(|_| gate.doubt());
-    tokio::time::advance(std::time::Duration::from_hours(23)).await;
+    tokio::time::advance(Duration::from_hours(23)).await;
     assert_eq!(gate.enter().await.unwrap_err(), Error::GateResting);
     gate.reopen("now");
     gate.prove(&gate.enter().await.unwrap());
     gate.doubt();
-    tokio::time::advance(std::time::Duration::from_secs(5)).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
     gate.enter().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_while_a_doubt_arose_does_not_send() {
+async fn the_third_unclear_answer_in_a_row_is_the_last_for_a_day() {
+    let gate = gate(&Gates::new(16), "a");
+    for _ in 0..2 {
+        gate.doubt();
+        assert_eq!(gate.tried().await, Err(Error::GateResting));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(gate.tried().await, Ok(()));
+    }
+    gate.doubt();
+    tokio::time::advance(Duration::from_hours(24) - Duration::from_secs(1)).await;
+    assert_eq!(gate.tried().await, Err(Error::GateResting));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(gate.tried().await, Ok(()));
+}
+
+#[tokio::test]
+async fn who_waited_for_the_server_while_a_doubt_came_up_goes_home() {
     let gate = gate(&Gates::new(16), "a");
     let server = Arc::new(Semaphore::new(1));
     let sent = gate.enter_at(&server).await.unwrap();
@@ -162,50 +191,105 @@ async fn who_waited_while_a_doubt_arose_does_not_send() {
     assert!(futures::poll!(&mut waiting).is_pending());
     gate.doubt();
     drop(sent);
-    assert_eq!(waiting.await.unwrap_err(), Error::GateResting);
+    assert_eq!(waiting.await.map(drop), Err(Error::GateResting));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_good_answer_to_what_was_under_way_ends_the_rest() {
+async fn a_good_answer_ends_the_rest_also_where_it_is_one_to_something_older() {
     let gate = gate(&Gates::new(16), "a");
     let sent = gate.enter().await.unwrap();
     (0..3).for_each(|_| gate.doubt());
-    assert_eq!(gate.knock().await.unwrap_err(), Error::GateResting);
     gate.prove(&sent);
-    gate.enter().await.unwrap();
-    // And the doubts before it are past.
+    assert_eq!(gate.tried().await, Ok(()));
+    // The doubts are gone too.
     gate.doubt();
-    tokio::time::advance(std::time::Duration::from_secs(5)).await;
-    gate.enter().await.unwrap();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(gate.tried().await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closing_ends_what_was_known_before() {
+async fn doubts_from_before_a_closing_do_not_count() {
+    let gate = gate(&Gates::new(16), "a");
+    (0..2).for_each(|_| gate.doubt());
+    gate.close();
+    gate.reopen("now");
+    gate.doubt();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(gate.tried().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_rest_is_not_forgotten_with_the_connection_nor_for_what_statuses_say() {
     let gates = Gates::new(16);
-    let (vouched, doubted) = (gate(&gates, "a"), gate(&gates, "b"));
+    (0..3).for_each(|_| gate(&gates, "a").doubt());
+    let gate = gate(&gates, "a");
+    assert_eq!(gate.tried().await, Err(Error::GateResting));
+    gate.remember();
+    assert_eq!(gate.tried().await, Err(Error::GateClosed));
+    gate.vouch();
+    assert_eq!(gate.tried().await, Err(Error::GateResting));
+}
+
+#[tokio::test]
+async fn what_a_status_remembers_says_nothing_of_an_answer_that_comes_later() {
+    let gate = gate(&Gates::new(16), "a");
+    let sent = gate.enter().await.unwrap();
+    gate.remember();
+    assert_eq!(gate.tried().await, Err(Error::GateClosed));
+    gate.prove(&sent);
+    assert!(gate.is_proven());
+    assert_eq!(gate.tried().await, Ok(()));
+}
+
+#[tokio::test]
+async fn another_try_is_for_what_is_shut_and_changes_nothing_else() {
+    let gates = Gates::new(16);
+    let (remembered, proven, vouched) = (gate(&gates, "a"), gate(&gates, "b"), gate(&gates, "c"));
+    remembered.remember();
+    remembered.reopen("now");
+    assert_eq!(remembered.tried().await, Ok(()));
+    proven.prove(&proven.enter().await.unwrap());
+    proven.reopen("now");
+    assert!(proven.is_proven());
+    // Judged wrong since, it is not vouched for any more.
     vouched.vouch();
     vouched.close();
     vouched.reopen("now");
     vouched.remember();
-    assert_eq!(vouched.enter().await.unwrap_err(), Error::GateClosed, "nobody has vouched for it since");
-    (0..2).for_each(|_| doubted.doubt());
-    doubted.close();
-    doubted.reopen("now");
-    doubted.doubt();
-    tokio::time::advance(std::time::Duration::from_secs(5)).await;
-    doubted.enter().await.unwrap();
+    assert_eq!(vouched.tried().await, Err(Error::GateClosed));
 }
 
 #[tokio::test]
-async fn a_person_opens_what_is_only_remembered_too() {
-    let gate = gate(&Gates::new(16), "a");
-    gate.remember();
-    gate.reopen("now");
-    gate.enter().await.unwrap();
+async fn an_answer_says_of_the_password_what_it_can() {
+    let refused = |refusal| Error::Refused { request: "GET x".to_owned(), status: 401, refusal };
+    let broken = |fault| Error::Transport { request: "GET x".to_owned(), fault };
+    for (recognised, error, proven, next) in [
+        (true, None, true, Ok(())),
+        (true, Some(refused(Refusal::Forbidden)), true, Ok(())),
+        (false, None, false, Ok(())),
+        (false, Some(refused(Refusal::Captcha)), false, Ok(())),
+        (false, Some(broken(Fault::Proxy(403))), false, Ok(())),
+        (false, Some(broken(Fault::Proxy(401))), false, Err(Error::GateResting)),
+        (false, Some(refused(Refusal::WrongPassword)), false, Err(Error::GateClosed)),
+        (true, Some(refused(Refusal::WrongPassword)), false, Err(Error::GateClosed)),
+    ] {
+        let gate = gate(&Gates::new(16), "a");
+        gate.judge(&gate.enter().await.unwrap(), recognised, error.as_ref());
+        assert_eq!((gate.is_proven(), gate.tried().await), (proven, next), "{recognised} {error:?}");
+    }
 }
 
 #[test]
-fn a_server_is_asked_at_least_once_at_a_time() {
-    let base = BaseUrl::parse("https://git.example.com").unwrap();
-    assert_eq!(Gates::new(0).server(&base).available_permits(), 1);
+fn each_server_has_places_of_its_own_and_one_at_least() {
+    let places = |gates: &Gates, url: &str| gates.server(&BaseUrl::parse(url).unwrap());
+    assert_eq!(places(&Gates::new(0), "https://git.example.com").available_permits(), 1);
+    let gates = Gates::new(16);
+    let one = places(&gates, "https://git.example.com");
+    assert_eq!(one.available_permits(), 16);
+    assert!(Arc::ptr_eq(&one, &places(&gates, "https://git.example.com/b")));
+    assert!(!Arc::ptr_eq(&one, &places(&gates, "https://git.example.com:8443")), "another server at the same host");
+    assert_eq!(lock(&gates.servers).len(), 2);
+    drop(one);
+    let _other = places(&gates, "https://other.example.com");
+    assert_eq!(lock(&gates.servers).len(), 1, "who is asked by nobody is forgotten");
 }
