@@ -1,5 +1,8 @@
 //! Reading an answer: status, who was recognised, envelope.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -165,7 +168,7 @@ impl Answer {
             "CaptchaRequiredAuthenticationException" => Refusal::Captcha,
             "NoAccessAuthenticationException" => Refusal::NotLicensed,
             "AuthorisationException" if self.username.is_some() || self.status == 403 => Refusal::Forbidden,
-            "AuthenticationRequiredException" | "AuthorisationException" => Refusal::Anonymous,
+            "AuthenticationRequiredException" => Refusal::Anonymous,
             "NoSuchProjectException" => Refusal::NoSuchProject,
             "NoSuchRepositoryException" => Refusal::NoSuchRepository,
             "NoSuchCommitException" => Refusal::NoSuchCommit,
@@ -175,116 +178,5 @@ impl Answer {
             _ if self.status == 400 => Refusal::BadRequest,
             _ => Refusal::Other,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(status: u16, username: Option<&str>, body: &str) -> Answer {
-        let username = username.map(str::to_owned);
-        Answer {
-            status,
-            username,
-            numbered: false,
-            json: true,
-            retry_after: None,
-            https: None,
-            repository: None,
-            body: body.as_bytes().to_vec(),
-        }
-    }
-
-    fn exception(name: &str) -> String {
-        format!(r#"{{"errors":[{{"context":null,"message":"…","exceptionName":"com.atlassian.bitbucket.{name}"}}]}}"#)
-    }
-
-    fn outcome(answer: &Answer) -> Result<Refusal, Fault> {
-        match answer.read::<serde_json::Value>("GET x").unwrap_err() {
-            Error::Refused { refusal, .. } => Ok(refusal),
-            Error::Transport { fault, .. } => Err(fault),
-            Error::GateClosed | Error::GateResting | Error::Stopped => panic!("nothing was sent"),
-        }
-    }
-
-    #[test]
-    fn bitbuckets_own_words_are_told_apart() {
-        for (status, user, body, expected) in [
-            (401, None, exception("auth.IncorrectPasswordAuthenticationException"), Refusal::WrongPassword),
-            (403, None, exception("auth.CaptchaRequiredAuthenticationException"), Refusal::Captcha),
-            (401, None, exception("auth.NoAccessAuthenticationException"), Refusal::NotLicensed),
-            (401, Some("svc"), exception("AuthorisationException"), Refusal::Forbidden),
-            (401, None, exception("AuthorisationException"), Refusal::Anonymous),
-            (403, None, exception("AuthorisationException"), Refusal::Forbidden),
-            (401, Some("svc"), exception("AuthenticationRequiredException"), Refusal::Anonymous),
-            (401, None, exception("SomethingNew"), Refusal::Anonymous),
-            (401, Some("svc"), exception("SomethingNew"), Refusal::Forbidden),
-            (403, Some("svc"), exception("SomethingNew"), Refusal::Forbidden),
-            (409, Some("svc"), exception("SomethingNew"), Refusal::Other),
-            (404, Some("svc"), exception("commit.NoSuchCommitException"), Refusal::NoSuchCommit),
-            (404, Some("svc"), exception("repository.NoDefaultBranchException"), Refusal::NoDefaultBranch),
-            (400, Some("svc"), exception("ArgumentValidationException"), Refusal::BadRequest),
-            (
-                403,
-                None,
-                r#"{"message":"Basic Authentication has been disabled on this instance."}"#.to_owned(),
-                Refusal::BasicDisabled,
-            ),
-            (
-                404,
-                None,
-                r#"{"message":"HTTP 404 Not Found","status-code":404,"sub-code":-1}"#.to_owned(),
-                Refusal::NoSuchRoute,
-            ),
-        ] {
-            assert_eq!(outcome(&answer(status, user, &body)), Ok(expected), "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn an_envelope_of_another_program_is_not_bitbuckets() {
-        for body in [
-            r#"{"errors":[{"status":404,"message":"File not found."}]}"#,
-            r#"{"errors":[]}"#,
-            r#"{"errors":[{"code":"UNAUTHORIZED"},{"exceptionName":"x"}]}"#,
-        ] {
-            assert_eq!(outcome(&answer(401, None, body)), Err(Fault::Proxy(401)), "{body}");
-            assert!(matches!(outcome(&answer(404, None, body)), Err(Fault::Unexpected { .. })), "{body}");
-        }
-        let nameless = r#"{"errors":[{"context":null,"message":"no","exceptionName":null},{}]}"#;
-        assert_eq!(outcome(&answer(409, None, nameless)), Ok(Refusal::Other));
-    }
-
-    #[test]
-    fn what_is_odd_beside_an_exception_does_not_hide_it() {
-        let body = exception("auth.IncorrectPasswordAuthenticationException").replacen('{', r#"{"message":7,"#, 1);
-        assert_eq!(outcome(&answer(401, None, &body)), Ok(Refusal::WrongPassword));
-    }
-
-    #[test]
-    fn a_proxys_word_is_not_bitbuckets() {
-        assert_eq!(outcome(&answer(401, None, "<html>")), Err(Fault::Proxy(401)));
-        assert_eq!(outcome(&answer(403, None, "{}")), Err(Fault::Proxy(403)));
-        for status in [401, 403] {
-            assert_eq!(outcome(&answer(status, Some("svc"), "")), Ok(Refusal::Forbidden));
-        }
-        assert_eq!(outcome(&answer(401, None, "")), Err(Fault::Proxy(401)));
-        assert_eq!(outcome(&Answer { numbered: true, ..answer(401, None, "") }), Ok(Refusal::NotLicensed));
-        assert_eq!(outcome(&Answer { numbered: true, ..answer(401, None, "<html>") }), Err(Fault::Proxy(401)));
-        assert!(matches!(outcome(&answer(404, None, "<html>")), Err(Fault::Unexpected { .. })));
-        assert_eq!(outcome(&answer(200, None, r#"{"a":"#)), Err(Fault::Broken(200)));
-        assert_eq!(outcome(&answer(404, None, r#"{"errors":[{"#)), Err(Fault::Broken(404)));
-        assert_eq!(outcome(&answer(403, None, r#"{"errors":[{"#)), Err(Fault::Proxy(403)));
-        let mut page = answer(200, None, "<html>");
-        page.json = false;
-        assert!(matches!(outcome(&page), Err(Fault::Unexpected { .. })));
-        assert_eq!(
-            outcome(&answer(302, None, "")),
-            Err(Fault::Redirect { status: 302, https: None, repository: None })
-        );
-        let wrong = exception("auth.IncorrectPasswordAuthenticationException");
-        assert!(matches!(outcome(&answer(202, None, &wrong)), Err(Fault::Unexpected { .. })), "no refusal");
-        assert!(matches!(outcome(&answer(503, None, "<html>")), Err(Fault::Server { status: 503, .. })));
     }
 }

@@ -80,6 +80,18 @@ mod tests {
     }
 
     #[test]
+    fn json_is_whatever_is_called_so() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_json(&headers));
+        for (kind, json) in
+            [("application/json;charset=UTF-8", true), ("application/problem+json", true), ("text/html", false)]
+        {
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            assert_eq!(is_json(&headers), json, "{kind}");
+        }
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date_and_never_more_than_an_hour() {
         let asked = |text: &str| {
             let mut headers = HeaderMap::new();
@@ -123,7 +135,11 @@ mod tests {
             "/c/rest/api/1.0/projects/X/repos/y",
             "/b/rest/api/1.0/projects/X",
             "/b/rest/api/1.0/projects/X/repos/",
-            "/b/rest/api/1.0/projects/X/repos/%2e%2e",
+            "/b/rest/api/1.0/projects//repos/y",
+            "/b/rest/api/1.0/projects/X/repos/a%2Fb",
+            "/b/rest/api/1.0/projects/a%2Fb/repos/y",
+            "/b/rest/api/1.0/users/X/repos/y",
+            "/b/rest/api/1.0/projects/X/settings/y",
             "/b/projects/X/repos/y",
             "/login?next=/b/rest/api/1.0/projects/X/repos/y",
             "//[",
@@ -142,7 +158,8 @@ mod tests {
             "https://other.example.com/b/rest",
             "https://git.example.com.evil.net/b/rest",
             "https://git.example.com/login?next=/b/rest",
-            "https://u:p@git.example.com/b/rest",
+            "https://u@git.example.com/b/rest",
+            "https://:p@git.example.com/b/rest",
             "http://git.example.com/b/rest",
             "/b/rest",
             "//git.example.com/b/rest",

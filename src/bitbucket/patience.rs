@@ -93,4 +93,22 @@ mod tests {
             .await;
         assert_eq!((tries, result), (1, Err(Error::GateClosed)));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_stopped_waits_for_nothing_more() {
+        let busy = Error::Transport { request: "GET x".to_owned(), fault: Fault::Unreachable("cut") };
+        let begin = tokio::time::Instant::now();
+        let stopped = patience();
+        // Within a request, and between two.
+        stopped.stop.cancel();
+        let result: Result<(), _> = stopped.send(std::future::pending).await;
+        assert_eq!(result, Err(Error::Stopped));
+        let stopped = patience();
+        let ask = || {
+            stopped.stop.cancel();
+            std::future::ready(Err(busy.clone()))
+        };
+        let result: Result<(), _> = stopped.send(ask).await;
+        assert_eq!((result, begin.elapsed()), (Err(Error::Stopped), Duration::ZERO));
+    }
 }

@@ -1,6 +1,9 @@
 //! The checks, in the order in which they may be made: nothing secret leaves before it is known that there is
 //! a Bitbucket.
 
+#[cfg(test)]
+mod tests;
+
 use super::message;
 use super::verdict::{Identity, Negative, Outcome, Verdict};
 use crate::api::Reason;
