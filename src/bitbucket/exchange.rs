@@ -164,3 +164,24 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_given_up_goes_on_and_what_has_ended_does_not() {
+        for (given_up, polls) in [(true, 2), (false, 1)] {
+            let polled = Arc::new(std::sync::atomic::AtomicU32::new(0));
+            let count = Arc::clone(&polled);
+            let mut work = ToTheEnd(Some(Box::pin(futures::future::poll_fn(move |_| {
+                let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+                if given_up && first { Poll::Pending } else { Poll::Ready(()) }
+            }))));
+            assert_eq!(futures::poll!(&mut work).is_pending(), given_up);
+            drop(work);
+            tokio::task::yield_now().await;
+            assert_eq!(polled.load(Ordering::Relaxed), polls);
+        }
+    }
+}

@@ -68,13 +68,11 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
     while tried < REPOSITORIES_TO_TRY
         && let Some(Listed { repositories, username }) = listing.next().await?
     {
-        match username {
-            Some(name) => identity.username = Some(name),
+        identity.username = match username {
+            Some(name) => Some(name),
             // Served as nobody, unless an endpoint that is closed to nobody says otherwise.
-            None if !proven => identity.username = client.prove_identity().await?,
-            None => {}
-        }
-        proven = true;
+            None => client.prove_identity().await?.or(identity.username.take()),
+        };
         visible |= !repositories.is_empty();
         for repository in repositories.iter().filter(|repository| filter.selects(repository)) {
             selected = true;

@@ -116,6 +116,8 @@ async fn a_password_waits_until_it_is_known_where_http_leads() {
     let paths: Vec<_> =
         seen.iter().map(|seen| (seen.path.rsplit('/').next().unwrap(), seen.scheme.is_some())).collect();
     assert_eq!(paths, [("application-properties", false), ("users", true), ("users", true)]);
+    assert_eq!(asked.requests(), 3, "each is counted");
+    assert!(seen.iter().all(|seen| seen.header("accept") == Some("application/json")));
     // Where that cannot be learned, nothing secret leaves.
     simulator.clear_requests();
     simulator.faults().push(Fault::on_path("application-properties", Action::Html200));

@@ -1,5 +1,6 @@
 //! What Bitbucket says of the account.
 
+use bitbucket_connector::api::spec::ImportMode;
 use bitbucket_simulator::{Access, Action, Command, Fault, Matches, NewUser, Refusal, Simulator, UnknownToken};
 
 use super::*;
@@ -119,6 +120,23 @@ async fn what_a_proxy_strips() {
     row("Authorization", &s, case(), BAD, "nobody's", Hour).await;
     name_stripped(&s, Matches::Any);
     row("X-AUSERNAME", &s, case(), GOOD, "commits can be read", Interval).await;
+    // Each page is proven, before anything on it counts: the account may be nobody's from one to the next.
+    s.configure(|settings| settings.caps.repositories = 1);
+    let second = || {
+        let filter = ImportFilter {
+            mode: ImportMode::Allowlist,
+            repositories: vec!["PLAT/empty".to_owned()],
+            ..ImportFilter::default()
+        };
+        Case { filter, ..case() }
+    };
+    s.faults().push(Fault::on_path("/users", Action::Refuse(Refusal::NotAuthenticated)).after(1));
+    name_stripped(&s, Matches::Any);
+    row("X-AUSERNAME, and nobody's on the second page", &s, second(), BAD, "nobody's", Hour).await;
+    s.faults().push(Fault::on_path("/repos", Action::AddHeader("X-AUSERNAME".to_owned(), String::new())).after(1));
+    s.faults().push(Fault::on_path("/users", Action::Refuse(Refusal::NotAuthenticated)));
+    row("X-AUSERNAME of the second page, which is nobody's", &s, second(), BAD, "nobody's", Hour).await;
+    s.configure(|settings| settings.caps.repositories = 1000);
     name_stripped(&s, Matches::Any);
     row("X-AUSERNAME, nothing visible", &s, with(password("stranger", "hunter2")), NOTHING, "", Interval).await;
     name_stripped(&s, Matches::Any);

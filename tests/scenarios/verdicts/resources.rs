@@ -19,6 +19,11 @@ async fn what_the_account_may_read() {
     row("projects but no commits", &s, lister(), FORBIDDEN, "Repository read", Interval).await;
     row("nothing", &s, with(password("stranger", "hunter2")), NOTHING, "Project read", Interval).await;
     row("nothing selected", &s, only(&["OTHER"], &[]), NOTHING, "spec.import selects none", Interval).await;
+    s.configure(|settings| settings.caps.repositories = 1);
+    let empty = JsonEdit::Set("/values".to_owned(), serde_json::json!([]));
+    s.faults().push(Fault::on_path("/repos", Action::EditJson(vec![empty])).after(1));
+    row("nothing on the last page", &s, only(&["OTHER"], &[]), NOTHING, "spec.import selects none", Interval).await;
+    s.configure(|settings| settings.caps.repositories = 1000);
     row("only empty ones", &s, only(&[], &["plat/EMPTY"]), GOOD, "are empty", Interval).await;
     s.grant("lister", "PLAT/empty").unwrap();
     row("no commits but in an empty one", &s, lister(), FORBIDDEN, "Repository read", Interval).await;
