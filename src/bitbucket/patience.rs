@@ -104,9 +104,9 @@ mod tests {
         let result: Result<(), _> = stopped.send(std::future::pending).await;
         assert_eq!(result, Err(Error::Stopped));
         let stopped = patience();
-        let ask = || {
+        let ask = || async {
             stopped.stop.cancel();
-            std::future::ready(Err(busy.clone()))
+            Err(busy.clone())
         };
         let result: Result<(), _> = stopped.send(ask).await;
         assert_eq!((result, begin.elapsed()), (Err(Error::Stopped), Duration::ZERO));
