@@ -21,8 +21,8 @@ pub const PAGE_LIMIT: u32 = 1000;
 /// Bitbucket's own limit for keys and slugs is 128 characters. Bytes.
 const NAME: usize = 512;
 
-/// Pages in a row without a repository. Rows that the account may not see leave pages short or empty.
-pub(super) const EMPTY_PAGES: u32 = 1000;
+/// Pages in a row without anything in them. Rows that the account may not see leave pages short or empty.
+pub const EMPTY_PAGES: u32 = 1000;
 
 /// Repositories of one listing.
 pub(super) const REPOSITORIES: usize = 1_000_000;

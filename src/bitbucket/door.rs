@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Bitbucket's CAPTCHA locks an account at the fifth wrong password in a row.
 const AT_A_TIME: usize = 4;
 
-/// So many answers in a row may have been judgements before the password is left alone.
+/// So many answers in a row may have been judgements, those that never came included, before the password is left alone.
 const UNCLEAR_ANSWERS: u32 = 3;
 
 /// The pause after an answer that may have been a judgement: what is under way at that moment comes back first.
@@ -149,6 +149,17 @@ impl Door {
         self.unclear += 1;
         let pause = if self.unclear < UNCLEAR_ANSWERS { PAUSE } else { REST };
         self.rests_until = Some(now + pause);
+    }
+
+    /// An answer that never came. A password that nobody has seen work is not sent for ever after it: where logins are slow,
+    /// each try may be a failed one.
+    pub fn lose(&mut self, now: Instant) {
+        if self.standing == Standing::Unknown && !self.vouched {
+            self.unclear += 1;
+            if self.unclear >= UNCLEAR_ANSWERS {
+                self.rests_until = Some(now + REST);
+            }
+        }
     }
 
     /// Lets the password be tried once more, because a person asked for it. `request` names what the person

@@ -30,10 +30,10 @@ pub enum Error {
     /// Nothing was sent, because this password was judged wrong before.
     #[error("nothing was sent: this password was refused before, and another try could lock the account")]
     GateClosed,
-    /// Nothing was sent: with this password something in front of Bitbucket has answered 401 several times.
+    /// Nothing was sent: with this password something in front of Bitbucket has answered 401, or nothing came, several times.
     #[error(
-        "nothing was sent: something in front of Bitbucket answered 401 to this password several times, and each may \
-         count as a failed login"
+        "nothing was sent: several times something in front of Bitbucket answered 401 to this password, or no answer came, \
+         and each may count as a failed login"
     )]
     GateResting,
     /// Nothing was sent, because the caller has asked to stop.
@@ -139,6 +139,7 @@ impl Error {
                 // Another try within seconds would meet the same login page, or count as another failed login; the
                 // connection is tried again later.
                 Fault::Proxy(401)
+                | Fault::Broken(401)
                 | Fault::TooLarge(_)
                 | Fault::OtherAccount
                 | Fault::Redirect { .. }
@@ -146,6 +147,26 @@ impl Error {
                 | Fault::Unexpected { .. } => Policy::Terminal,
                 _ => Policy::Retry(None),
             },
+        }
+    }
+
+    /// Whether another path of the same server may be answered all the same.
+    pub const fn may_be_of_one_path(&self) -> bool {
+        let Self::Transport { fault, .. } = self else { return false };
+        match fault {
+            Fault::Timeout(_)
+            | Fault::TooLarge(_)
+            | Fault::Server { .. }
+            | Fault::Proxy(403)
+            | Fault::Redirect { .. }
+            | Fault::Broken(_)
+            | Fault::Unexpected { .. } => true,
+            Fault::Unreachable(_)
+            | Fault::Tls(_)
+            | Fault::RateLimited { .. }
+            | Fault::Proxy(_)
+            | Fault::Denied(_)
+            | Fault::OtherAccount => false,
         }
     }
 
@@ -171,6 +192,7 @@ mod tests {
             (Fault::Timeout(Duration::from_secs(30)), Policy::Retry(None)),
             (Fault::Proxy(407), Policy::Retry(None)),
             (Fault::Broken(200), Policy::Retry(None)),
+            (Fault::Broken(401), Policy::Terminal),
             (Fault::RateLimited { retry_after: wanted }, Policy::Retry(wanted)),
             (Fault::Server { status: 503, retry_after: wanted }, Policy::Retry(wanted)),
             (Fault::TooLarge(1), Policy::Terminal),

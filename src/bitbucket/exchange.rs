@@ -59,7 +59,15 @@ impl Client {
         }
         self.sent_requests().fetch_add(1, Ordering::Relaxed);
         let sent = Instant::now();
-        let received = self.receive(builder, &url, page).await.map_err(broken)?;
+        let received = match self.receive(builder, &url, page).await {
+            Ok(received) => received,
+            Err(fault) => {
+                if identity != Identity::Nobody {
+                    account.judge_silence(&fault);
+                }
+                return Err(broken(fault));
+            }
+        };
         let answer = &received.answer;
         let mut error = answer.error(&request);
         if identity != Identity::Nobody {
@@ -102,7 +110,9 @@ impl Client {
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let broken = Fault::Broken(answer.status);
-            let chunk = chunk.map_err(|error| if fault::is_malformed(&error) { broken } else { fault(error) })?;
+            // Of a 401 this much is known: the password may have been judged.
+            let known = |error: &_| answer.status == 401 || fault::is_malformed(error);
+            let chunk = chunk.map_err(|error| if known(&error) { broken } else { fault(error) })?;
             let size = answer.body.len() + chunk.len();
             if size > limit && !good {
                 // The status says enough; what a proxy has to say may be long.

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::door::{Door, Shut};
+use super::fault::may_have_arrived;
 use super::pacer::Pacer;
 use super::{BaseUrl, Credentials, Error, Fault, Refusal};
 
@@ -142,6 +143,17 @@ impl Account {
             Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => self.close(),
             Some(Error::Transport { fault: Fault::Proxy(401), .. }) => self.doubt(),
             _ if recognised => self.prove(pass),
+            _ => {}
+        }
+    }
+
+    /// What it means for the password that there was no whole answer: each request may have been a failed login.
+    pub(super) fn judge_silence(&self, fault: &Fault) {
+        match fault {
+            Fault::Broken(401) => self.doubt(),
+            fault if may_have_arrived(fault) => {
+                self.door().iter_mut().for_each(|door| door.lose(Instant::now()));
+            }
             _ => {}
         }
     }

@@ -41,7 +41,7 @@ mod url;
 mod url_properties;
 mod way;
 
-pub use self::bounds::PAGE_LIMIT;
+pub use self::bounds::{EMPTY_PAGES, PAGE_LIMIT};
 pub use self::client::{Client, Options};
 pub use self::clients::Clients;
 pub use self::credentials::Credentials;

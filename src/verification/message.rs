@@ -45,7 +45,7 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
 /// A password is left alone, because nobody can tell whether it was judged.
 pub(super) fn resting(error: &Error) -> String {
     format!(
-        "{error}. Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, check the password, and set the annotation bitbucket-connector.dev/requestedAt; else one request a day tries it."
+        "{error}. Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, check spec.timeout and the password, and set the annotation bitbucket-connector.dev/requestedAt; else one request a day tries it."
     )
 }
 
@@ -110,12 +110,26 @@ pub(super) fn nothing_selected() -> String {
     "spec.import selects none of the repositories that this account can read. Correct its lists, or ask a Bitbucket admin for access to what they name.".to_owned()
 }
 
+/// What could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readable {
+    Commits,
+    /// All selected repositories are empty.
+    AllEmpty,
+    /// So are the first ones; the others were not tried.
+    NothingYet,
+}
+
 /// Everything is well.
-pub(super) fn verified(readable: bool, client: &Client) -> String {
-    let seen = if readable {
-        "The credentials are valid and commits can be read."
-    } else {
-        "The credentials are valid; all selected repositories are empty, so no commit could be read yet."
+pub(super) fn verified(readable: Readable, client: &Client) -> String {
+    let seen = match readable {
+        Readable::Commits => "The credentials are valid and commits can be read.",
+        Readable::AllEmpty => {
+            "The credentials are valid; all selected repositories are empty, so no commit could be read yet."
+        }
+        Readable::NothingYet => {
+            "The credentials are valid; the first hundred selected repositories are empty, so no commit was read yet."
+        }
     };
     let trimmed = if client.base().is_trimmed() {
         " The path of the REST API is dropped from the url: write only the base."

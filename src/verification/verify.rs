@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::message;
+use super::message::{self, Readable};
 use super::verdict::{Identity, Negative, Outcome, Verdict};
 use crate::api::Reason;
 use crate::bitbucket::model::Repository;
@@ -13,6 +13,10 @@ use crate::sync::Filter;
 
 /// So many repositories that are not empty are tried before commits count as refused.
 const REPOSITORIES_TO_TRY: usize = 10;
+/// So many broken ones are passed over: what is broken everywhere is not a repository's own fault.
+const BROKEN_TO_PASS: usize = 2;
+/// So many empty ones are passed over: each costs a request, at every verification.
+const EMPTY_TO_PASS: usize = 100;
 
 /// What was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +66,10 @@ impl From<Error> for Stop {
 async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Identity) -> Result<String, Stop> {
     let properties = client.application_properties().await.map_err(|error| no_bitbucket(error, past))?;
     identity.server_version = Some(properties.version);
-    let (mut tried, mut visible, mut selected) = (0, false, false);
-    let (mut refused, mut proven) = (None, false);
+    let (mut tried, mut visible, mut empty) = (0, false, 0);
+    let (mut refused, mut broken) = (None, Vec::new());
     let mut listing = client.listing();
-    while tried < REPOSITORIES_TO_TRY
+    'pages: while tried < REPOSITORIES_TO_TRY
         && let Some(Listed { repositories, username }) = listing.next().await?
     {
         identity.username = match username {
@@ -75,25 +79,31 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
         };
         visible |= !repositories.is_empty();
         for repository in repositories.iter().filter(|repository| filter.selects(repository)) {
-            selected = true;
             match commits(client, repository).await? {
-                Commits::Readable => return Ok(message::verified(true, client)),
-                Commits::None => {}
+                Commits::Readable => return Ok(message::verified(Readable::Commits, client)),
+                Commits::None if empty == EMPTY_TO_PASS => return Ok(message::verified(Readable::NothingYet, client)),
+                Commits::None => empty += 1,
                 Commits::Refused(error) => {
                     refused = refused.or(Some(error));
                     tried += 1;
                 }
+                Commits::Broken(error) => broken.push(error),
+            }
+            if broken.len() > BROKEN_TO_PASS {
+                break 'pages;
             }
             if tried == REPOSITORIES_TO_TRY {
                 break;
             }
         }
     }
-    match refused {
-        Some(error) => Err(Stop::NoCommits(error)),
-        None if selected => Ok(message::verified(false, client)),
-        None if visible => Err(Stop::NoResources(message::nothing_selected())),
-        None => Err(Stop::NoResources(message::nothing_visible())),
+    match (refused, broken.into_iter().next()) {
+        // What is broken may be readable, unless as many refuse as are ever tried.
+        (_, Some(error)) if tried < REPOSITORIES_TO_TRY => Err(error.into()),
+        (Some(error), _) => Err(Stop::NoCommits(error)),
+        (None, _) if empty > 0 => Ok(message::verified(Readable::AllEmpty, client)),
+        (None, _) if visible => Err(Stop::NoResources(message::nothing_selected())),
+        (None, _) => Err(Stop::NoResources(message::nothing_visible())),
     }
 }
 
@@ -102,6 +112,8 @@ enum Commits {
     Readable,
     None,
     Refused(Error),
+    /// It cannot be told: something is wrong with this repository, or with more than it.
+    Broken(Error),
 }
 
 async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Error> {
@@ -114,6 +126,8 @@ async fn commits(client: &Client, repository: &Repository) -> Result<Commits, Er
                 Refusal::NoDefaultBranch | Refusal::NoSuchCommit | Refusal::NoSuchRepository | Refusal::NoSuchProject,
             ) => Ok(Commits::None),
             Some(Refusal::Forbidden) => Ok(Commits::Refused(error)),
+            Some(Refusal::NoSuchRoute | Refusal::BadRequest | Refusal::Other) => Ok(Commits::Broken(error)),
+            _ if error.may_be_of_one_path() => Ok(Commits::Broken(error)),
             _ => Err(error),
         },
     }

@@ -17,10 +17,17 @@ fn clients() -> Arc<Clients> {
     Clients::new(16, Addresses::all())
 }
 
+fn credentials(password: &str) -> Credentials {
+    Credentials::Basic { username: "reader".to_owned(), password: password.into() }
+}
+
 fn client(clients: &Arc<Clients>, url: &str, password: &str) -> Client {
-    let credentials = Credentials::Basic { username: "reader".to_owned(), password: password.into() };
+    client_of(clients, url, password, Duration::from_secs(20))
+}
+
+fn client_of(clients: &Arc<Clients>, url: &str, password: &str, timeout: Duration) -> Client {
     let options = Options { concurrency: 4, patience: Patience { waits: WAITS, ..Patience::default() }, reopen: None };
-    clients.client(BaseUrl::parse(url).unwrap(), credentials, &Way::new(Duration::from_secs(20)), options).unwrap()
+    clients.client(BaseUrl::parse(url).unwrap(), credentials(password), &Way::new(timeout), options).unwrap()
 }
 
 async fn bitbucket() -> Simulator {
@@ -92,4 +99,39 @@ async fn a_401_that_hides_what_bitbucket_says_is_sent_once_and_not_again_at_once
         assert_eq!(client.prove_identity().await, Err(Error::GateResting));
     }
     assert_eq!(sent(&simulator), 1);
+}
+
+#[tokio::test]
+async fn where_no_answer_comes_a_password_that_nobody_has_seen_work_is_sent_three_times() {
+    for lost in [Action::Hang, Action::Drop] {
+        let (clients, simulator) = (clients(), bitbucket().await);
+        simulator.faults().push(Fault::on_path("/users", lost));
+        let client = client_of(&clients, &simulator.url(), "hunter2", Duration::from_millis(200));
+        for _ in 0..3 {
+            assert_eq!(client.prove_identity().await, Err(Error::GateResting));
+        }
+        assert_eq!(sent(&simulator), 3);
+        // One that was verified before is not wrong because Bitbucket is slow: each of these is four tries.
+        let account = clients.account(&BaseUrl::parse(&simulator.url()).unwrap(), &credentials("other-hunter2"));
+        account.vouch();
+        let client = client_of(&clients, &simulator.url(), "other-hunter2", Duration::from_millis(200));
+        for _ in 0..2 {
+            assert!(matches!(client.prove_identity().await, Err(Error::Transport { .. })));
+        }
+        assert_eq!(sent(&simulator), 3 + 8);
+    }
+}
+
+#[tokio::test]
+async fn wherever_the_answer_to_a_wrong_password_is_cut_the_account_is_not_locked() {
+    for length in (0..200).step_by(20) {
+        let (clients, simulator) = (clients(), bitbucket().await);
+        simulator.faults().push(Fault::on_path("/users", Action::CloseAfterBytes(length)));
+        let client = client(&clients, &simulator.url(), "wrong-hunter2");
+        for _ in 0..5 {
+            client.prove_identity().await.unwrap_err();
+        }
+        // The status is known before the body, and that is enough.
+        assert_eq!(simulator.failed_logins("reader"), 1, "cut after {length} bytes");
+    }
 }

@@ -2,7 +2,7 @@
 //! nobody waits for somebody else.
 
 use bitbucket_connector::api::BitbucketConnection;
-use bitbucket_connector::api::conditions::{READY, VERIFIED};
+use bitbucket_connector::api::conditions::{READY, SYNCED, VERIFIED};
 use bitbucket_simulator::{Action, Fault, Hold, Refusal, Simulator, histories};
 
 use crate::support::operator::{Stage, condition, connection, secret};
@@ -179,4 +179,27 @@ async fn a_login_page_is_a_hiccup_for_a_connection_that_was_verified() {
     // For a new connection it is the wrong URL.
     stage.apply(&connection("b", &simulator.url(), "s", ""));
     stage.until_ready("b", "False", "InvalidURL").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_repository_stops_neither_the_verification_nor_the_others() {
+    let stage = Stage::start("broken").await;
+    let path = stage.folder.path().join("api.git");
+    histories::linear(&path, 150).unwrap();
+    // The first that is listed is the first that is tried.
+    let builder = Simulator::builder().user("reader", "hunter2").repository("A/broken", path.clone());
+    let simulator = builder.repository("PLAT/api", path).start().await.unwrap();
+    let damaged = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
+    simulator.faults().push(Fault::on_path("/repos/broken/", damaged));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
+    let incomplete = |object: &BitbucketConnection| {
+        condition(object, SYNCED).is_some_and(|synced| synced.reason == "SyncIncomplete")
+    };
+    let object = stage.until("a", "a run that leaves one behind", incomplete).await;
+    assert_eq!(condition(&object, VERIFIED).unwrap().status, "True");
+    let tried = simulator.requests().iter().any(|seen| seen.path.ends_with("/repos/broken/commits"));
+    assert!(tried, "the verification has met it");
+    let sync = object.status.unwrap().sync.unwrap();
+    assert_eq!(sync.failures.len(), 1);
+    assert_eq!((sync.failures[0].repository.as_str(), sync.commits), ("A/broken", Some(150)));
 }

@@ -1,7 +1,7 @@
 //! What the account may read.
 
 use bitbucket_connector::api::spec::ImportMode;
-use bitbucket_simulator::{Fault, JsonEdit, MissingDefault, NewRepository, Refusal};
+use bitbucket_simulator::{Fault, JsonEdit, Matches, MissingDefault, NewRepository, Refusal};
 
 use super::*;
 
@@ -62,6 +62,50 @@ async fn ten_repositories_are_tried_that_are_not_empty() {
     row("all but the eleventh", &s, ten(), FORBIDDEN, "Repository read", Interval).await;
     s.grant("lister", "TEN/b10").unwrap();
     row("all but the tenth", &s, ten(), GOOD, "commits can be read", Interval).await;
+}
+
+/// Refuses, or does not do, what is asked of these repositories.
+fn broken(s: &Simulator, paths: &[&str], action: &Action) {
+    for path in paths {
+        s.faults().push(Fault::new(action.clone()).matches(Matches::Repository((*path).to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn a_broken_repository_says_nothing_of_the_others() {
+    let (s, folder) = bitbucket().await;
+    for slug in ["a", "b", "c", "d"] {
+        s.add_repository(NewRepository::at(&format!("MANY/{slug}"), folder.path().join("api.git"))).unwrap();
+    }
+    let many = || only(&["MANY"], &[]);
+    let down = Action::Status { status: 500, headers: vec![], body: String::new() };
+    for odd in [down.clone(), Action::Html200, Action::Refuse(Refusal::NoSuchRoute), Action::CutBody(5)] {
+        broken(&s, &["MANY/a", "MANY/b"], &odd);
+        row(&format!("two, {odd:?}"), &s, many(), GOOD, "commits can be read", Interval).await;
+    }
+    broken(&s, &["MANY/a", "MANY/b", "MANY/c"], &down);
+    row("three", &s, many(), "Unknown Unknown ServerError", "repos/a/commits was answered 500", Soon).await;
+    // Of what is refused and what is broken, the broken one may be readable.
+    broken(&s, &["MANY/a"], &down);
+    for path in ["MANY/b", "MANY/c", "MANY/d"] {
+        broken(&s, &[path], &Action::Refuse(Refusal::NotPermitted));
+    }
+    row("refused but one", &s, many(), "Unknown Unknown ServerError", "answered 500", Soon).await;
+    // What concerns the account is not passed over.
+    broken(&s, &["MANY/a"], &Action::Refuse(Refusal::Captcha));
+    row("the account", &s, many(), BAD, "CAPTCHA", Hour).await;
+}
+
+#[tokio::test]
+async fn a_hundred_empty_repositories_are_enough() {
+    let (s, folder) = bitbucket().await;
+    for number in 0..101 {
+        s.add_repository(NewRepository::empty(&format!("NEW/r{number:03}"))).unwrap();
+    }
+    s.add_repository(NewRepository::at("NEW/s", folder.path().join("api.git"))).unwrap();
+    s.clear_requests();
+    row("empty ones", &s, only(&["NEW"], &[]), GOOD, "the first hundred selected", Interval).await;
+    assert_eq!(s.requests_to("/commits").len(), 101);
 }
 
 #[tokio::test]

@@ -93,9 +93,9 @@ async fn what_tls_does_not_accept() {
     let bad = unknown("TLSFailure");
     for (what, flaw, trusted, expected, says, again) in [
         ("all is right", Flaw::None, &ours, &good, "", Interval),
-        ("unknown authority", Flaw::None, &other, &bad, "signed by an authority", Soon),
-        ("wrong name", Flaw::WrongName, &ours, &bad, "valid for the url's host", Soon),
-        ("expired", Flaw::Expired, &ours, &bad, "TLS handshake", Soon),
+        ("unknown authority", Flaw::None, &other, &bad, "of an authority that is not trusted", Soon),
+        ("wrong name", Flaw::WrongName, &ours, &bad, "does not name this host", Soon),
+        ("expired", Flaw::Expired, &ours, &bad, "has expired", Soon),
     ] {
         let front = ours.front(s.address(), flaw).await;
         let mut way = case().way;
@@ -104,5 +104,5 @@ async fn what_tls_does_not_accept() {
         row(what, &s, Case { url, way, ..case() }, expected, says, again).await;
     }
     let url = Some(s.url().replace("http://", "https://"));
-    row("no TLS at all", &s, Case { url, ..case() }, &bad, "TLS handshake", Soon).await;
+    row("no TLS at all", &s, Case { url, ..case() }, &bad, "speaks no TLS", Soon).await;
 }
