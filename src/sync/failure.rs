@@ -81,6 +81,16 @@ impl Failure {
         matches!(error.policy(), Policy::Retry(_))
     }
 
+    /// Whether it was an answer, and not that none came in time: the same may be answered another time.
+    pub const fn is_an_answer(&self) -> bool {
+        use bitbucket::Error::Transport;
+        match self {
+            Self::Bitbucket(Transport { fault: Fault::Timeout(_) | Fault::RateLimited { .. }, .. }) => false,
+            Self::Bitbucket(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the name does not lead to the repository any more: a new listing tells where it is.
     pub fn is_elsewhere(&self) -> bool {
         match self {
@@ -130,12 +140,6 @@ impl From<destination::Error> for Failure {
 /// One word for an answer about a repository, and what to do about it. The words for a broken way are those of the
 /// conditions.
 const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
-    if matches!(error, bitbucket::Error::GateResting) {
-        return (
-            Reason::ProxyRefused.as_str(),
-            "Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, and check the password.",
-        );
-    }
     let bitbucket::Error::Transport { fault, .. } = error else {
         return ("Refused", "Ask a Bitbucket admin what the service account lacks; the next run tries again.");
     };
@@ -177,7 +181,8 @@ const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
 
 /// Whether the answer is about the account and not about what was asked for.
 pub(super) const fn concerns_identity(error: &bitbucket::Error) -> bool {
-    matches!(error, bitbucket::Error::GateClosed | bitbucket::Error::Transport { fault: Fault::OtherAccount, .. })
+    use bitbucket::Error::{GateClosed, GateResting, Transport};
+    matches!(error, GateClosed | GateResting | Transport { fault: Fault::OtherAccount, .. })
         || matches!(
             error.refusal(),
             Some(

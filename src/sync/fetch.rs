@@ -2,7 +2,7 @@
 
 use super::convert;
 use super::failure::Failure;
-use crate::bitbucket::{Client, Error, Fault, PAGE_LIMIT, Range, Refusal};
+use crate::bitbucket::{Client, EMPTY_PAGES, Error, Fault, PAGE_LIMIT, Range, Refusal};
 use crate::destination::Commit;
 
 /// Where an answer is too large or too slow, so many times less is asked for.
@@ -16,6 +16,8 @@ pub(super) struct Fetch<'a> {
     repository: (&'a str, &'a str),
     /// Commits that are asked for at a time.
     limit: u32,
+    /// Pages in a row without a commit.
+    empty: u32,
     /// More are not asked for. Servers cap a page at 100 unless an admin changed it; one that allows more gives more.
     most: u32,
 }
@@ -30,7 +32,7 @@ pub(super) enum Fetched {
 
 impl<'a> Fetch<'a> {
     pub const fn new(client: &'a Client, repository: (&'a str, &'a str)) -> Self {
-        Self { client, repository, limit: PAGE_LIMIT, most: PAGE_LIMIT }
+        Self { client, repository, limit: PAGE_LIMIT, empty: 0, most: PAGE_LIMIT }
     }
 
     /// The page of `range` that starts there.
@@ -51,6 +53,10 @@ impl<'a> Fetch<'a> {
         // A start that no list can have would not come back from the database as it was stored.
         let next = page.next_page_start.filter(|next| *next > start && i64::try_from(*next).is_ok());
         if !page.is_last_page && next.is_none() {
+            return Err(Failure::IncompleteListing);
+        }
+        self.empty = if page.values.is_empty() { self.empty + 1 } else { 0 };
+        if self.empty >= EMPTY_PAGES {
             return Err(Failure::IncompleteListing);
         }
         let base = self.client.base();

@@ -69,6 +69,12 @@ impl Ledger {
         self.open().next().is_some()
     }
 
+    /// Whether there are some, and to none of them the way was free.
+    pub fn is_all_broken(&self) -> bool {
+        let broken = |one: &Visited| one.outcome.as_ref().is_err_and(Failure::is_on_the_way);
+        !self.entries.is_empty() && self.entries.values().all(broken)
+    }
+
     /// Whether only another listing can tell where some of them are.
     pub fn needs_listing(&self) -> bool {
         let lost = |one: &Visited| !one.found || one.outcome.as_ref().is_err_and(Failure::is_elsewhere);
@@ -197,10 +203,12 @@ mod tests {
     #[test]
     fn a_broken_way_needs_no_listing() {
         let mut ledger = Ledger::default();
+        assert!(!ledger.is_all_broken(), "where there is nothing, nothing is broken");
         ledger.list(census(&[1, 2], vec![]));
         ledger.enter(visited(1, Ok(RepositoryState::Synced)));
         ledger.enter(visited(2, Err(broken())));
         assert!(ledger.is_open() && !ledger.needs_listing());
+        assert!(!ledger.is_all_broken());
         assert_eq!(ids(&ledger.again(vec![repository(1), repository(2), repository(3)])), [2]);
     }
 }

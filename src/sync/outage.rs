@@ -30,13 +30,18 @@ impl Outage {
             return Ok(());
         }
         self.row.store(0, Ordering::Relaxed);
-        match client.application_properties().await {
-            Ok(_) => Ok(()),
-            Err(error) => match Failure::from(error) {
-                Failure::Run(error) => Err(error),
-                Failure::Bitbucket(error) | Failure::Moved(error) => Err(RunError::Outage(error)),
-                _ => Ok(()),
-            },
-        }
+        is_there(client).await
+    }
+}
+
+/// Asks whether there is a Bitbucket that answers anybody.
+pub(super) async fn is_there(client: &Client) -> Result<(), RunError> {
+    match client.application_properties().await {
+        Ok(_) => Ok(()),
+        Err(error) => match Failure::from(error) {
+            Failure::Run(error) => Err(error),
+            Failure::Bitbucket(error) | Failure::Moved(error) => Err(RunError::Outage(error)),
+            _ => Ok(()),
+        },
     }
 }

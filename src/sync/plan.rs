@@ -54,19 +54,56 @@ pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Ste
 }
 
 /// Whether the walk that was begun, and stands at `position` now, has brought not one page since the last run failed
-/// with it: Bitbucket may never answer for its target again, but for a newer one. A page that is stored takes the failure
-/// back.
+/// with it: Bitbucket may never answer for its target again, but for a newer one. What came too late would do so for the
+/// newer one too, and what is stored would be lost for it. A page that is stored takes the failure back.
 pub(super) fn is_stuck(repository: &StoredRepository, position: &Position, failure: &Failure) -> bool {
-    let by_an_answer = matches!(failure, Failure::Bitbucket(_)) && !failure.inaccessible();
-    repository.failed && by_an_answer && *position == repository.position
+    repository.failed && failure.is_an_answer() && !failure.inaccessible() && *position == repository.position
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::bitbucket::{Error, Fault, Refusal};
 
     fn head(branch: &str, id: &str) -> Head {
         Head::Commit { branch: branch.to_owned(), id: id.to_owned() }
+    }
+
+    #[test]
+    fn a_walk_is_stuck_where_the_same_answer_meets_it_again() {
+        let transport = |fault| Failure::from(Error::Transport { request: "GET /x".to_owned(), fault });
+        let refused = |refusal| Failure::from(Error::Refused { request: "GET /x".to_owned(), status: 404, refusal });
+        for (failure, stuck) in [
+            (transport(Fault::Server { status: 500, retry_after: None }), true),
+            (transport(Fault::Unexpected { status: 200, what: "nothing" }), true),
+            (refused(Refusal::NoSuchRoute), true),
+            // Nothing came, this time.
+            (transport(Fault::Timeout(Duration::from_secs(30))), false),
+            (transport(Fault::RateLimited { retry_after: None }), false),
+            // This is about the repository, whatever is walked to.
+            (refused(Refusal::NoSuchRepository), false),
+            (Failure::IncompleteListing, false),
+        ] {
+            let known = StoredRepository {
+                id: 1,
+                source_id: 1,
+                project: String::new(),
+                slug: String::new(),
+                branch: None,
+                state: RepositoryState::Synced,
+                failed: true,
+                allowlisted: true,
+                listed: true,
+                accessible: true,
+                position: Position::default(),
+            };
+            let moved = Position { head: Some("a".to_owned()), walk: None };
+            assert_eq!(is_stuck(&known, &known.position, &failure), stuck, "{failure}");
+            assert!(!is_stuck(&known, &moved, &failure), "{failure}: a page came");
+            assert!(!is_stuck(&StoredRepository { failed: false, ..known.clone() }, &known.position, &failure));
+        }
     }
 
     #[test]

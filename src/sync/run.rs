@@ -10,7 +10,7 @@ use super::census::{Census, census};
 use super::failure::RunError;
 use super::filter::Filter;
 use super::ledger::Ledger;
-use super::outage::Outage;
+use super::outage::{Outage, is_there};
 use super::progress::Progress;
 use super::visit::{Visited, note, visit};
 use super::walk::Context;
@@ -85,6 +85,10 @@ impl Run {
             self.progress.expect(again.iter().filter(|known| !ledger.knows(known.source_id)).count());
             info!(repositories = again.len(), "another try");
             self.visit_all(scope, again, &mut ledger).await?;
+        }
+        if ledger.is_all_broken() {
+            // Too few to have been taken for an outage on the way.
+            is_there(&self.client).await?;
         }
         let (entries, (added, removed)) = ledger.close();
         let mut summary = Summary { added, removed, ..Summary::default() };

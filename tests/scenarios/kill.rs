@@ -99,9 +99,10 @@ fn is_at_rest(requests: &[Seen], stored: &BTreeMap<&'static str, usize>) -> bool
         let asked = answered.iter().filter(|(of, _)| *of == Some(*slug)).map(|(_, short)| short.as_str());
         asked.collect::<Vec<_>>().join(" ") == rest(*commits, 0)
     };
-    let under_way = match requests.iter().any(|seen| named(seen).0.is_some()) {
-        false => 1,
-        true => REPOSITORIES.iter().filter(|one| !ended(one)).count(),
+    let under_way = if requests.iter().any(|seen| named(seen).0.is_some()) {
+        REPOSITORIES.iter().filter(|one| !ended(one)).count()
+    } else {
+        1
     };
     requests.len() - answered.len() == under_way && REPOSITORIES.iter().all(all)
 }

@@ -1,5 +1,6 @@
 //! Broken repositories, and a Bitbucket that breaks as a whole.
 
+use bitbucket_connector::bitbucket::Error;
 use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::{Action, Fault, JsonEdit, Matches, Refusal, histories};
 use serde_json::json;
@@ -84,9 +85,43 @@ async fn a_bitbucket_that_goes_down_while_missing_ones_are_asked_for_ends_the_ru
     assert_eq!(bench.trace(), format!("list{}", " who".repeat(8)), "four tries for each of two");
 }
 
+async fn few_repositories_tell_of_an_outage_too(on: Kind) {
+    let bench = many(on, 3, 0).await;
+    bench.synced().await;
+    bench.requests();
+    let down = || Action::Refuse(Refusal::NotRunning);
+    bench.simulator.faults().push(Fault::on_path("/branches/default", down()));
+    let summary = bench.prepare(4).await.run().await.unwrap();
+    assert_eq!(summary.failed.len(), 3, "Bitbucket as a whole answers");
+    assert_eq!(bench.sorted(), many_times(&[("head", 24), ("list", 1)]));
+    // The first one is asked before anything is sent.
+    bench.simulator.faults().push(Fault::on_path("/application-properties", down()).after(1));
+    let ended = bench.prepare(4).await.run().await;
+    assert!(matches!(ended, Err(RunError::Outage(_))), "{ended:?}");
+    bench.simulator.faults().clear();
+    assert_eq!(bench.synced().await.synced, 3);
+}
+
+async fn a_401_that_is_not_bitbuckets_ends_the_run_and_blames_no_repository(on: Kind) {
+    let bench = many(on, 12, 0).await;
+    bench.synced().await;
+    bench.requests();
+    let login = Action::Status { status: 401, headers: vec![], body: "<html>Log in</html>".to_owned() };
+    bench.simulator.faults().push(Fault::on_path("/repos/r03/", login).times(1));
+    let ended = bench.prepare(1).await.run().await;
+    assert_eq!(ended, Err(RunError::Identity(Error::GateResting)));
+    assert_eq!(bench.trace(), "list head head head head");
+    let failed = "SELECT slug FROM bitbucket_server_repositories WHERE failure IS NOT NULL";
+    assert_eq!(bench.query(failed).await.rows, Vec::<Vec<serde_json::Value>>::new());
+    // The next process knows nothing of it.
+    assert_eq!(bench.synced().await.synced, 12);
+}
+
 on_both! {
     broken_repositories_never_stop_the_others,
     one_that_recovers_is_tried_again_before_the_run_ends,
     a_bitbucket_that_goes_down_ends_the_run_early,
     a_bitbucket_that_goes_down_while_missing_ones_are_asked_for_ends_the_run_early,
+    few_repositories_tell_of_an_outage_too,
+    a_401_that_is_not_bitbuckets_ends_the_run_and_blames_no_repository,
 }
