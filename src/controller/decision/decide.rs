@@ -50,8 +50,10 @@ pub fn decide(facts: &Facts) -> Decision {
     let stalled = waits_for_a_person(ready.reason);
     let retrying = !stalled && (awaiting || (ready.truth == Truth::False && passes_by_itself(ready.reason)));
 
+    let synced_generation = slots::synced_generation(facts, start);
     let mut set = |type_: &str, state: &State| {
-        conditions::set(&mut status.conditions, type_, state, facts.generation, facts.now);
+        let generation = if type_ == SYNCED { synced_generation } else { facts.generation };
+        conditions::set(&mut status.conditions, type_, state, generation, facts.now);
     };
     set(READY, &ready);
     set(VERIFIED, &verified);

@@ -33,7 +33,8 @@ pub struct Facts {
     pub observation: Observation,
     /// The Secret as it is now, if its password was judged wrong and is the same still.
     pub refused: Option<RefusedSecret>,
-    /// Whether url, Secret or import filter are others than those of the kept verdict.
+    /// Whether the url or what gives access to it are others than those of the kept verdict. The import filter is not among
+    /// them.
     pub inputs_changed: bool,
     /// Why a run is wanted, whatever the schedule says: the last one was of other inputs, or a person asks.
     pub wanted: Option<Trigger>,

@@ -98,16 +98,12 @@ fn the_other_cases_of_invalid_credentials_are_asked_hourly() {
     assert!((54..=60).contains(&minutes(&knowledge, start).unwrap()));
 }
 
-const fn inherited(observed: bool, answered: bool, held_up: bool) -> Inherited {
-    Inherited { observed, answered, held_up }
-}
-
 #[test]
 fn a_new_process_believes_the_status() {
     let World { start, inputs, other_filter, other_password } = world();
     let mut knowledge = Knowledge::new("uid");
     assert!(!knowledge.changed(&inputs, true) && knowledge.changed(&inputs, false));
-    knowledge.meet(Some(&inputs), inherited(true, true, false));
+    knowledge.meet(Some(&inputs), Inherited::of(true, true, false));
     assert!(!knowledge.run_outdated(&inputs) && knowledge.run_outdated(&other_filter));
     assert!(knowledge.ask(&inputs, false, start));
     knowledge.remember_refusal(&inputs);
@@ -120,11 +116,11 @@ fn a_new_process_believes_the_status() {
     // From the first look on it sees what changes, also where it has no verdict of its own yet.
     assert!(!knowledge.changed(&inputs, false) && knowledge.changed(&other_password, true));
     let mut knowledge = Knowledge::new("uid");
-    knowledge.meet(Some(&inputs), inherited(true, false, false));
+    knowledge.meet(Some(&inputs), Inherited::of(true, false, false));
     assert!(knowledge.changed(&inputs, true), "a Secret that was missing is there now");
     let mut knowledge = Knowledge::new("uid");
-    knowledge.meet(None, inherited(true, true, false));
-    knowledge.meet(Some(&inputs), inherited(true, true, false));
+    knowledge.meet(None, Inherited::of(true, true, false));
+    knowledge.meet(Some(&inputs), Inherited::of(true, true, false));
     assert!(knowledge.changed(&inputs, true), "a Secret that this process has missed is there now");
 }
 
@@ -133,9 +129,9 @@ fn a_new_process_makes_the_run_that_the_last_one_may_have_owed() {
     let World { inputs, .. } = world();
     for (observed, held_up, owed) in [(true, false, false), (true, true, true), (false, false, true)] {
         let mut knowledge = Knowledge::new("uid");
-        knowledge.meet(Some(&inputs), inherited(observed, true, held_up));
+        knowledge.meet(Some(&inputs), Inherited::of(observed, true, held_up));
         // The next look, at a status that was written meanwhile, does not change that.
-        knowledge.meet(Some(&inputs), inherited(true, true, false));
+        knowledge.meet(Some(&inputs), Inherited::of(true, true, false));
         assert_eq!(knowledge.run_outdated(&inputs), owed, "{observed} {held_up}");
         knowledge.run_started(inputs.clone());
         assert!(!knowledge.run_outdated(&inputs));

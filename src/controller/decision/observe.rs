@@ -113,16 +113,18 @@ impl<'a> Seen<'a> {
         !verified.is_some_and(|state| matches!(state.reason, Reason::SecretNotFound | Reason::InvalidSecret))
     }
 
-    /// Whether the status speaks of something that let no run be made, while none was under way: credentials that are not
-    /// verified, a database out of reach, a suspension. A run may have been due then, of another spec or at a person's
-    /// request, and nothing tells a new process of it.
+    /// Whether the last process owed a run, while none was under way: Synced speaks of an earlier spec, or something let no
+    /// run be made, credentials that are not verified, a database out of reach, a suspension. Then one may have been due
+    /// of another Secret, or at a person's request, and nothing else tells a new process of it.
     fn held_up(&self) -> bool {
         let state = |kind| conditions::state(&self.old.conditions, kind);
         let unverified = state(VERIFIED).is_some_and(|verified| verified.truth != Truth::True);
         let out_of_reach = state(READY)
             .is_some_and(|ready| matches!(ready.reason, Reason::DestinationInvalid | Reason::DestinationUnavailable));
         let suspended = state(SYNCED).is_some_and(|synced| synced.reason == Reason::Suspended);
-        (unverified || out_of_reach || suspended)
+        let outdated = conditions::find(&self.old.conditions, SYNCED)
+            .is_some_and(|synced| synced.observed_generation != self.generation);
+        (unverified || out_of_reach || suspended || outdated)
             && self.old.sync.as_ref().is_some_and(|sync| sync.completion_time.is_some())
     }
 

@@ -65,6 +65,12 @@ impl Scene {
         self.status.last_verified_time = Some(Time(Timestamp::UNIX_EPOCH));
     }
 
+    /// As the last process has left it that could make no run of this generation.
+    fn synced_of(&mut self, generation: i64) {
+        let state = State::new(Truth::True, Reason::Synced, "");
+        conditions::set(&mut self.status.conditions, SYNCED, &state, generation, Timestamp::UNIX_EPOCH);
+    }
+
     fn look(&self, knowledge: &mut Knowledge) -> Step {
         let seen = Seen {
             spec: &self.spec,
@@ -229,9 +235,14 @@ fn a_run_that_nothing_could_be_made_of_is_the_next_processes() {
                 repositories: None,
                 failures: Vec::new(),
             });
-            let mut knowledge = knowledge();
-            scene.look(&mut knowledge);
-            assert_eq!(knowledge.run_outdated(&scene.inputs), owed, "{condition} {truth:?} {reason:?} {ended}");
+            let run_is_owed = |scene: &Scene| {
+                let mut knowledge = knowledge();
+                scene.look(&mut knowledge);
+                knowledge.run_outdated(&scene.inputs)
+            };
+            assert_eq!(run_is_owed(&scene), owed, "{condition} {truth:?} {reason:?} {ended}");
+            scene.synced_of(0);
+            assert_eq!(run_is_owed(&scene), ended, "{condition} {truth:?} {reason:?} {ended}, and of another spec");
         }
     }
 }

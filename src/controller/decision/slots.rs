@@ -49,6 +49,14 @@ pub(super) fn start(facts: &Facts, verified: Truth, status: &mut BitbucketConnec
     Some(trigger)
 }
 
+/// The generation that Synced speaks of: an earlier one, as long as a run of the present one is owed. A process that
+/// begins meanwhile knows it by that.
+pub(super) fn synced_generation(facts: &Facts, start: Option<Trigger>) -> i64 {
+    let before = conditions::find(&facts.old.conditions, SYNCED).and_then(|synced| synced.observed_generation);
+    let owed = facts.wanted == Some(Trigger::SpecChange) && start.is_none();
+    before.filter(|_| owed).unwrap_or(facts.generation)
+}
+
 /// The latest slot that came due during the run that is under way, or was until now. It is not made up for.
 pub(super) fn skipped(facts: &Facts) -> Option<Timestamp> {
     let (Ok(schedule), Some(sync)) = (&facts.schedule, &facts.old.sync) else { return None };

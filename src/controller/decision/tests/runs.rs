@@ -175,3 +175,19 @@ fn a_request_outlives_an_outage_of_the_destination() {
     let back = Facts { wanted: Some(Trigger::Requested), ..after(&decision, 6) };
     assert_eq!(decide(&back).start, Some(Trigger::Requested));
 }
+
+#[test]
+fn synced_speaks_of_the_earlier_spec_until_a_run_of_the_present_one_begins() {
+    let good = synced();
+    let generation = |decision: &Decision| find(&decision.status.conditions, SYNCED).unwrap().observed_generation;
+    let edited = |wanted, transport| Facts { generation: 2, wanted, transport, ..after(&good, 5) };
+    let waits = decide(&edited(Some(Trigger::SpecChange), Transport::Faulty));
+    assert_eq!((waits.start, generation(&waits), waits.status.observed_generation), (None, Some(1), Some(2)));
+    let begins = decide(&edited(Some(Trigger::SpecChange), Transport::Working));
+    assert_eq!((begins.start, generation(&begins)), (Some(Trigger::SpecChange), Some(2)));
+    // Nothing is owed where only the schedule was changed, nor for what a person asks for.
+    for wanted in [None, Some(Trigger::Requested)] {
+        assert_eq!(generation(&decide(&edited(wanted, Transport::Faulty))), Some(2));
+    }
+    assert_eq!(generation(&decide(&Facts { wanted: Some(Trigger::SpecChange), ..fresh() })), Some(1));
+}
