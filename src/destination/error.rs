@@ -47,6 +47,9 @@ impl From<rusqlite::Error> for Error {
         };
         let text = format!("the SQLite database says: {error}");
         match error.sqlite_error_code() {
+            None if matches!(error, rusqlite::Error::MultipleStatement) => {
+                Self::Invalid("only one statement can be run at a time".to_owned())
+            }
             Some(NotADatabase | AuthorizationForStatementDenied | SchemaChanged | TypeMismatch | Unknown) => {
                 Self::Invalid(text)
             }

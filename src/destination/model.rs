@@ -223,7 +223,7 @@ pub enum Next {
 pub struct Last {
     /// The default branch's short name; None where it is not known, as after a restart.
     pub branch: Option<String>,
-    /// Whether the repository was asked for its numeric id just now, so that commits may be removed.
+    /// Whether the repository was asked for its numeric id since the head was last read, so that commits may be removed.
     pub confirmed: bool,
 }
 

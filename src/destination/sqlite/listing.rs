@@ -133,23 +133,26 @@ impl Sqlite {
     }
 
     pub(in crate::destination) async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
-        self.transaction(move |tx| {
-            tx.execute(
-                "INSERT INTO bitbucket_sync_runs (connection_id, instance_id, checked_at)
+        let commits = self
+            .transaction(move |tx| {
+                tx.execute(
+                    "INSERT INTO bitbucket_sync_runs (connection_id, instance_id, checked_at)
                  VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
                  ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at",
-                params![scope.connection, scope.instance],
-            )?;
-            tx.execute(PROJECTS_IN_REACH, params![scope.connection, scope.instance])?;
-            let commits: i64 = tx.query_row(
-                "SELECT coalesce(sum(commits), 0) FROM bitbucket_server_repositories
+                    params![scope.connection, scope.instance],
+                )?;
+                tx.execute(PROJECTS_IN_REACH, params![scope.connection, scope.instance])?;
+                let commits: i64 = tx.query_row(
+                    "SELECT coalesce(sum(commits), 0) FROM bitbucket_server_repositories
                  WHERE connection_id = ?1 AND instance_id = ?2",
-                params![scope.connection, scope.instance],
-                |row| row.get(0),
-            )?;
-            Ok(commits.unsigned_abs())
-        })
-        .await
+                    params![scope.connection, scope.instance],
+                    |row| row.get(0),
+                )?;
+                Ok::<_, Error>(commits.unsigned_abs())
+            })
+            .await?;
+        self.checkpoint().await;
+        Ok(commits)
     }
 }
 

@@ -52,6 +52,20 @@ impl Sqlite {
         Ok(Self { jobs })
     }
 
+    /// Brings all that is stored into the file itself, as far as no reader is in the way: whoever copies the file has it.
+    async fn checkpoint(&self) {
+        let (done, ended) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+                tracing::debug!(%error, "what is stored stays in the write-ahead log");
+            }
+            let _ = done.send(());
+        };
+        if self.jobs.send(Box::new(job)).await.is_ok() {
+            drop(ended.await);
+        }
+    }
+
     /// Runs `work` in a transaction of its own: kept where it succeeds, undone where it does not.
     async fn transaction<T, E>(
         &self,

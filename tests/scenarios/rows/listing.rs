@@ -1,8 +1,8 @@
 //! What a listing says of repositories and projects, and what a run notes beside it.
 
-use super::{Database, REPOSITORY, key, listing};
+use super::{Database, REPOSITORY, key, last, listing, page};
 use crate::support::database::{Kind, on_both};
-use bitbucket_connector::destination::{Absent, RepositoryState};
+use bitbucket_connector::destination::{Absent, DatabaseUrl, Position, RepositoryState, query};
 
 async fn a_listing_updates_what_differs_and_a_new_uid_takes_the_rows_over(on: Kind) {
     let database = Database::open(on).await;
@@ -60,6 +60,19 @@ async fn a_project_is_accessible_as_long_as_one_of_its_repositories_is(on: Kind)
     assert_eq!(accessible().await, ["0"]);
     database.destination.record(database.scope, vec![listing("r")], vec![]).await.unwrap();
     assert_eq!(accessible().await, ["1"]);
+}
+
+#[tokio::test]
+async fn after_a_run_the_file_of_sqlite_is_whole_without_what_is_beside_it() {
+    let database = Database::open(Kind::Sqlite).await;
+    database.stored(&Position::default(), page('3', None, "3<2 2<1 1", last(false))).await;
+    database.destination.finish_run(database.scope).await.unwrap();
+    let DatabaseUrl::Sqlite(file) = database.place.url() else { panic!("it is SQLite") };
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(file, copy.path().join("commits.db")).unwrap();
+    let url = DatabaseUrl::Sqlite(copy.path().join("commits.db"));
+    let sql = "SELECT count(*) FROM bitbucket_server_repository_default_branch_commits";
+    assert_eq!(query(&url, sql).await.unwrap().rows, [[serde_json::json!(3)]]);
 }
 
 on_both! {
