@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_line_tells_what_a_bar_would_show() {
         assert_eq!(line((0, 0, 0), Duration::from_secs(10)), "listing the repositories");
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(line((1_007, 2_000, 600), minute), "1,007 of 2,000 repositories, 600 commits (10/s)");
     }
 }

@@ -61,7 +61,13 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     .map_err(|_| Failure::Interrupted)?;
     let (reason, message, identity) = match outcome {
         Outcome::Verdict(Verdict::Verified { identity, message }) => (Reason::Verified, message, identity),
-        Outcome::Verdict(Verdict::Refused(negative)) => (negative.reason, negative.message, negative.identity),
+        Outcome::Verdict(Verdict::Refused(mut negative)) => {
+            if negative.wrong_password {
+                // Unlike the operator, it remembers nothing.
+                negative.message.push_str(" This command sends it again each time that it is called.");
+            }
+            (negative.reason, negative.message, negative.identity)
+        }
         Outcome::Fault { reason, message, .. } => (reason, message, Identity::default()),
     };
     let example = selected.first().map(|repository| (repository.project.key.as_str(), repository.slug.as_str()));
