@@ -18,7 +18,10 @@ pub(super) fn of(error: &reqwest::Error, hop: Hop, timeout: Duration) -> Fault {
     } else if error.is_dns() {
         Fault::Unreachable("the host name is not known")
     } else if error.is_connect() {
-        Fault::Unreachable("the connection was refused or cut")
+        Fault::Unreachable(match hop {
+            Hop::Host => "the connection was refused or cut",
+            Hop::Proxy => "the connection to the proxy was refused or cut",
+        })
     } else {
         Fault::Unreachable(CUT)
     }

@@ -1,7 +1,9 @@
 //! `bitbucket-connector verify`: the operator's verification, without a cluster.
 
 use std::io::Write;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -13,6 +15,9 @@ use crate::api::Reason;
 use crate::runtime::shutdown;
 use crate::sync::{Filter, discover};
 use crate::verification::{Identity, Outcome, Past, Verdict, verify};
+
+/// How long nothing is said.
+const STILL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -51,7 +56,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Access { client, import, curl } = account.access(CONCURRENCY, CancellationToken::new())?;
     let filter = Filter::from(&import);
     let (outcome, selected) = shutdown::unless_interrupted(async {
-        let outcome = verify(&client, &filter, Past::Unknown).await;
+        let outcome = patiently(verify(&client, &filter, Past::Unknown), std::io::stderr()).await;
         let counts = matches!(&outcome, Outcome::Verdict(Verdict::Verified { .. }));
         let listed = if counts { discover(&client).await.unwrap_or_default().repositories } else { Vec::new() };
         let selected: Vec<_> = listed.into_iter().filter(|repository| filter.selects(repository)).collect();
@@ -84,6 +89,18 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     Ok(exit_code(reason))
 }
 
+/// Says now and then that it still waits: a request that meets a fault is tried four times.
+async fn patiently<T>(asking: impl Future<Output = T>, mut out: impl Write) -> T {
+    let mut asking = pin!(asking);
+    loop {
+        match tokio::time::timeout(STILL, asking.as_mut()).await {
+            Ok(answer) => return answer,
+            // Where nobody reads it, the verdict is still to come.
+            Err(_) => drop(writeln!(out, "no answer yet; each request is tried four times")),
+        }
+    }
+}
+
 fn print(output: Output, report: &Report) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if output == Output::Json {
@@ -100,4 +117,18 @@ fn print(output: Output, report: &Report) -> Result<(), Failure> {
     writeln!(out, "\nThe same by hand:")?;
     report.curl.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_is_told_so_every_five_seconds() {
+        for (seconds, lines) in [(4, 0), (12, 2)] {
+            let mut told = Vec::new();
+            patiently(tokio::time::sleep(Duration::from_secs(seconds)), &mut told).await;
+            assert_eq!(String::from_utf8(told).unwrap().matches("no answer yet").count(), lines);
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub fn credentials(secret: &Secret, url: &BaseUrl, bound: bool) -> Result<Creden
             return Ok(Credentials::Basic { username, password: password.into() });
         }
     }
-    Err("The Secret holds no credentials. Put in the keys username and password, or bitbucket_data_center_username and bitbucket_data_center_password, or token.".to_owned())
+    Err("The Secret holds no credentials: a key is missing, or its value is empty. Put in the keys username and password, or bitbucket_data_center_username and bitbucket_data_center_password, or token.".to_owned())
 }
 
 /// Understands the Secret of `spec.certSecretRef`. The error is the sentence for the user.
