@@ -12,8 +12,11 @@ use tokio::time::Instant;
 /// Bitbucket's CAPTCHA locks an account at the fifth wrong password in a row.
 const AT_A_TIME: usize = 4;
 
-/// So many answers in a row may have been judgements, those that never came included, before the password is left alone.
+/// So many answers in a row may have been judgements before the password is left alone.
 const UNCLEAR_ANSWERS: u32 = 3;
+
+/// So many, those that never came included: as often as one request is tried.
+const LOST_ANSWERS: u32 = 4;
 
 /// The pause after an answer that may have been a judgement: what is under way at that moment comes back first.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -156,7 +159,7 @@ impl Door {
     pub fn lose(&mut self, now: Instant) {
         if self.standing == Standing::Unknown && !self.vouched {
             self.unclear += 1;
-            if self.unclear >= UNCLEAR_ANSWERS {
+            if self.unclear >= LOST_ANSWERS {
                 self.rests_until = Some(now + REST);
             }
         }

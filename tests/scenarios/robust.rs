@@ -187,19 +187,19 @@ async fn a_broken_repository_stops_neither_the_verification_nor_the_others() {
     let path = stage.folder.path().join("api.git");
     histories::linear(&path, 150).unwrap();
     // The first that is listed is the first that is tried.
-    let builder = Simulator::builder().user("reader", "hunter2").repository("A/broken", path.clone());
+    let builder = Simulator::builder().user("reader", "hunter2").repository("PLAT/a", path.clone());
     let simulator = builder.repository("PLAT/api", path).start().await.unwrap();
     let damaged = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
-    simulator.faults().push(Fault::on_path("/repos/broken/", damaged));
+    simulator.faults().push(Fault::on_path("/repos/a/", damaged));
     stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let incomplete = |object: &BitbucketConnection| {
         condition(object, SYNCED).is_some_and(|synced| synced.reason == "SyncIncomplete")
     };
     let object = stage.until("a", "a run that leaves one behind", incomplete).await;
     assert_eq!(condition(&object, VERIFIED).unwrap().status, "True");
-    let tried = simulator.requests().iter().any(|seen| seen.path.ends_with("/repos/broken/commits"));
+    let tried = simulator.requests().iter().any(|seen| seen.path.ends_with("/repos/a/commits"));
     assert!(tried, "the verification has met it");
     let sync = object.status.unwrap().sync.unwrap();
     assert_eq!(sync.failures.len(), 1);
-    assert_eq!((sync.failures[0].repository.as_str(), sync.commits), ("A/broken", Some(150)));
+    assert_eq!((sync.failures[0].repository.as_str(), sync.commits), ("PLAT/a", Some(150)));
 }

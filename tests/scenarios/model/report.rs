@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use bitbucket_connector::bitbucket::Error;
 use bitbucket_connector::sync::{RunError, Summary};
 use bitbucket_simulator::Access;
 
@@ -108,6 +109,7 @@ pub fn word(error: &RunError) -> &'static str {
     match error {
         RunError::Listing(_) => "Listing",
         RunError::Outage(_) => "Outage",
+        RunError::Identity(Error::GateResting) => "Resting",
         RunError::Identity(_) => "Identity",
         RunError::Destination(_) => "Destination",
         RunError::Broken => "Broken",
