@@ -47,6 +47,9 @@ pub enum Fault {
     /// No connection: name, route, refusal, reset.
     #[error("found no connection ({0})")]
     Unreachable(&'static str),
+    /// The connection ended in the middle.
+    #[error("failed (the connection was cut before the answer was complete)")]
+    Cut,
     /// The TLS handshake failed.
     #[error("failed in the TLS handshake ({0})")]
     Tls(&'static str),
@@ -162,6 +165,7 @@ impl Error {
             | Fault::Broken(_)
             | Fault::Unexpected { .. } => true,
             Fault::Unreachable(_)
+            | Fault::Cut
             | Fault::Tls(_)
             | Fault::RateLimited { .. }
             | Fault::Proxy(_)
@@ -187,7 +191,8 @@ mod tests {
     fn what_may_have_passed_is_tried_again_within_seconds() {
         let wanted = Some(Duration::from_secs(7));
         for (fault, expected) in [
-            (Fault::Unreachable("cut"), Policy::Retry(None)),
+            (Fault::Unreachable("refused"), Policy::Retry(None)),
+            (Fault::Cut, Policy::Retry(None)),
             (Fault::Tls("untrusted"), Policy::Retry(None)),
             (Fault::Timeout(Duration::from_secs(30)), Policy::Retry(None)),
             (Fault::Proxy(407), Policy::Retry(None)),

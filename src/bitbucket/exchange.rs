@@ -62,10 +62,11 @@ impl Client {
         let received = match self.receive(builder, &url, page).await {
             Ok(received) => received,
             Err(fault) => {
+                let error = broken(fault);
                 if identity != Identity::Nobody {
-                    account.judge_silence(&fault);
+                    account.judge(&pass, false, Some(&error));
                 }
-                return Err(broken(fault));
+                return Err(error);
             }
         };
         let answer = &received.answer;

@@ -10,7 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::door::{Door, Shut};
-use super::fault::may_have_arrived;
 use super::pacer::Pacer;
 use super::{BaseUrl, Credentials, Error, Fault, Refusal};
 
@@ -141,19 +140,10 @@ impl Account {
     pub(super) fn judge(&self, pass: &Pass, recognised: bool, error: Option<&Error>) {
         match error {
             Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => self.close(),
-            Some(Error::Transport { fault: Fault::Proxy(401), .. }) => self.doubt(),
+            Some(Error::Transport { fault: Fault::Proxy(401) | Fault::Broken(401), .. }) => self.doubt(),
+            // It may have been received, and judged.
+            Some(Error::Transport { fault: Fault::Cut | Fault::Timeout(_), .. }) => self.lose(),
             _ if recognised => self.prove(pass),
-            _ => {}
-        }
-    }
-
-    /// What it means for the password that there was no whole answer: each request may have been a failed login.
-    pub(super) fn judge_silence(&self, fault: &Fault) {
-        match fault {
-            Fault::Broken(401) => self.doubt(),
-            fault if may_have_arrived(fault) => {
-                self.door().iter_mut().for_each(|door| door.lose(Instant::now()));
-            }
             _ => {}
         }
     }
@@ -173,6 +163,11 @@ impl Account {
     /// It may have been: something in front of Bitbucket has answered 401.
     fn doubt(&self) {
         self.door().iter_mut().for_each(|door| door.doubt(Instant::now()));
+    }
+
+    /// No answer came.
+    fn lose(&self) {
+        self.door().iter_mut().for_each(|door| door.lose(Instant::now()));
     }
 
     /// A status says that this password was judged wrong before.

@@ -144,7 +144,7 @@ const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
         return ("Refused", "Ask a Bitbucket admin what the service account lacks; the next run tries again.");
     };
     match fault {
-        Fault::Unreachable(_) | Fault::Timeout(_) => (
+        Fault::Unreachable(_) | Fault::Cut | Fault::Timeout(_) => (
             Reason::ServerUnreachable.as_str(),
             "The next run tries again; if this lasts, check the network and the health of Bitbucket.",
         ),
@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn every_broken_way_has_the_word_of_the_conditions() {
         for (fault, expected) in [
-            (Fault::Unreachable("cut"), "ServerUnreachable"),
+            (Fault::Unreachable("refused"), "ServerUnreachable"),
+            (Fault::Cut, "ServerUnreachable"),
             (Fault::Timeout(Duration::from_secs(30)), "ServerUnreachable"),
             (Fault::Tls("untrusted"), "TLSFailure"),
             (Fault::RateLimited { retry_after: None }, "RateLimited"),

@@ -2,9 +2,11 @@
 //! BitbucketConnection. Pure; no I/O.
 
 mod addresses;
+mod certificate;
 mod hosts;
 
 pub use self::addresses::{Addresses, Network};
+pub use self::certificate::{Flaw, cause};
 pub use self::hosts::{HostPattern, Hosts};
 
 /// What whoever installed the operator allows to those who may write a BitbucketConnection.

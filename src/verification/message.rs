@@ -7,7 +7,7 @@ use crate::bitbucket::{Client, Error, Fault, Refusal};
 /// The reason and the message for a broken way.
 pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
     let (reason, advice) = match fault {
-        Fault::Unreachable(_) | Fault::Timeout(_) => (
+        Fault::Unreachable(_) | Fault::Cut | Fault::Timeout(_) => (
             Reason::ServerUnreachable,
             "Check the url, DNS, firewalls and network policies between the cluster and Bitbucket.",
         ),

@@ -3,22 +3,24 @@
 
 use std::io::{self, ErrorKind};
 
-use rustls::CertificateError;
 use tokio_postgres::error::SqlState;
 
 use crate::destination::Error;
+use crate::trust::{Flaw, cause};
 
 /// A statement, or the login, failed.
 pub(super) fn of(error: &tokio_postgres::Error) -> Error {
     if let Some(code) = error.code() {
         return of_code(code);
     }
-    if let Some(io) = source::<io::Error>(error) {
-        return match io.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(rustls::Error::InvalidCertificate(flaw)) => distrusted(flaw),
-            Some(_) => Error::Unavailable("TLS with the PostgreSQL server failed".to_owned()),
-            None => lost(),
+    if let Some(tls) = cause::<rustls::Error>(error) {
+        return match tls {
+            rustls::Error::InvalidCertificate(flaw) => distrusted(flaw.into()),
+            _ => Error::Unavailable("TLS with the PostgreSQL server failed".to_owned()),
         };
+    }
+    if cause::<io::Error>(error).is_some() {
+        return lost();
     }
     // What is left of the login has no other mark than its words.
     match error.to_string().as_str() {
@@ -38,17 +40,6 @@ pub(super) fn of_query(error: &tokio_postgres::Error) -> Error {
     let Some(said) = error.as_db_error() else { return of(error) };
     let hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
     Error::Unavailable(format!("PostgreSQL says: {}{hint}", said.message()))
-}
-
-fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 /// What a code of the server means.
@@ -95,19 +86,16 @@ fn refused(what: &str) -> Error {
 }
 
 /// What is wrong with the server's certificate.
-fn distrusted(flaw: &CertificateError) -> Error {
+fn distrusted(flaw: Flaw) -> Error {
     let (seen, help) = match flaw {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+        Flaw::WrongName => {
             ("does not name the host", "write the host as the certificate has it, or give the server another one")
         }
-        // A signature is wrong where two authorities have one name.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+        Flaw::UnknownAuthority => {
             ("is of an authority that is not trusted", "let sslrootcert name a file with that authority's certificate")
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("has expired", "give the server a new one")
-        }
-        _ => ("is not trusted", "check it, and the authority in sslrootcert"),
+        Flaw::Expired => ("has expired", "give the server a new one"),
+        Flaw::Other => ("is not trusted", "check it, and the authority in sslrootcert"),
     };
     Error::Invalid(format!("the certificate of the PostgreSQL server {seen}: {help}"))
 }
@@ -221,20 +209,13 @@ mod tests {
 
     #[test]
     fn a_certificate_that_is_not_trusted_is_told_why() {
-        let name = rustls::pki_types::ServerName::try_from("db").unwrap();
-        let other = || CertificateError::NotValidForNameContext { expected: name.to_owned(), presented: Vec::new() };
-        let time = rustls::pki_types::UnixTime::now();
-        let old = CertificateError::ExpiredContext { time, not_after: time };
         for (flaw, says) in [
-            (CertificateError::NotValidForName, "does not name the host"),
-            (other(), "does not name the host"),
-            (CertificateError::UnknownIssuer, "authority that is not trusted"),
-            (CertificateError::BadSignature, "authority that is not trusted"),
-            (CertificateError::Expired, "has expired"),
-            (old, "has expired"),
-            (CertificateError::Revoked, "is not trusted: check it"),
+            (Flaw::WrongName, "does not name the host"),
+            (Flaw::UnknownAuthority, "authority that is not trusted"),
+            (Flaw::Expired, "has expired"),
+            (Flaw::Other, "is not trusted: check it"),
         ] {
-            let (person, text) = told(distrusted(&flaw));
+            let (person, text) = told(distrusted(flaw));
             assert!(person && text.contains(says), "{flaw:?}: {text}");
         }
     }
