@@ -26,8 +26,8 @@ impl Begun {
 pub(super) enum Then<'a> {
     /// To another page.
     Page(Checkpoint),
-    /// To the end of the walk, if its rows prove it.
-    End(&'a Last),
+    /// To the end of this walk, if its rows prove it.
+    End(Checkpoint, &'a Last),
 }
 
 impl Checkpoint {
@@ -41,8 +41,8 @@ impl Checkpoint {
     /// [looked](Next::may_close).
     pub(super) fn then(self, next: &Next, open: Option<i64>) -> Then<'_> {
         match next {
-            Next::Last(last) => Then::End(last),
-            Next::PageUnlessClosed(_, last) if open.is_none() => Then::End(last),
+            Next::Last(last) => Then::End(self, last),
+            Next::PageUnlessClosed(_, last) if open.is_none() => Then::End(self, last),
             Next::Page(start) | Next::PageUnlessClosed(start, _) => {
                 let closed_id = open.map_or(self.closed_id, |open| open - 1);
                 Then::Page(Self { next_start: *start, closed_id, ..self })
@@ -83,10 +83,6 @@ mod tests {
         Page { target: target.to_owned(), since: since.map(str::to_owned), commits: Vec::new(), next }
     }
 
-    fn last() -> Last {
-        Last { branch: None, confirmed: false }
-    }
-
     #[test]
     fn a_walk_is_its_target_and_its_since() {
         let first = page("b", Some("a"), Next::Page(7));
@@ -101,10 +97,12 @@ mod tests {
     #[test]
     fn a_walk_ends_with_its_last_page_or_where_nothing_is_open() {
         let walk = Checkpoint::first(&page("b", None, Next::Page(7)), 40);
+        let last = Last { branch: None, confirmed: false };
         let at = |next_start, closed_id| Then::Page(Checkpoint { next_start, closed_id, ..walk.clone() });
         assert_eq!(walk.clone().then(&Next::Page(7), None), at(7, 40));
-        assert_eq!(walk.clone().then(&Next::PageUnlessClosed(7, last()), Some(45)), at(7, 44));
-        assert_eq!(walk.clone().then(&Next::PageUnlessClosed(7, last()), None), Then::End(&last()));
-        assert_eq!(walk.clone().then(&Next::Last(last()), None), Then::End(&last()));
+        assert_eq!(walk.clone().then(&Next::PageUnlessClosed(7, last.clone()), Some(45)), at(7, 44));
+        let end = Then::End(walk.clone(), &last);
+        assert_eq!(walk.clone().then(&Next::PageUnlessClosed(7, last.clone()), None), end);
+        assert_eq!(walk.clone().then(&Next::Last(last.clone()), None), end);
     }
 }

@@ -133,6 +133,26 @@ pub struct StoredRepository {
     pub position: Position,
 }
 
+#[cfg(test)]
+impl StoredRepository {
+    /// One that is new.
+    pub(crate) fn example(id: i64) -> Self {
+        Self {
+            id,
+            source_id: id,
+            project: "PLAT".to_owned(),
+            slug: id.to_string(),
+            branch: None,
+            state: RepositoryState::New,
+            failed: false,
+            allowlisted: true,
+            listed: true,
+            accessible: true,
+            position: Position::default(),
+        }
+    }
+}
+
 /// What a run found out about a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RepositoryState {

@@ -107,30 +107,14 @@ fn is_open(one: &Visited) -> bool {
 mod tests {
     use super::*;
     use crate::bitbucket::{Error, Fault};
-    use crate::destination::{Position, RepositoryState, Scope};
-
-    fn repository(id: i64) -> StoredRepository {
-        StoredRepository {
-            id,
-            source_id: id,
-            project: "PLAT".to_owned(),
-            slug: id.to_string(),
-            branch: None,
-            state: RepositoryState::New,
-            failed: false,
-            allowlisted: true,
-            listed: true,
-            accessible: true,
-            position: Position::default(),
-        }
-    }
+    use crate::destination::{RepositoryState, Scope};
 
     fn visited(id: i64, outcome: Result<RepositoryState, Failure>) -> Visited {
-        Visited { repository: repository(id), outcome, found: true, added: 3, removed: 1 }
+        Visited { repository: StoredRepository::example(id), outcome, found: true, added: 3, removed: 1 }
     }
 
     fn census(selected: &[i64], missing: Vec<Visited>) -> Census {
-        let selected = selected.iter().map(|id| repository(*id)).collect();
+        let selected = selected.iter().map(|id| StoredRepository::example(*id)).collect();
         Census { scope: Scope { connection: 1, instance: 1 }, selected, missing }
     }
 
@@ -159,7 +143,7 @@ mod tests {
         assert!(ledger.enter(visited(3, Err(broken()))));
         assert!(ledger.is_open() && ledger.needs_listing());
         // 1 has gone meanwhile, 2 is found again, 4 is new.
-        let gone = Visited::missing(repository(1), Failure::Gone);
+        let gone = Visited::missing(StoredRepository::example(1), Failure::Gone);
         assert_eq!(ids(&ledger.list(census(&[2, 3, 4], vec![gone]))), [2, 3, 4]);
         // The next listing of the run tells of it no more.
         assert_eq!(ids(&ledger.list(census(&[2, 3, 4], vec![]))), [2, 3, 4]);
@@ -173,11 +157,11 @@ mod tests {
     #[test]
     fn what_nobody_can_tell_takes_nothing_back() {
         let mut ledger = Ledger::default();
-        ledger.list(census(&[1, 2], vec![Visited::missing(repository(5), broken())]));
+        ledger.list(census(&[1, 2], vec![Visited::missing(StoredRepository::example(5), broken())]));
         assert!(ledger.needs_listing(), "only a listing tells where 5 is");
         ledger.enter(visited(1, Ok(RepositoryState::Synced)));
         ledger.enter(visited(2, Err(Failure::Replaced)));
-        let unclear = |id| Visited::missing(repository(id), broken());
+        let unclear = |id| Visited::missing(StoredRepository::example(id), broken());
         assert_eq!(ids(&ledger.list(census(&[5], vec![unclear(1), unclear(2)]))), [5]);
         ledger.enter(visited(5, Ok(RepositoryState::Synced)));
         assert_eq!(closed(ledger).2, [(1, true), (2, false), (5, true)]);
@@ -195,7 +179,7 @@ mod tests {
     #[test]
     fn one_that_was_gone_and_is_listed_after_all_is_visited() {
         let mut ledger = Ledger::default();
-        ledger.list(census(&[1], vec![Visited::missing(repository(2), Failure::Gone)]));
+        ledger.list(census(&[1], vec![Visited::missing(StoredRepository::example(2), Failure::Gone)]));
         ledger.enter(visited(1, Err(Failure::Replaced)));
         assert_eq!(ids(&ledger.list(census(&[1, 2], vec![]))), [1, 2]);
     }
@@ -209,6 +193,13 @@ mod tests {
         ledger.enter(visited(2, Err(broken())));
         assert!(ledger.is_open() && !ledger.needs_listing());
         assert!(!ledger.is_all_broken());
-        assert_eq!(ids(&ledger.again(vec![repository(1), repository(2), repository(3)])), [2]);
+        assert_eq!(
+            ids(&ledger.again(vec![
+                StoredRepository::example(1),
+                StoredRepository::example(2),
+                StoredRepository::example(3)
+            ])),
+            [2]
+        );
     }
 }

@@ -86,19 +86,7 @@ mod tests {
             (refused(Refusal::NoSuchRepository), false),
             (Failure::IncompleteListing, false),
         ] {
-            let known = StoredRepository {
-                id: 1,
-                source_id: 1,
-                project: String::new(),
-                slug: String::new(),
-                branch: None,
-                state: RepositoryState::Synced,
-                failed: true,
-                allowlisted: true,
-                listed: true,
-                accessible: true,
-                position: Position::default(),
-            };
+            let known = StoredRepository { failed: true, ..StoredRepository::example(1) };
             let moved = Position { head: Some("a".to_owned()), walk: None };
             assert_eq!(is_stuck(&known, &known.position, &failure), stuck, "{failure}");
             assert!(!is_stuck(&known, &moved, &failure), "{failure}: a page came");

@@ -198,18 +198,20 @@ impl<'a> Walk<'a> {
     }
 
     /// Stores a page. Where commits would be removed, the repository is first asked who it is.
-    async fn store(&mut self, mut page: Page) -> Result<Stored, Failure> {
+    async fn store(&mut self, page: Page) -> Result<Stored, Failure> {
         let Context { destination, scope, .. } = self.context;
         let id = self.repository.id;
-        match destination.store(scope, id, self.position.clone(), page.clone()).await {
-            Err(StoreError::Unconfirmed) => {
+        // Only a page that may be the last is ever stored a second time.
+        let again = if let Next::Page(_) = page.next { None } else { Some(page.clone()) };
+        match (destination.store(scope, id, self.position.clone(), page).await, again) {
+            (Err(StoreError::Unconfirmed), Some(mut page)) => {
                 self.confirm().await?;
                 if let Next::Last(last) | Next::PageUnlessClosed(_, last) = &mut page.next {
                     last.confirmed = true;
                 }
                 destination.store(scope, id, self.position.clone(), page).await.map_err(store_failure)
             }
-            result => result.map_err(store_failure),
+            (result, _) => result.map_err(store_failure),
         }
     }
 

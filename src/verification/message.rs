@@ -116,21 +116,21 @@ pub(super) enum Readable {
     Commits,
     /// All selected repositories are empty.
     AllEmpty,
-    /// So are the first ones; the others were not tried.
-    NothingYet,
+    /// So are as many as are tried.
+    NotIn(usize),
 }
 
 /// Everything is well.
 pub(super) fn verified(readable: Readable, client: &Client) -> String {
-    let seen = match readable {
-        Readable::Commits => "The credentials are valid and commits can be read.",
-        Readable::AllEmpty => {
-            "The credentials are valid; all selected repositories are empty, so no commit could be read yet."
-        }
-        Readable::NothingYet => {
-            "The credentials are valid; the first hundred selected repositories are empty, so no commit was read yet."
-        }
+    let empty = match readable {
+        Readable::Commits => None,
+        Readable::AllEmpty => Some("all selected repositories".to_owned()),
+        Readable::NotIn(first) => Some(format!("the first {first} selected repositories")),
     };
+    let seen = empty.map_or_else(
+        || "The credentials are valid and commits can be read.".to_owned(),
+        |empty| format!("The credentials are valid; {empty} are empty, so no commit could be read yet."),
+    );
     let trimmed = if client.base().is_trimmed() {
         " The path of the REST API is dropped from the url: write only the base."
     } else {

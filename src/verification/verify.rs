@@ -66,12 +66,10 @@ impl From<Error> for Stop {
 async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Identity) -> Result<String, Stop> {
     let properties = client.application_properties().await.map_err(|error| no_bitbucket(error, past))?;
     identity.server_version = Some(properties.version);
-    let (mut tried, mut visible, mut empty) = (0, false, 0);
-    let (mut refused, mut broken) = (None, Vec::new());
+    let (mut visible, mut empty) = (false, 0);
+    let (mut refused, mut broken) = (Vec::new(), Vec::new());
     let mut listing = client.listing();
-    'pages: while tried < REPOSITORIES_TO_TRY
-        && let Some(Listed { repositories, username }) = listing.next().await?
-    {
+    'pages: while let Some(Listed { repositories, username }) = listing.next().await? {
         identity.username = match username {
             Some(name) => Some(name),
             // Served as nobody, unless an endpoint that is closed to nobody says otherwise.
@@ -81,25 +79,22 @@ async fn steps(client: &Client, filter: &Filter, past: Past, identity: &mut Iden
         for repository in repositories.iter().filter(|repository| filter.selects(repository)) {
             match commits(client, repository).await? {
                 Commits::Readable => return Ok(message::verified(Readable::Commits, client)),
-                Commits::None if empty == EMPTY_TO_PASS => return Ok(message::verified(Readable::NothingYet, client)),
-                Commits::None => empty += 1,
-                Commits::Refused(error) => {
-                    refused = refused.or(Some(error));
-                    tried += 1;
+                Commits::None if empty == EMPTY_TO_PASS => {
+                    return Ok(message::verified(Readable::NotIn(EMPTY_TO_PASS), client));
                 }
+                Commits::None => empty += 1,
+                Commits::Refused(error) => refused.push(error),
                 Commits::Broken(error) => broken.push(error),
             }
-            if broken.len() > BROKEN_TO_PASS {
+            if refused.len() == REPOSITORIES_TO_TRY || broken.len() > BROKEN_TO_PASS {
                 break 'pages;
-            }
-            if tried == REPOSITORIES_TO_TRY {
-                break;
             }
         }
     }
-    match (refused, broken.into_iter().next()) {
+    let enough = refused.len() == REPOSITORIES_TO_TRY;
+    match (refused.into_iter().next(), broken.into_iter().next()) {
         // What is broken may be readable, unless as many refuse as are ever tried.
-        (_, Some(error)) if tried < REPOSITORIES_TO_TRY => Err(error.into()),
+        (_, Some(error)) if !enough => Err(error.into()),
         (Some(error), _) => Err(Stop::NoCommits(error)),
         (None, _) if empty > 0 => Ok(message::verified(Readable::AllEmpty, client)),
         (None, _) if visible => Err(Stop::NoResources(message::nothing_selected())),

@@ -50,14 +50,13 @@ pub fn decide(facts: &Facts) -> Decision {
     let stalled = waits_for_a_person(ready.reason);
     let retrying = !stalled && (awaiting || (ready.truth == Truth::False && passes_by_itself(ready.reason)));
 
-    let synced_generation = slots::synced_generation(facts, start);
-    let mut set = |type_: &str, state: &State| {
-        let generation = if type_ == SYNCED { synced_generation } else { facts.generation };
+    let mut set_of = |generation, type_: &str, state: &State| {
         conditions::set(&mut status.conditions, type_, state, generation, facts.now);
     };
-    set(READY, &ready);
-    set(VERIFIED, &verified);
-    set(SYNCED, &synced);
+    set_of(facts.generation, READY, &ready);
+    set_of(facts.generation, VERIFIED, &verified);
+    set_of(slots::synced_generation(facts, start), SYNCED, &synced);
+    let mut set = |type_: &str, state: &State| set_of(facts.generation, type_, state);
     if stalled {
         set(STALLED, &State::new(Truth::True, ready.reason, ready.message.clone()));
     }

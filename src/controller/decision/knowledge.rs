@@ -28,13 +28,6 @@ pub struct Inherited {
     pub held_up: bool,
 }
 
-#[cfg(test)]
-impl Inherited {
-    pub const fn of(observed: bool, answered: bool, held_up: bool) -> Self {
-        Self { observed, answered, held_up }
-    }
-}
-
 /// What is known. Lost with the process: everything here can be learned again.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge {

@@ -12,6 +12,8 @@ use crate::sync::{RunError, Summary};
 use crate::verification::{Identity, Negative, Outcome, Verdict};
 
 const INTERVAL: Duration = Duration::from_mins(10);
+/// Of a status in which all is well.
+const GOOD: Inherited = Inherited { observed: true, answered: true, held_up: false };
 const OWN: TargetKey = TargetKey::OWN;
 const OTHER: TargetKey = TargetKey([1; 32]);
 
@@ -103,7 +105,7 @@ fn a_new_process_believes_the_status() {
     let World { start, inputs, other_filter, other_password } = world();
     let mut knowledge = Knowledge::new("uid");
     assert!(!knowledge.changed(&inputs, true) && knowledge.changed(&inputs, false));
-    knowledge.meet(Some(&inputs), Inherited::of(true, true, false));
+    knowledge.meet(Some(&inputs), GOOD);
     assert!(!knowledge.run_outdated(&inputs) && knowledge.run_outdated(&other_filter));
     assert!(knowledge.ask(&inputs, false, start));
     knowledge.remember_refusal(&inputs);
@@ -116,11 +118,11 @@ fn a_new_process_believes_the_status() {
     // From the first look on it sees what changes, also where it has no verdict of its own yet.
     assert!(!knowledge.changed(&inputs, false) && knowledge.changed(&other_password, true));
     let mut knowledge = Knowledge::new("uid");
-    knowledge.meet(Some(&inputs), Inherited::of(true, false, false));
+    knowledge.meet(Some(&inputs), Inherited { answered: false, ..GOOD });
     assert!(knowledge.changed(&inputs, true), "a Secret that was missing is there now");
     let mut knowledge = Knowledge::new("uid");
-    knowledge.meet(None, Inherited::of(true, true, false));
-    knowledge.meet(Some(&inputs), Inherited::of(true, true, false));
+    knowledge.meet(None, GOOD);
+    knowledge.meet(Some(&inputs), GOOD);
     assert!(knowledge.changed(&inputs, true), "a Secret that this process has missed is there now");
 }
 
@@ -129,9 +131,9 @@ fn a_new_process_makes_the_run_that_the_last_one_may_have_owed() {
     let World { inputs, .. } = world();
     for (observed, held_up, owed) in [(true, false, false), (true, true, true), (false, false, true)] {
         let mut knowledge = Knowledge::new("uid");
-        knowledge.meet(Some(&inputs), Inherited::of(observed, true, held_up));
+        knowledge.meet(Some(&inputs), Inherited { observed, held_up, ..GOOD });
         // The next look, at a status that was written meanwhile, does not change that.
-        knowledge.meet(Some(&inputs), Inherited::of(true, true, false));
+        knowledge.meet(Some(&inputs), GOOD);
         assert_eq!(knowledge.run_outdated(&inputs), owed, "{observed} {held_up}");
         knowledge.run_started(inputs.clone());
         assert!(!knowledge.run_outdated(&inputs));

@@ -88,12 +88,12 @@ async fn store(
     };
     let added = insert(tx, scope, repository, &page.commits).await?;
     let open = if page.next.may_close() { finish::first_open(tx, repository, &walk).await? } else { None };
-    match walk.clone().then(&page.next, open) {
+    match walk.then(&page.next, open) {
         Then::Page(walk) => {
             write_checkpoint(tx, repository, Some(&walk), difference(added, removed)).await?;
             Ok(Stored::page(head, walk, added, removed))
         }
-        Then::End(last) => {
+        Then::End(walk, last) => {
             let removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed).await?;
             Ok(Stored::end(walk.target, added, removed))
         }

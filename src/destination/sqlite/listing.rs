@@ -9,12 +9,6 @@ use crate::destination::{
     Absent, Checkpoint, ConnectionKey, Error, Listing, Position, Project, RepositoryState, Scope, StoredRepository,
 };
 
-/// A project is accessible as long as one of its repositories is listed or may be read. Of one that has none, nothing is
-/// known.
-const PROJECTS_IN_REACH: &str = "UPDATE bitbucket_server_projects AS p SET api_accessible = NOT api_accessible
-    WHERE connection_id = ?1 AND instance_id = ?2 AND api_accessible <> (
-      SELECT max(r.listed OR r.api_accessible) FROM bitbucket_server_repositories r WHERE r.project_id = p.id)";
-
 impl Sqlite {
     pub(in crate::destination) async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
         self.transaction(move |tx| {
@@ -133,27 +127,34 @@ impl Sqlite {
     }
 
     pub(in crate::destination) async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
-        let commits = self
-            .transaction(move |tx| {
-                tx.execute(
-                    "INSERT INTO bitbucket_sync_runs (connection_id, instance_id, checked_at)
-                 VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
-                 ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at",
-                    params![scope.connection, scope.instance],
-                )?;
-                tx.execute(PROJECTS_IN_REACH, params![scope.connection, scope.instance])?;
-                let commits: i64 = tx.query_row(
-                    "SELECT coalesce(sum(commits), 0) FROM bitbucket_server_repositories
-                 WHERE connection_id = ?1 AND instance_id = ?2",
-                    params![scope.connection, scope.instance],
-                    |row| row.get(0),
-                )?;
-                Ok::<_, Error>(commits.unsigned_abs())
-            })
-            .await?;
-        self.checkpoint().await;
+        let commits = self.transaction::<_, Error>(move |tx| Ok(finish_run(tx, scope)?)).await?;
+        self.fold_log().await?;
         Ok(commits)
     }
+}
+
+fn finish_run(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<u64> {
+    tx.execute(
+        "INSERT INTO bitbucket_sync_runs (connection_id, instance_id, checked_at)
+         VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+         ON CONFLICT (connection_id, instance_id) DO UPDATE SET checked_at = excluded.checked_at",
+        params![scope.connection, scope.instance],
+    )?;
+    // A project is accessible as long as one of its repositories is listed or may be read. Of one that has none, nothing
+    // is known.
+    tx.execute(
+        "UPDATE bitbucket_server_projects AS p SET api_accessible = NOT api_accessible
+         WHERE connection_id = ?1 AND instance_id = ?2 AND api_accessible <> (
+           SELECT max(r.listed OR r.api_accessible) FROM bitbucket_server_repositories r WHERE r.project_id = p.id)",
+        params![scope.connection, scope.instance],
+    )?;
+    let commits: i64 = tx.query_row(
+        "SELECT coalesce(sum(commits), 0) FROM bitbucket_server_repositories
+         WHERE connection_id = ?1 AND instance_id = ?2",
+        params![scope.connection, scope.instance],
+        |row| row.get(0),
+    )?;
+    Ok(commits.unsigned_abs())
 }
 
 fn set_state(tx: &Transaction<'_>, repository: i64, state: &str) -> rusqlite::Result<usize> {

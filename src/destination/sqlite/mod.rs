@@ -53,17 +53,13 @@ impl Sqlite {
     }
 
     /// Brings all that is stored into the file itself, as far as no reader is in the way: whoever copies the file has it.
-    async fn checkpoint(&self) {
-        let (done, ended) = oneshot::channel();
-        let job = move |connection: &mut Connection| {
+    async fn fold_log(&self) -> Result<(), Error> {
+        self.run(|connection| {
             if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
                 tracing::debug!(%error, "what is stored stays in the write-ahead log");
             }
-            let _ = done.send(());
-        };
-        if self.jobs.send(Box::new(job)).await.is_ok() {
-            drop(ended.await);
-        }
+        })
+        .await
     }
 
     /// Runs `work` in a transaction of its own: kept where it succeeds, undone where it does not.
@@ -75,18 +71,28 @@ impl Sqlite {
         T: Send + 'static,
         E: From<Error> + From<rusqlite::Error> + Send + 'static,
     {
+        self.run(|connection| {
+            // Immediate: the compare-and-set at its beginning must not be overtaken before the first write.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })
+        .await?
+    }
+
+    /// Does something on the writer's thread, after all that it was asked before.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let (done, result) = oneshot::channel();
         let job = move |connection: &mut Connection| {
-            let _ = done.send((|| {
-                // Immediate: the compare-and-set at its beginning must not be overtaken before the first write.
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let value = work(&transaction)?;
-                transaction.commit()?;
-                Ok(value)
-            })());
+            // Whoever has asked may have gone.
+            let _ = done.send(work(connection));
         };
         self.jobs.send(Box::new(job)).await.map_err(|_| stopped())?;
-        result.await.map_err(|_| stopped())?
+        result.await.map_err(|_| stopped())
     }
 }
 

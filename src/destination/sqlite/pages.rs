@@ -68,12 +68,12 @@ fn store(
     };
     let added = insert(tx, scope, repository, &page.commits)?;
     let open = if page.next.may_close() { finish::first_open(tx, repository, &walk)? } else { None };
-    match walk.clone().then(&page.next, open) {
+    match walk.then(&page.next, open) {
         Then::Page(walk) => {
             write_checkpoint(tx, repository, Some(&walk), difference(added, removed))?;
             Ok(Stored::page(head, walk, added, removed))
         }
-        Then::End(last) => {
+        Then::End(walk, last) => {
             let removed = finish::finish(tx, repository, head.as_deref(), &walk, last, added, removed)?;
             Ok(Stored::end(walk.target, added, removed))
         }

@@ -104,7 +104,7 @@ async fn a_hundred_empty_repositories_are_enough() {
     }
     s.add_repository(NewRepository::at("NEW/s", folder.path().join("api.git"))).unwrap();
     s.clear_requests();
-    row("empty ones", &s, only(&["NEW"], &[]), GOOD, "the first hundred selected", Interval).await;
+    row("empty ones", &s, only(&["NEW"], &[]), GOOD, "the first 100 selected repositories are empty", Interval).await;
     assert_eq!(s.requests_to("/commits").len(), 101);
 }
 
