@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::leaks::assert_clean;
+use crate::support::program::connector;
 use crate::support::tls::proxy;
 
 struct Desk {
@@ -41,8 +42,8 @@ impl Desk {
 
     /// Calls the command, with these variables only. No secret may be in what it prints.
     async fn call(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"));
-        command.args(arguments).env_clear().envs(variables.iter().copied());
+        let mut command = connector();
+        command.args(arguments).envs(variables.iter().copied());
         let output = crate::support::within("the command's end", command.output()).await.unwrap();
         assert_clean("standard output", &output.stdout);
         assert_clean("standard error", &output.stderr);
@@ -217,11 +218,7 @@ async fn an_interrupted_query_ends() {
     bitbucket_connector::destination::Destination::open(&database.parse().unwrap()).await.unwrap();
     // It has no end of its own.
     let sql = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n";
-    let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
-        .args(["query", "--database", &database, sql])
-        .env_clear()
-        .spawn()
-        .unwrap();
+    let child = connector().args(["query", "--database", &database, sql]).spawn().unwrap();
     let id = child.id().unwrap();
     // Signals are waited for from the beginning, and the query runs on another thread than that.
     let busy = async || {

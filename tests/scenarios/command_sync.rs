@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::database::{Database, Kind, on_both};
 use crate::support::leaks::assert_clean;
+use crate::support::program::connector;
 use crate::support::sync::text;
 use crate::support::within;
 
@@ -58,16 +59,12 @@ impl Desk {
     }
 
     fn spawn_with(&self, token: &str, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+        connector()
             .arg("sync")
             .args(arguments)
-            .env_clear()
             .env("BITBUCKET_URL", self.simulator.url())
             .env("BITBUCKET_CONNECTOR_DATABASE", self.database())
             .env("BITBUCKET_TOKEN", token)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap()
     }
@@ -98,7 +95,7 @@ async fn sync_stores_the_commits_and_counts_what_it_did(on: Kind) {
     );
     desk.assert_equal().await;
     let sql = "SELECT cluster, namespace, name, uid FROM bitbucket_connections";
-    let mut query = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"));
+    let mut query = connector();
     query.env("BITBUCKET_CONNECTOR_DATABASE", desk.database()).args(["query", "--output", "csv", sql]);
     let output = within("the command's end", query.output()).await.unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "cluster,namespace,name,uid\n,,127.0.0.1,\n");

@@ -1,15 +1,14 @@
 //! How much time, memory and room a large repository takes, for docs/figures.md. Nothing is held against a bound.
 
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bitbucket_simulator::Simulator;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::support::database::{Database, Kind};
 use crate::support::postgres::{Setup, started};
+use crate::support::program::{connector, peak, watch};
 
 const TABLE: &str = "bitbucket_server_repository_default_branch_commits";
 
@@ -65,25 +64,15 @@ async fn sync(simulator: &Simulator, database: &Database) -> Taken {
     simulator.clear_requests();
     statements(database).await;
     let began = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+    let mut child = connector()
         .args(["sync", "--output", "json"])
-        .env_clear()
         .env("BITBUCKET_URL", simulator.url())
         .env("BITBUCKET_CONNECTOR_DATABASE", database.text())
         .env("BITBUCKET_TOKEN", "tok-hunter2")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id().unwrap());
-    let (mut peak, mut look) = (0, tokio::time::interval(Duration::from_millis(5)));
-    while child.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak);
-        look.tick().await;
-    }
+    let mut most = 0;
+    watch(&mut child, |id| most = peak(id).unwrap_or(most)).await;
     let seconds = began.elapsed().as_secs_f64();
     let output = child.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -91,7 +80,7 @@ async fn sync(simulator: &Simulator, database: &Database) -> Taken {
     let number = |name: &str| said[name].as_u64().unwrap();
     let pages = simulator.requests_to("/commits").len();
     let (added, removed) = (number("commitsAdded"), number("commitsRemoved"));
-    Taken { seconds, peak, statements: statements(database).await, pages, added, removed }
+    Taken { seconds, peak: most, statements: statements(database).await, pages, added, removed }
 }
 
 /// What the database takes for each commit: in SQLite its whole file, in PostgreSQL the table with its indexes.

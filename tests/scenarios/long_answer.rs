@@ -1,13 +1,14 @@
 //! `query` with more rows than anybody wants to hold in memory.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 
 use bitbucket_connector::destination::Destination;
 use tokio::io::{AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout};
 
 use crate::support::database::{Database, Kind, on_both};
-use crate::support::{memory, until, within};
+use crate::support::program::{connector, memory};
+use crate::support::{until, within};
 
 /// A query that gives so many rows, or rows without an end, each with so much of `text` that a hundred thousand are
 /// far beyond what a process needs otherwise.
@@ -26,16 +27,9 @@ async fn database(on: Kind) -> Database {
 }
 
 fn command(database: &Database, output: &str, sql: &str) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
-        .args(["query", "--output", output, sql])
-        .env_clear()
-        .env("BITBUCKET_CONNECTOR_DATABASE", database.text())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let mut command = connector();
+    command.args(["query", "--output", output, sql]).env("BITBUCKET_CONNECTOR_DATABASE", database.text());
+    let mut child = command.spawn().unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
     (child, out)
 }

@@ -1,16 +1,13 @@
 //! A walk holds a page or two of history, never all of it.
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
 use bitbucket_simulator::Simulator;
 use bitbucket_simulator::git::{GitRepository, NewCommit, Person};
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::support::database::{Database, Kind, on_both};
-use crate::support::{memory, within};
+use crate::support::program::{connector, memory, watch};
 
 /// The message of each commit, in KiB, so that few commits are a large history.
 const MESSAGE: usize = 16;
@@ -33,26 +30,15 @@ async fn bitbucket(folder: &Path, commits: usize) -> Simulator {
 async fn taken(on: Kind, commits: usize) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let (simulator, database) = (bitbucket(folder.path(), commits).await, Database::new(on).await);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+    let mut child = connector()
         .args(["sync", "--output", "json"])
-        .env_clear()
         .env("BITBUCKET_URL", simulator.url())
         .env("BITBUCKET_CONNECTOR_DATABASE", database.text())
         .env("BITBUCKET_TOKEN", "tok-hunter2")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let (id, mut most, mut look) = (child.id().unwrap(), 0, tokio::time::interval(Duration::from_millis(5)));
-    let looking = async {
-        while child.try_wait().unwrap().is_none() {
-            most = most.max(memory(id).unwrap_or(0));
-            look.tick().await;
-        }
-    };
-    within("the command's end", looking).await;
+    let mut most = 0;
+    watch(&mut child, |id| most = most.max(memory(id).unwrap_or(0))).await;
     let output = child.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,26 +1,23 @@
 //! `sync` and `query` on PostgreSQL as a person or a script calls them.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use bitbucket_connector::destination::Destination;
 use bitbucket_simulator::{Simulator, histories};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::support::leaks::assert_clean;
 use crate::support::postgres::{Database, own_server, server};
+use crate::support::program::connector;
 use crate::support::{until, within};
 
 fn command(database: &str, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+    connector()
         .args(arguments)
-        .env_clear()
         .env("BITBUCKET_CONNECTOR_DATABASE", database)
         .env("BITBUCKET_TOKEN", "tok-hunter2")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
         .unwrap()
 }

@@ -7,6 +7,7 @@ pub mod net;
 pub mod operator;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod sync;
 pub mod tls;
 
@@ -29,12 +30,4 @@ pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
         }
     };
     within(what, looking).await;
-}
-
-/// The memory that a process has now, in KiB; None once it has ended. Without what it maps of its own file: how much of
-/// that is in memory is the machine's affair.
-pub fn memory(id: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
 }
