@@ -15,7 +15,7 @@ use super::Failure;
 use super::database::DatabaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::Clients;
-use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Watch};
+use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Metrics, Watch};
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
 
@@ -37,7 +37,7 @@ pub(super) struct Args {
     max_requests_per_host: usize,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Address of /livez and /readyz
+    /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
     /// How log lines are written
@@ -62,7 +62,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let client =
         Client::try_default().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
     let (ready, is_ready) = watch::channel(false);
-    let probes = tokio::spawn(admin::serve(listener, is_ready, stop.clone()));
+    let mut registry = admin::registry();
+    let metrics = Metrics::register(&mut registry);
+    let probes = tokio::spawn(admin::serve(listener, is_ready, registry, stop.clone()));
     let cluster = match cluster_name {
         Some(name) => Some(name),
         None => stop.run_until_cancelled(cluster_uid(&client)).await,
@@ -78,6 +80,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         trust: trust.into(),
         destinations: Destinations::new(database, addresses),
         recorder,
+        metrics,
         cluster,
         wake,
         stop: stop.clone(),

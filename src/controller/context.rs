@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Guarded;
 use super::decision::{Inputs, Knowledge};
 use super::destinations::{Destinations, Handle};
+use super::metrics::Metrics;
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
@@ -37,6 +38,8 @@ pub struct Context {
     pub destinations: Destinations,
     /// Writes events.
     pub recorder: Recorder,
+    /// What is counted.
+    pub metrics: Metrics,
     /// The name of this cluster in the database.
     pub cluster: String,
     /// Wakes the reconcile of an object.

@@ -55,6 +55,7 @@ impl Pass<'_> {
         // Only now is it told: whatever fails before this line is done again.
         events::publish(self.context, self.object, &self.old, &decision.status).await;
         if let Some(slot) = decision.skipped.filter(|slot| memory.skipped.replace(*slot) != Some(*slot)) {
+            self.context.metrics.slots_skipped.inc();
             info!(%slot, "a slot is skipped, because a sync run is still going");
         }
         memory.written = Some(decision.status);

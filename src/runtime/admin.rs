@@ -1,22 +1,41 @@
-//! `/livez` and `/readyz`.
+//! `/livez`, `/readyz` and `/metrics`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Serves the probes until told to stop. `ready` says whether all connections are known.
+/// The prefix of every metric's name.
+const METRICS: &str = "bitbucket_connector";
+
+/// What <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md> calls its text format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A registry for metrics under this program's name.
+pub fn registry() -> Registry {
+    Registry::with_prefix(METRICS)
+}
+
+/// Serves the pages until told to stop. `ready` says whether all connections are known.
 pub async fn serve(
     listener: TcpListener,
     ready: watch::Receiver<bool>,
+    metrics: Registry,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let pages = Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz)).with_state(ready);
+    let pages = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz).with_state(ready))
+        .route("/metrics", get(page).with_state(Arc::new(metrics)));
     axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
@@ -30,5 +49,13 @@ async fn readyz(State(ready): State<watch::Receiver<bool>>) -> (StatusCode, &'st
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "waiting for the API server to list the BitbucketConnections\n")
+    }
+}
+
+async fn page(State(metrics): State<Arc<Registry>>) -> impl IntoResponse {
+    let mut page = String::new();
+    match text::encode(&mut page, &metrics) {
+        Ok(()) => Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], page)),
+        Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n"))),
     }
 }

@@ -4,10 +4,13 @@ use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::conditions::{READY, RECONCILING, STALLED, SYNCED, VERIFIED};
 use bitbucket_connector::api::status::Trigger;
 use bitbucket_simulator::git::GitRepository;
-use bitbucket_simulator::{Access, Action, Fault, JsonEdit, Matches, NewRepository, NewUser, Simulator, histories};
+use bitbucket_simulator::{
+    Access, Action, Fault, Hold, JsonEdit, Matches, NewRepository, NewUser, Simulator, histories,
+};
 use serde_json::json;
 
 use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::until;
 
 /// A Bitbucket with one repository in a project and an empty one, and users of each kind.
 async fn bitbucket(stage: &Stage) -> (Simulator, GitRepository) {
@@ -173,6 +176,12 @@ async fn each_slot_of_the_schedule_is_a_run() {
     let (simulator, git) = bitbucket(&stage).await;
     let every_minute = ", schedule: \"* * * * *\", timeZone: Europe/Berlin";
     stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", every_minute)));
+    // At another Bitbucket, the first run is not over when the slot comes due.
+    let path = stage.folder.path().join("api.git");
+    let busy = Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap();
+    let hold = Hold::new();
+    busy.faults().push(Fault::new(Action::Hold(hold.clone())).matches(Matches::QueryContains("until=".to_owned())));
+    stage.apply(&connection("b", &busy.url(), "s", &format!("{every_minute}, timeout: 5m")));
     stage.until_ready("a", "True", "Synced").await;
     git.grow("main", 4).unwrap();
     let ran = |object: &BitbucketConnection| {
@@ -187,6 +196,15 @@ async fn each_slot_of_the_schedule_is_a_run() {
     let slot = status.last_schedule_time.unwrap().0;
     assert_eq!(slot.as_second() % 60, 0);
     assert!(sync.start_time.0 >= slot && sync.start_time.0.duration_since(slot).as_secs() <= 62);
+
+    let skipped = "\nbitbucket_connector_slots_skipped_total 1\n";
+    until("the slot of the slow one is skipped", async || stage.page("/metrics").contains(skipped)).await;
+    hold.release();
+    let skipped = |object: &BitbucketConnection| {
+        condition(object, SYNCED)
+            .is_some_and(|synced| synced.status == "True" && synced.message.contains("was skipped"))
+    };
+    stage.until("b", "the skipped slot in the message", skipped).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

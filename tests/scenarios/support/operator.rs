@@ -1,5 +1,7 @@
 //! The operator as a process of its own, and the objects that it looks after.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -94,6 +96,17 @@ impl Stage {
     /// What the operators of this stage have logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+    }
+
+    /// The whole answer to a request for a page of the operator that was started last.
+    pub fn page(&self, path: &str) -> String {
+        let log = self.log();
+        let address = log.rsplit("\"address\":\"").next().and_then(|rest| rest.split('"').next()).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// Applies manifests to the namespace.

@@ -1,0 +1,24 @@
+//! What the controller counts, since the process began.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// The controller's metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Slots that came due during a run of the same connection.
+    pub slots_skipped: Counter,
+}
+
+impl Metrics {
+    /// Metrics that `registry` shows, from zero on: an alert cannot be told from a typing error otherwise.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "slots_skipped",
+            "Slots of spec.schedule that were skipped, because a sync run of the connection was still going; the log names each",
+            metrics.slots_skipped.clone(),
+        );
+        metrics
+    }
+}
