@@ -101,8 +101,9 @@ impl Stage {
     /// The whole answer to a request for a page of the operator that was started last.
     pub fn page(&self, path: &str) -> String {
         let log = self.log();
-        let address = log.rsplit("\"address\":\"").next().and_then(|rest| rest.split('"').next()).unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
+        let line = log.lines().rfind(|line| line.contains("bitbucket-connector started")).unwrap();
+        let port = line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
