@@ -44,9 +44,7 @@ impl Client {
         pass: Pass,
         question: Question,
     ) -> Result<Received, Error> {
-        let counts = question.identity != Identity::Nobody && self.credentials().is_password();
-        let exchange = Box::pin(self.clone().sent(Arc::clone(account), pass, question));
-        if counts { ToTheEnd(Some(exchange)).await } else { exchange.await }
+        ToTheEnd(Some(Box::pin(self.clone().sent(Arc::clone(account), pass, question)))).await
     }
 
     async fn sent(self, account: Arc<Account>, pass: Pass, question: Question) -> Result<Received, Error> {
@@ -142,8 +140,8 @@ impl Client {
     }
 }
 
-/// A password that is under way counts at the server, whoever still waits for the answer here: given up, it goes on by
-/// itself until it is judged.
+/// A request that is under way counts at the server, whoever still waits for the answer here: given up, it goes on by
+/// itself, so that it keeps its place among those that the server sees at a time, and a password in it is judged.
 struct ToTheEnd<F: Future + Send + 'static>(Option<Pin<Box<F>>>)
 where
     F::Output: Send + 'static;

@@ -38,6 +38,11 @@ async fn a_body_that_is_too_large_is_not_read_to_its_end() {
         // What is on its way when the reader leaves counts too.
         assert!(sent > bound && sent < bound + PAGE_BOUND, "{sent} bytes were taken");
     }
+    let before = s.sent();
+    s.faults().push(Fault::on_path("/commits", Action::Flood(1 << 30)));
+    row("a gigabyte of refusal", &s, with(password("lister", "hunter2")), FORBIDDEN, "Repository read", Interval).await;
+    let sent = s.sent() - before;
+    assert!(sent < PAGE_BOUND, "{sent} bytes were taken, although the status says enough");
     s.configure(|settings| settings.compression = true);
     row("packed", &s, case(), GOOD, "commits can be read", Interval).await;
     let accepts =
