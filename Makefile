@@ -15,7 +15,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 CHART := charts/bitbucket-connector
 # What these source is checked with them.
-SCRIPTS := .ci/run $(wildcard tests/*.sh) tests/chart/check.sh tests/demo/demo.sh
+SCRIPTS := .ci/run $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/readme.sh tests/demo/demo.sh
 # What it runs fails where it prints a password or a token.
 NO_SECRETS := tests/no-secrets.sh
 
@@ -26,7 +26,7 @@ export CLUSTER := $(CURDIR)/tests/cluster/cluster
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
 .PHONY: help demo test test-cluster test-rust test-chart model figures lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
-	lint-copies build release image crd cluster tools cluster-binaries clean
+	lint-copies build release image crd chart-readme cluster tools cluster-binaries clean
 
 help: ## What can be made
 	@echo 'make TARGET, where TARGET is one of'
@@ -85,6 +85,7 @@ lint-chart: cluster-binaries
 # What has to be written in two places.
 lint-copies:
 	@cmp crds/bitbucketconnections.yaml $(CHART)/files/crds/bitbucketconnections.yaml || { echo 'run: make crd'; exit 1; }
+	@tests/chart/readme.sh | cmp - $(CHART)/README.md || { echo 'run: make chart-readme'; exit 1; }
 	@version=$$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml); \
 		grep -q "^FROM rust:$$version-" Dockerfile || { echo "Dockerfile: FROM rust:$$version-… as in rust-toolchain.toml"; exit 1; }
 	@version=$$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml); \
@@ -103,6 +104,10 @@ image: ## The container image; ENGINE=podman for another engine
 crd: tools ## Write the CRD again, after a change of src/api/
 	cargo run --quiet -- crd >crds/bitbucketconnections.yaml
 	cp crds/bitbucketconnections.yaml $(CHART)/files/crds/
+
+chart-readme: ## Write the table of values in the chart's README again, after a change of values.yaml
+	@tests/chart/readme.sh >$(CHART)/README.new
+	@mv $(CHART)/README.new $(CHART)/README.md
 
 cluster: cluster-binaries ## A Kubernetes control plane to play with, until Ctrl-C
 	@tests/start-cluster.sh

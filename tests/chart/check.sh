@@ -68,38 +68,102 @@ image: {repository: example.com/a/b, digest: "sha256:$(printf '%064d' 0)", pullP
 imagePullSecrets: [{name: registry}]
 crds: {install: false}
 database: {secretRef: {name: "", key: uri}, certSecretRef: {name: ""}, schema: bitbucket}
-persistence: {existingClaim: mine}
+persistence: {existingClaim: mine, accessMode: ReadWriteOnce}
 serviceAccount: {create: false, name: mine}
 trust: {allowedHosts: [git.example.com, "*.corp.example.com"], deniedCIDRs: [10.96.0.0/12, 192.0.2.7], requireSecretURL: true}
 logLevel: debug
 logFormat: text
-extraEnv: [{name: HTTPS_PROXY, value: "http://proxy.example.com:3128"}]
+trustedCA: {secret: {name: authorities, key: all.crt}}
+proxy: {https: "http://proxy.example.com:3128", http: "http://proxy.example.com:3128/", noProxy: ".corp.example.com,10.0.0.0/8"}
+rbac: {aggregate: false}
+networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}], egress: [{ports: [{port: 443}]}]}
+extraArgs: [--max-requests-per-host=8]
+extraEnv: [{name: BITBUCKET_CONNECTOR_CLUSTER_NAME, value: one}]
+extraVolumes: [{name: more, emptyDir: {}}]
+extraVolumeMounts: [{name: more, mountPath: /more}]
+extraObjects:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: "{{ .Release.Name }}-more"}, data: {a: b}}
+  - |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: "{{ .Release.Name }}-text"}
 resources: {limits: {memory: 1Gi}}
 podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: null}
 podAnnotations: {a: b}
+podLabels: {a: b}
+priorityClassName: system-cluster-critical
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, labelSelector: {}}]
+hostAliases: [{ip: 192.0.2.7, hostnames: [git.example.com]}]
+dnsPolicy: None
+dnsConfig: {nameservers: [192.0.2.53]}
 nodeSelector: {kubernetes.io/os: linux}
 tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
 END
 passes "server-side dry run with every value set" without_warning install --dry-run=server --values "$dir/values.yaml"
+# Usage: renders FLAGS… -- TEXT…
+# Each text is a line of what the chart makes, or a part of one.
+renders() {
+    local flags=()
+    while [[ $1 != -- ]]; do
+        flags+=("$1")
+        shift
+    done
+    helm template bitbucket-connector "$chart" --namespace chart "${flags[@]}" >"$dir/rendered.yaml" || return 1
+    for text in "${@:2}"; do
+        grep -qF -- "$text" "$dir/rendered.yaml" || { echo "there is no $text"; return 1; }
+    done
+}
+passes "every value has its place" renders --values "$dir/values.yaml" -- 'secretName: "authorities"' '{key: "all.crt", path: ca.crt}' \
+    'value: /etc/bitbucket-connector/authorities/ca.crt' 'value: ".corp.example.com,10.0.0.0/8"' '"--max-requests-per-host=8"' 'mountPath: /more' \
+    "name: 'bitbucket-connector-more'" 'name: "bitbucket-connector-text"' 'priorityClassName: "system-cluster-critical"' 'whenUnsatisfiable: ScheduleAnyway' \
+    'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http'
+passes "a claim for one Pod" renders -- 'accessModes: ["ReadWriteOncePod"]'
 # Usage: with_postgres
 # The URI comes from the Secret, and nothing of SQLite is left.
 with_postgres() {
     local flags=(--set database.secretRef.name=commits-app --set database.certSecretRef.name=commits-ca --set database.schema=team)
     without_warning install --dry-run=server "${flags[@]}" || return 1
-    helm template bitbucket-connector "$chart" --namespace chart "${flags[@]}" >"$dir/postgres.yaml"
-    for text in 'name: "commits-app"' 'key: "uri"' 'value: "team"' 'secretName: "commits-ca"'; do
-        grep -qF -- "$text" "$dir/postgres.yaml" || { echo "there is no $text"; return 1; }
-    done
-    ! grep -e PersistentVolumeClaim -e sqlite: -e persistentVolumeClaim "$dir/postgres.yaml"
+    renders "${flags[@]}" -- 'name: "commits-app"' 'key: "uri"' 'value: "team"' 'secretName: "commits-ca"' || return 1
+    ! grep -e PersistentVolumeClaim -e sqlite: -e persistentVolumeClaim "$dir/rendered.yaml"
 }
 passes "PostgreSQL from a Secret, and no volume" with_postgres
 for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
-    'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}'; do
+    'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}' persistence.accessMode=ReadWriteMany proxy.https=proxy:3128 'extraArgs={run}' \
+    dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done
 
+refuses "refused: authorities from two places" "name a configMap or a secret, not both" \
+    install --dry-run=client --set trustedCA.configMap.name=a,trustedCA.secret.name=b
+
+# What is installed somewhere already, and what it holds, comes through.
+previous=$root/tests/chart/previous/bitbucket-connector-0.1.0.tgz
+mode() { [[ $(kubectl get pvc -n chart bitbucket-connector -o jsonpath='{.spec.accessModes[0]}') == "$1" ]]; }
+there() { kubectl get bitbucketconnection -n chart kept; }
+passes "install the previous version" without_warning helm install bitbucket-connector "$previous" --namespace chart
+kubectl create -n chart -f - >/dev/null <<END
+{apiVersion: bitbucket-connector.dev/v1alpha1, kind: BitbucketConnection, metadata: {name: kept}, spec: {url: "https://git.example.com", secretRef: {name: a}}}
+END
+passes "upgrade to this one" without_warning helm upgrade bitbucket-connector "$chart" --namespace chart
+passes "its claim keeps its access mode" mode ReadWriteOnce
+passes "roll back" helm rollback bitbucket-connector 1 --namespace chart
+passes "upgrade again" helm upgrade bitbucket-connector "$chart" --namespace chart
+passes "the connection is still there" there
+passes "uninstall" helm uninstall bitbucket-connector --namespace chart
+passes "the connection is still there" there
+passes "the claim is still there" mode ReadWriteOnce
+refuses "another name does not take over what is another's" "cannot be imported into the current release" \
+    helm install other "$chart" --namespace chart
+passes "unless it is told to, with the old claim" helm install other "$chart" --namespace chart --take-ownership \
+    --set persistence.existingClaim=bitbucket-connector
+passes "the connection is still there" there
+passes "uninstall the other" helm uninstall other --namespace chart
+kubectl delete pvc -n chart bitbucket-connector >/dev/null
+kubectl delete crd bitbucketconnections.bitbucket-connector.dev >/dev/null
+
 passes "install" without_warning install
+passes "a new claim is for one Pod" mode ReadWriteOncePod
 passes "the CRD is established" kubectl wait --for condition=Established --timeout 30s crd/bitbucketconnections.bitbucket-connector.dev
 passes "a Pod passes PodSecurity restricted" timeout 30 bash -c \
     'until kubectl get pod -n chart -l app.kubernetes.io/instance=bitbucket-connector -o name | grep pod; do sleep 0.2; done'
@@ -123,6 +187,22 @@ may list namespaces no
 may get pods no -A
 may get configmaps no -n chart
 echo "ok    the ServiceAccount's rights, and no more"
+
+# People have what the cluster's own roles give them.
+kubectl create namespace people >/dev/null
+for role in view edit; do
+    kubectl create rolebinding "$role" -n people --clusterrole "$role" --user "$role" >/dev/null
+done
+# Usage: someone USER VERB yes|no
+someone() {
+    local answer
+    answer=$(kubectl auth can-i "$2" bitbucketconnections.bitbucket-connector.dev -n people --as "$1" 2>/dev/null || true)
+    [[ $answer == "$3" ]]
+}
+export -f someone
+passes "who may edit a namespace may change its connections" timeout 30 bash -c 'until someone edit patch yes; do sleep 0.2; done'
+passes "who may view it may read them" timeout 30 bash -c 'until someone view list yes && someone edit list yes; do sleep 0.2; done'
+passes "and no more" someone view patch no
 
 passes "upgrade" helm upgrade bitbucket-connector "$chart" --namespace chart --set replicas=0
 passes "uninstall" helm uninstall bitbucket-connector --namespace chart

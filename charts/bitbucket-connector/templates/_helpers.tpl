@@ -45,3 +45,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end }}
 {{- end }}
+
+{{/* A claim cannot change them: one that is there keeps its own. */}}
+{{- define "bitbucket-connector.accessModes" -}}
+{{- $claim := lookup "v1" "PersistentVolumeClaim" .Release.Namespace (include "bitbucket-connector.claimName" .) -}}
+{{- dig "spec" "accessModes" (list .Values.persistence.accessMode) ($claim | default dict) | toJson }}
+{{- end }}
+
+{{/* What the Pod reads as PEM: the name of the kind of volume, and the volume. */}}
+{{- define "bitbucket-connector.trustedCA" -}}
+{{- with .Values.trustedCA }}
+{{- if and .configMap.name .secret.name }}
+{{- fail "trustedCA: name a configMap or a secret, not both" }}
+{{- else if .configMap.name }}
+configMap:
+  name: {{ .configMap.name | quote }}
+  items: [{key: {{ .configMap.key | quote }}, path: ca.crt}]
+{{- else if .secret.name }}
+secret:
+  secretName: {{ .secret.name | quote }}
+  items: [{key: {{ .secret.key | quote }}, path: ca.crt}]
+{{- end }}
+{{- end }}
+{{- end }}
