@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::leaks::assert_clean;
 use crate::support::program::connector;
-use crate::support::tls::proxy;
+use crate::support::tls::{Authority, Flaw, proxy};
 
 struct Desk {
     simulator: Simulator,
@@ -234,4 +234,29 @@ async fn an_interrupted_query_ends() {
     assert!(std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap().success());
     let output = crate::support::within("the command's end", child.wait_with_output()).await.unwrap();
     assert_eq!(output.status.code(), Some(130));
+}
+
+/// As the chart's `trustedCA` does it: the image has its authorities in one file of `/etc/ssl/certs`.
+#[tokio::test(flavor = "multi_thread")]
+async fn authorities_can_be_added_to_those_of_the_machine() {
+    let desk = Desk::start().await;
+    let folder = desk.folder.path().join("certs");
+    std::fs::create_dir(&folder).unwrap();
+    let (public, own) = (Authority::new(), Authority::new());
+    std::fs::write(folder.join("ca-certificates.crt"), public.pem()).unwrap();
+    let own_file = desk.file("ca.crt", &own.pem());
+    let machine = ("SSL_CERT_DIR", folder.to_str().unwrap());
+    for (authority, variables, code) in [
+        (&public, &[machine, ("SSL_CERT_FILE", &own_file)][..], 0),
+        (&own, &[machine, ("SSL_CERT_FILE", &own_file)], 0),
+        (&own, &[machine], 6),
+    ] {
+        let front = authority.front(desk.simulator.address(), Flaw::None).await;
+        let url = format!("https://localhost:{}/bitbucket", front.port());
+        let variables = [variables, &[("BITBUCKET_TOKEN", "tok-hunter2")]].concat();
+        let output = desk.call(&["verify", "--url", &url], &variables).await;
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert_eq!(code != 0, text.contains("authority that is not trusted"), "{text}");
+    }
 }
