@@ -15,7 +15,7 @@ use super::Failure;
 use super::database::DatabaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::Clients;
-use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Metrics, Watch};
+use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Metrics, SecretWatch, Watch};
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
 
@@ -26,9 +26,12 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Watch this namespace only, not all
-    #[arg(long, env = "BITBUCKET_CONNECTOR_NAMESPACE")]
-    namespace: Option<String>,
+    /// Look after the connections of this namespace only, not of all. May be repeated or separated by commas
+    #[arg(long = "namespace", env = "BITBUCKET_CONNECTOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// How a change of a Secret is noticed
+    #[arg(long, env = "BITBUCKET_CONNECTOR_WATCH_SECRETS", value_enum, default_value_t)]
+    watch_secrets: SecretWatch,
     /// Name of this cluster in the database [default: the uid of namespace kube-system]
     #[arg(long, env = "BITBUCKET_CONNECTOR_CLUSTER_NAME")]
     cluster_name: Option<String>,
@@ -50,7 +53,8 @@ pub(super) struct Args {
 
 /// Runs until a signal.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let Args { database, namespace, cluster_name, max_requests_per_host, trust, listen, log_format, log_level } = args;
+    let Args { database, namespaces, watch_secrets, cluster_name, max_requests_per_host, trust, .. } = args;
+    let Args { listen, log_format, log_level, .. } = args;
     let database = database.url()?;
     telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
@@ -61,7 +65,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
 
     let client =
         Client::try_default().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
-    let (ready, is_ready) = watch::channel(false);
+    let (ready, is_ready) = watch::channel(vec!["the API server".to_owned()]);
     let mut registry = admin::registry();
     let metrics = Metrics::register(&mut registry);
     let probes = tokio::spawn(admin::serve(listener, is_ready, registry, stop.clone()));
@@ -86,7 +90,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         stop: stop.clone(),
         memories: Memories::default(),
     });
-    controller::run(context, Watch { namespace, wakes, ready, stop }).await;
+    controller::run(context, Watch { namespaces, secrets: watch_secrets, wakes, ready, stop }).await;
     probes.await??;
     info!("bitbucket-connector ended");
     Ok(ExitCode::SUCCESS)

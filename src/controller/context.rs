@@ -66,6 +66,8 @@ pub struct Memory {
     pub asking: Option<Asking>,
     /// The sync run under way, or ended and not yet told.
     pub run: Option<Underway>,
+    /// Whether it was told that its Secrets may not be read.
+    pub forbidden: bool,
     /// The slot that was last told to be skipped.
     pub skipped: Option<Timestamp>,
     /// The rate that the spec allows for, which clients that are at work heed too.

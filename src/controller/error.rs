@@ -17,6 +17,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the API server has answered that the operator may not do this.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_forbidden())
+    }
+
     /// Whether the API server has answered that this is not to be had.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden())

@@ -1,4 +1,4 @@
-//! Events: only where Ready changes its status or reason.
+//! Events: only where Ready changes its status or reason, and where a right is missing.
 
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};
@@ -25,10 +25,21 @@ pub async fn publish(
     if before.is_some_and(|before| before.status == ready.status && before.reason == ready.reason) {
         return;
     }
+    let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
+    send(context, object, type_, &ready.reason, &ready.message).await;
+}
+
+/// Says that the operator may not read what the object refers to.
+pub async fn forbidden(context: &Context, object: &BitbucketConnection) {
+    const NOTE: &str = "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces).";
+    send(context, object, EventType::Warning, "Forbidden", NOTE).await;
+}
+
+async fn send(context: &Context, object: &BitbucketConnection, type_: EventType, reason: &str, note: &str) {
     let event = Event {
-        type_: if ready.status == "True" { EventType::Normal } else { EventType::Warning },
-        reason: ready.reason.clone(),
-        note: Some(truncated(&ready.message)),
+        type_,
+        reason: reason.to_owned(),
+        note: Some(truncated(note)),
         action: "Reconcile".to_owned(),
         secondary: None,
     };

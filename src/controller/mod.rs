@@ -28,7 +28,7 @@ pub use self::destinations::Destinations;
 pub use self::error::within;
 pub use self::metrics::Metrics;
 pub use self::status::FIELD_MANAGER;
-pub use self::watch::{Watch, run};
+pub use self::watch::{SecretWatch, Watch, run};
 use crate::api::BitbucketConnection;
 
 /// A connection, or why the object is none: one that cannot be understood must not blind the operator to the

@@ -41,7 +41,17 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
 
 impl Pass<'_> {
     async fn run(self, memory: &mut Memory) -> Result<Action, Error> {
-        let found = dereference(self.context, self.object).await?;
+        let found = match dereference(self.context, self.object).await {
+            Err(error) if error.is_forbidden() => {
+                // Once: the right may be missing for days.
+                if !std::mem::replace(&mut memory.forbidden, true) {
+                    events::forbidden(self.context, self.object).await;
+                }
+                return Err(error);
+            }
+            found => found?,
+        };
+        memory.forbidden = false;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));

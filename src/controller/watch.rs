@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
@@ -11,7 +12,8 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -26,51 +28,121 @@ const WATCH_TIMEOUT_SECONDS: u32 = 200;
 /// A larger page stays in memory as long as the store.
 const WATCH_PAGE: u32 = 50;
 /// Reconciles at a time. They wait for the API server at the most: Bitbucket is asked by tasks of their own.
-const CONCURRENCY: u16 = 16;
+const CONCURRENCY: usize = 16;
+
+/// How the operator learns that a Secret has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SecretWatch {
+    /// The metadata of Secrets is watched, so that a change is heard of at once.
+    #[default]
+    Metadata,
+    /// Secrets are only read, whenever a connection is looked at: at the latest after its spec.verifyInterval.
+    Off,
+}
 
 /// What to watch.
 #[derive(Debug)]
 pub struct Watch {
-    /// The namespace, or None for all.
-    pub namespace: Option<String>,
+    /// The namespaces; none are all.
+    pub namespaces: Vec<String>,
+    /// How Secrets are watched.
+    pub secrets: SecretWatch,
     /// The other end of `Context::wake`.
-    pub wakes: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
-    /// Told true when all objects are known.
-    pub ready: watch::Sender<bool>,
+    pub wakes: UnboundedReceiver<ObjectRef<Guarded>>,
+    /// Told what is waited for, until all objects are known.
+    pub ready: watch::Sender<Vec<String>>,
     /// Ends it.
     pub stop: CancellationToken,
 }
 
-/// Runs until told to stop; reconciles under way are waited for.
+/// Runs until told to stop; reconciles under way are waited for. Namespaces that are named have a watch each: without a
+/// right in one of them, the others go on.
 pub async fn run(context: Arc<Context>, watch: Watch) {
-    let Watch { namespace, mut wakes, ready, stop } = watch;
-    let config = || watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS).page_size(WATCH_PAGE);
-    let (reader, writer) = reflector::store();
-    let objects = connections(&context, namespace.as_deref(), config(), writer);
-    let secrets: Api<PartialObjectMeta<Secret>> = api(&context.client, namespace.as_deref());
-    let of_secret = {
-        let reader = reader.clone();
-        move |secret: PartialObjectMeta<Secret>| connections_of(&reader, &secret)
-    };
-    let known = {
-        let reader = reader.clone();
+    let Watch { namespaces, secrets, wakes, ready, stop } = watch;
+    let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let concurrency = (CONCURRENCY / scopes.len()).max(1);
+    let (mut routes, mut listed, mut controllers) = (Vec::new(), Vec::new(), Vec::new());
+    for namespace in scopes {
+        let (wake, wakes) = mpsc::unbounded_channel();
+        let (reader, writer) = reflector::store();
+        listed.push(reader.clone());
+        let scope = Scope { namespace: namespace.clone(), secrets, wakes, reader, writer, concurrency };
+        controllers.push(scope.run(Arc::clone(&context), stop.clone()));
+        routes.push((namespace, wake));
+    }
+    ready.send_replace(routes.iter().map(|(namespace, _)| listing(namespace.as_deref())).collect());
+    let known = join_all(routes.iter().zip(&listed).map(|((namespace, _), reader)| {
+        let (what, ready) = (listing(namespace.as_deref()), &ready);
         async move {
             if reader.wait_until_ready().await.is_ok() {
-                let _ = ready.send(true);
+                ready.send_modify(|waited| waited.retain(|waited| *waited != what));
             }
         }
-    };
-    let controller = Controller::for_stream(objects, reader)
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .watches(secrets, config(), of_secret)
-        .reconcile_on(futures::stream::poll_fn(move |cx| wakes.poll_recv(cx)))
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, retry, Arc::clone(&context))
-        .for_each(|result| {
-            report(&context, result);
-            std::future::ready(())
-        });
-    tokio::join!(controller, known);
+    }));
+    let route = route(wakes, &routes);
+    tokio::select! {
+        _ = async { tokio::join!(join_all(controllers), known) } => {}
+        () = route => {}
+    }
+}
+
+fn listing(namespace: Option<&str>) -> String {
+    let of = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
+    format!("the API server to list the BitbucketConnections of {of}")
+}
+
+/// Hands each wake to the watch of its namespace, for ever.
+async fn route(
+    mut wakes: UnboundedReceiver<ObjectRef<Guarded>>,
+    routes: &[(Option<String>, UnboundedSender<ObjectRef<Guarded>>)],
+) {
+    while let Some(object) = wakes.recv().await {
+        for (_, wake) in routes.iter().filter(|(namespace, _)| namespace.is_none() || *namespace == object.namespace) {
+            // Whoever does not listen any more is about to end.
+            let _ = wake.send(object.clone());
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// One namespace, or all, and what is known of it.
+struct Scope {
+    namespace: Option<String>,
+    secrets: SecretWatch,
+    wakes: UnboundedReceiver<ObjectRef<Guarded>>,
+    reader: reflector::Store<Guarded>,
+    writer: reflector::store::Writer<Guarded>,
+    concurrency: usize,
+}
+
+impl Scope {
+    async fn run(self, context: Arc<Context>, stop: CancellationToken) {
+        let Self { namespace, secrets, mut wakes, reader, writer, concurrency } = self;
+        let config = || watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS).page_size(WATCH_PAGE);
+        let objects = connections(&context, namespace.as_deref(), config(), writer);
+        let of_secret = {
+            let reader = reader.clone();
+            move |secret: PartialObjectMeta<Secret>| connections_of(&reader, &secret)
+        };
+        let limit = u16::try_from(concurrency).unwrap_or(u16::MAX);
+        let controller =
+            Controller::for_stream(objects, reader).with_config(controller::Config::default().concurrency(limit));
+        let controller = match secrets {
+            SecretWatch::Metadata => {
+                controller.watches(api(&context.client, namespace.as_deref()), config(), of_secret)
+            }
+            SecretWatch::Off => controller,
+        };
+        controller
+            .reconcile_on(futures::stream::poll_fn(move |cx| wakes.poll_recv(cx)))
+            .graceful_shutdown_on(stop.cancelled_owned())
+            .run(reconcile, retry, Arc::clone(&context))
+            .for_each(|result| {
+                report(&context, result);
+                std::future::ready(())
+            })
+            .await;
+    }
 }
 
 /// The connections, into the store, and out of it those whose spec, deletion or annotation is new. A status
@@ -133,8 +205,10 @@ fn connections_of(
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller asks for this signature")]
 fn retry(object: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
-    warn!(connection = %ObjectRef::from_obj(object.as_ref()), %error, "tried again in 5 s");
-    Action::requeue(Duration::from_secs(5))
+    // A right is given by a person.
+    let wait = if error.is_forbidden() { Duration::from_mins(1) } else { Duration::from_secs(5) };
+    warn!(connection = %ObjectRef::from_obj(object.as_ref()), %error, "tried again in {} s", wait.as_secs());
+    Action::requeue(wait)
 }
 
 fn report(context: &Context, result: Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>) {
@@ -146,6 +220,19 @@ fn report(context: &Context, result: Result<(ObjectRef<Guarded>, Action), contro
         }
         // Said by `retry` already.
         Err(controller::Error::ReconcilerFailed(..)) => {}
+        Err(controller::Error::QueueError(error)) if is_forbidden(&error) => warn!(
+            %error,
+            "the watch is tried again; the operator's ServiceAccount has no right to it (chart: watch.namespaces, watch.secrets)"
+        ),
         Err(error) => warn!(%error, "the watch is tried again"),
+    }
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status.is_forbidden(),
+        _ => false,
     }
 }

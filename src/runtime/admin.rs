@@ -25,16 +25,16 @@ pub fn registry() -> Registry {
     Registry::with_prefix(METRICS)
 }
 
-/// Serves the pages until told to stop. `ready` says whether all connections are known.
+/// Serves the pages until told to stop. `waited` says what is not there yet.
 pub async fn serve(
     listener: TcpListener,
-    ready: watch::Receiver<bool>,
+    waited: watch::Receiver<Vec<String>>,
     metrics: Registry,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let pages = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz).with_state(ready))
+        .route("/readyz", get(readyz).with_state(waited))
         .route("/metrics", get(page).with_state(Arc::new(metrics)));
     axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await
 }
@@ -44,11 +44,12 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-async fn readyz(State(ready): State<watch::Receiver<bool>>) -> (StatusCode, &'static str) {
-    if *ready.borrow() {
-        (StatusCode::OK, "ok\n")
+async fn readyz(State(waited): State<watch::Receiver<Vec<String>>>) -> (StatusCode, String) {
+    let waited = waited.borrow();
+    if waited.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the API server to list the BitbucketConnections\n")
+        (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", waited.join("\nwaiting for ")))
     }
 }
 

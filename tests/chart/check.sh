@@ -70,6 +70,8 @@ crds: {install: false}
 database: {secretRef: {name: "", key: uri}, certSecretRef: {name: ""}, schema: bitbucket}
 persistence: {existingClaim: mine, accessMode: ReadWriteOnce}
 serviceAccount: {create: false, name: mine}
+watch: {namespaces: [chart], secrets: off}
+clusterName: one
 trust: {allowedHosts: [git.example.com, "*.corp.example.com"], deniedCIDRs: [10.96.0.0/12, 192.0.2.7], requireSecretURL: true}
 logLevel: debug
 logFormat: text
@@ -117,7 +119,7 @@ renders() {
 passes "every value has its place" renders --values "$dir/values.yaml" -- 'secretName: "authorities"' '{key: "all.crt", path: ca.crt}' \
     'value: /etc/bitbucket-connector/authorities/ca.crt' 'value: ".corp.example.com,10.0.0.0/8"' '"--max-requests-per-host=8"' 'mountPath: /more' \
     "name: 'bitbucket-connector-more'" 'name: "bitbucket-connector-text"' 'priorityClassName: "system-cluster-critical"' 'whenUnsatisfiable: ScheduleAnyway' \
-    'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http'
+    'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http' 'value: "off"' 'verbs: [get]'
 passes "a claim for one Pod" renders -- 'accessModes: ["ReadWriteOncePod"]'
 # Usage: with_postgres
 # The URI comes from the Secret, and nothing of SQLite is left.
@@ -128,7 +130,7 @@ with_postgres() {
     ! grep -e PersistentVolumeClaim -e sqlite: -e persistentVolumeClaim "$dir/rendered.yaml"
 }
 passes "PostgreSQL from a Secret, and no volume" with_postgres
-for wrong in color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
+for wrong in 'watch.namespaces={A}' watch.secrets=on color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
     'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}' persistence.accessMode=ReadWriteMany proxy.https=proxy:3128 'extraArgs={run}' \
     dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
@@ -170,13 +172,16 @@ passes "a Pod passes PodSecurity restricted" timeout 30 bash -c \
 passes "the examples are accepted" kubectl apply --dry-run=server --warnings-as-errors -f "$root/examples/"
 
 for verb in get list watch; do
-    may "$verb" bitbucketconnections.bitbucket-connector.dev yes -A
     may "$verb" secrets yes -A
+done
+for verb in list watch; do
+    may "$verb" bitbucketconnections.bitbucket-connector.dev yes -A
 done
 may patch bitbucketconnections.bitbucket-connector.dev yes -A --subresource status
 may create events.events.k8s.io yes -A
 may patch events.events.k8s.io yes -A
 may get namespaces/kube-system yes
+may get bitbucketconnections.bitbucket-connector.dev no -A
 for verb in create update patch delete; do
     may "$verb" bitbucketconnections.bitbucket-connector.dev no -A
     may "$verb" secrets no -A
@@ -187,6 +192,24 @@ may list namespaces no
 may get pods no -A
 may get configmaps no -n chart
 echo "ok    the ServiceAccount's rights, and no more"
+
+kubectl create namespace team >/dev/null
+passes "upgrade to two namespaces" without_warning helm upgrade bitbucket-connector "$chart" --namespace chart \
+    --set 'watch.namespaces={team,chart},watch.secrets=off'
+may get secrets yes -n team
+may patch bitbucketconnections.bitbucket-connector.dev yes -n chart --subresource status
+may list secrets no -n team
+may get secrets no -n default
+may list bitbucketconnections.bitbucket-connector.dev no -n default
+may get namespaces/kube-system yes
+echo "ok    its rights are there, and nowhere else"
+# Usage: without_cluster_roles
+without_cluster_roles() {
+    renders --set 'watch.namespaces={team},clusterName=one,rbac.aggregate=false,crds.install=false' -- \
+        'value: "team"' 'value: "one"' 'kind: RoleBinding' || return 1
+    ! grep 'kind: ClusterRole\|kind: CustomResourceDefinition' "$dir/rendered.yaml"
+}
+passes "an installation without any right in the cluster" without_cluster_roles
 
 # People have what the cluster's own roles give them.
 kubectl create namespace people >/dev/null

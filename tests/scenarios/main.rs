@@ -26,6 +26,7 @@ mod postgres_faults;
 mod postgres_hosts;
 mod postgres_tls;
 mod queries;
+mod rights;
 mod robust;
 mod rows;
 mod secrets;

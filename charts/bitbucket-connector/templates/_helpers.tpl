@@ -46,6 +46,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* In YAML, off without quotes is false. */}}
+{{- define "bitbucket-connector.watchSecrets" -}}
+{{- ternary "metadata" "off" (eq (toString .Values.watch.secrets) "metadata") }}
+{{- end }}
+
 {{/* A claim cannot change them: one that is there keeps its own. */}}
 {{- define "bitbucket-connector.accessModes" -}}
 {{- $claim := lookup "v1" "PersistentVolumeClaim" .Release.Namespace (include "bitbucket-connector.claimName" .) -}}

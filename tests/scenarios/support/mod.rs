@@ -8,6 +8,7 @@ pub mod operator;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod rights;
 pub mod sync;
 pub mod tls;
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::cluster::{Cluster, cluster};
 use super::leaks::assert_clean;
-use super::within;
+use super::{rights, within};
 
 /// A namespace with an operator that looks after it alone. At its end, no secret may be in what was written.
 pub struct Stage {
@@ -29,6 +29,12 @@ pub struct Stage {
     pub folder: TempDir,
     /// Variables of the operators that are started from now on.
     pub variables: Vec<(&'static str, String)>,
+    /// The namespaces that they look after.
+    pub namespaces: Vec<String>,
+    /// Whether they lack a right of the chart's.
+    pub lacks_rights: bool,
+    /// As the chart's ServiceAccount.
+    kubeconfig: PathBuf,
     database: PathBuf,
 }
 
@@ -48,6 +54,11 @@ impl Stage {
 
     /// A namespace, and nobody who looks after it yet.
     pub async fn without_operator(theme: &str) -> Self {
+        Self::with_rights(theme, &[]).await
+    }
+
+    /// The same, where the chart has further flags.
+    pub async fn with_rights(theme: &str, flags: &[&str]) -> Self {
         tls::install();
         let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
         let namespace = cluster.namespace(theme);
@@ -58,7 +69,21 @@ impl Stage {
         let database = folder.path().join("commits.db");
         // The simulators are here.
         let variables = vec![("BITBUCKET_CONNECTOR_ALLOW_LOOPBACK", "true".to_owned())];
-        Self { cluster, namespace, objects, folder, database, variables, operator: None }
+        let kubeconfig = rights::grant(cluster, &namespace, folder.path(), flags).await;
+        let namespaces = vec![namespace.clone()];
+        let lacks_rights = false;
+        Self {
+            cluster,
+            namespace,
+            objects,
+            folder,
+            database,
+            variables,
+            namespaces,
+            lacks_rights,
+            kubeconfig,
+            operator: None,
+        }
     }
 
     /// Lets the operator use another database.
@@ -169,6 +194,8 @@ impl Drop for Stage {
         if std::thread::panicking() {
             return;
         }
+        let (_, refused) = rights::called(self.cluster, &self.namespace);
+        assert_eq!(refused.is_empty(), !self.lacks_rights, "the chart does not give {refused:?}");
         for kind in ["bitbucketconnections", "events"] {
             assert_clean(kind, self.kubectl(&["get", kind, "-o", "yaml", "--show-managed-fields"]));
         }
@@ -184,10 +211,10 @@ impl Operator {
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
             .args(["run", "--listen", "127.0.0.1:0"])
-            .args(["--namespace", &stage.namespace])
+            .args(["--namespace", &stage.namespaces.join(",")])
             .arg("--database")
             .arg(format!("sqlite://{}", stage.database.display()))
-            .env("KUBECONFIG", &stage.cluster.line.kubeconfig)
+            .env("KUBECONFIG", &stage.kubeconfig)
             .env("BITBUCKET_CONNECTOR_LOG_LEVEL", "info,bitbucket_connector=debug")
             .envs(stage.variables.iter().cloned())
             .stdin(Stdio::null())
