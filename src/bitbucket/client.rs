@@ -225,6 +225,11 @@ impl Client {
         &self.requests
     }
 
+    /// Whether this process may ask.
+    pub(super) fn leads(&self) -> bool {
+        self.clients.lead().holds()
+    }
+
     /// Waits for room to read more than a small body, as long as a request may take.
     pub(super) async fn room_for_a_large_body(&self) -> Result<OwnedSemaphorePermit, Fault> {
         let room = Arc::clone(self.clients.large_bodies()).acquire_owned();

@@ -13,6 +13,7 @@ use super::gate::{Account, Gates, Server};
 use super::resolver::Resolver;
 use super::way::{InvalidWay, Way};
 use super::{BaseUrl, Credentials};
+use crate::runtime::lead::Lead;
 use crate::trust::Addresses;
 
 /// Makes the clients of a process.
@@ -20,6 +21,7 @@ use crate::trust::Addresses;
 pub struct Clients {
     gates: Gates,
     addresses: Arc<Addresses>,
+    lead: Lead,
     /// Trust in authorities takes milliseconds and memory to set up: once for each way, not for each connection.
     connections: Mutex<HashMap<[u8; 32], Weak<reqwest::Client>>>,
     large_bodies: Arc<Semaphore>,
@@ -29,9 +31,15 @@ impl Clients {
     /// Clients that send at most `per_host` requests at a time to one host, whoever sends them, and connect to
     /// these addresses only.
     pub fn new(per_host: usize, addresses: Addresses) -> Arc<Self> {
+        Self::led(per_host, addresses, Lead::alone())
+    }
+
+    /// Clients that send something only while `lead` holds.
+    pub fn led(per_host: usize, addresses: Addresses, lead: Lead) -> Arc<Self> {
         Arc::new(Self {
             gates: Gates::new(per_host),
             addresses: Arc::new(addresses),
+            lead,
             connections: Mutex::default(),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
         })
@@ -66,6 +74,11 @@ impl Clients {
     /// The addresses that are connected to.
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// Whether this process may ask.
+    pub(super) const fn lead(&self) -> &Lead {
+        &self.lead
     }
 
     /// The connections of a way, which live as long as somebody holds them.

@@ -48,6 +48,9 @@ impl Client {
     }
 
     async fn sent(self, account: Arc<Account>, pass: Pass, question: Question) -> Result<Received, Error> {
+        if !self.leads() {
+            return Err(Error::Stopped);
+        }
         let Question { identity, url, request, page } = question;
         let broken = |fault| Error::Transport { request: request.clone(), fault };
         let accept = HeaderValue::from_static("application/json");

@@ -127,7 +127,7 @@ fn read(file: &Path) -> Result<SecretString, Failure> {
 }
 
 /// A Go duration, as in a manifest.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration: kube::core::Duration = text.parse().map_err(|error| format!("{error}"))?;
     let positive = !duration.is_negative() && duration > Duration::ZERO;
     positive.then(|| duration.into()).ok_or_else(|| "must be longer than nothing".to_owned())

@@ -4,6 +4,7 @@ mod account;
 mod crd;
 mod curl;
 mod database;
+mod lease;
 mod progress;
 mod query;
 mod run;

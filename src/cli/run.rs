@@ -9,15 +9,19 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Failure;
 use super::database::DatabaseArgs;
+use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::Clients;
-use crate::controller::{self, Context, Destinations, FIELD_MANAGER, Memories, Metrics, SecretWatch, Watch};
+use crate::controller::{self, Context, Destinations, Elector, FIELD_MANAGER, Memories, Metrics, SecretWatch, Watch};
+use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
+use crate::trust::Trust;
 
 /// Between two questions to an API server that does not answer.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
@@ -39,6 +43,8 @@ pub(super) struct Args {
     #[arg(long, env = "BITBUCKET_CONNECTOR_MAX_REQUESTS_PER_HOST", default_value_t = 16)]
     max_requests_per_host: usize,
     #[command(flatten)]
+    lease: LeaseArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
@@ -53,9 +59,10 @@ pub(super) struct Args {
 
 /// Runs until a signal.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let Args { database, namespaces, watch_secrets, cluster_name, max_requests_per_host, trust, .. } = args;
+    let Args { database, namespaces, watch_secrets, cluster_name, max_requests_per_host, lease, trust, .. } = args;
     let Args { listen, log_format, log_level, .. } = args;
     let database = database.url()?;
+    lease.check(&database)?;
     telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
     let listener = admin::bind(listen)
@@ -74,23 +81,45 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         None => stop.run_until_cancelled(cluster_uid(&client)).await,
     };
     let Some(cluster) = cluster else { return Ok(ExitCode::SUCCESS) };
-    let (wake, wakes) = mpsc::unbounded_channel();
+    let (elector, lead) = match lease.options(&client) {
+        Some(options) => {
+            let lead = Lead::contested();
+            (Some(Elector::new(client.clone(), options, lead.clone())), lead)
+        }
+        None => (None, Lead::alone()),
+    };
     let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
     let addresses = trust.addresses();
-    let clients = Clients::new(max_requests_per_host, addresses.clone());
-    let context = Arc::new(Context {
-        client,
-        clients,
-        trust: trust.into(),
-        destinations: Destinations::new(database, addresses),
-        recorder,
-        metrics,
-        cluster,
-        wake,
-        stop: stop.clone(),
-        memories: Memories::default(),
-    });
-    controller::run(context, Watch { namespaces, secrets: watch_secrets, wakes, ready, stop }).await;
+    let clients = Clients::led(max_requests_per_host, addresses.clone(), lead.clone());
+    let destinations = Arc::new(Destinations::new(database, addresses, lead.clone()));
+    let trust = Trust::from(trust);
+    // Of each term: what is remembered of objects is worth nothing after somebody else has looked after them.
+    let work = |stop: CancellationToken| {
+        let (wake, wakes) = mpsc::unbounded_channel();
+        let context = Arc::new(Context {
+            client: client.clone(),
+            clients: Arc::clone(&clients),
+            trust: trust.clone(),
+            destinations: Arc::clone(&destinations),
+            lead: lead.clone(),
+            recorder: recorder.clone(),
+            metrics: metrics.clone(),
+            cluster: cluster.clone(),
+            wake,
+            stop: stop.clone(),
+            memories: Memories::default(),
+        });
+        let (namespaces, ready) = (namespaces.clone(), ready.clone());
+        controller::run(context, Watch { namespaces, secrets: watch_secrets, wakes, ready, stop })
+    };
+    match elector {
+        Some(elector) => {
+            // Whoever stands by lacks nothing.
+            ready.send_replace(Vec::new());
+            elector.run(&stop, work).await;
+        }
+        None => work(stop.clone()).await,
+    }
     probes.await??;
     info!("bitbucket-connector ended");
     Ok(ExitCode::SUCCESS)

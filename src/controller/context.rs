@@ -19,6 +19,7 @@ use super::metrics::Metrics;
 use super::tasks::Task;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
+use crate::runtime::lead::Lead;
 use crate::sync::{Progress, RunError, Summary};
 use crate::trust::Trust;
 use crate::verification::Outcome;
@@ -35,7 +36,9 @@ pub struct Context {
     /// Where credentials may be sent.
     pub trust: Trust,
     /// The databases.
-    pub destinations: Destinations,
+    pub destinations: Arc<Destinations>,
+    /// Whether this process may write.
+    pub lead: Lead,
     /// Writes events.
     pub recorder: Recorder,
     /// What is counted.

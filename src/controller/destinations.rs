@@ -13,6 +13,7 @@ use tracing::{Instrument, Span, warn};
 use super::decision::TargetKey;
 use super::target::Target;
 use crate::destination::{DatabaseUrl, Destination, Error};
+use crate::runtime::lead::Lead;
 use crate::trust::Addresses;
 
 /// Many connections ask at the same moment; one try answers them all.
@@ -26,6 +27,7 @@ pub struct Destinations {
     own: DatabaseUrl,
     /// Where those that others have named may be.
     addresses: Addresses,
+    lead: Lead,
     handles: Mutex<HashMap<TargetKey, Weak<Handle>>>,
 }
 
@@ -33,6 +35,7 @@ pub struct Destinations {
 pub struct Handle {
     url: DatabaseUrl,
     addresses: Addresses,
+    lead: Lead,
     opening: Mutex<Option<Opening>>,
 }
 
@@ -40,9 +43,9 @@ pub struct Handle {
 type Opening = Shared<BoxFuture<'static, (Result<Destination, Error>, Instant)>>;
 
 impl Destinations {
-    /// Opens nothing yet.
-    pub fn new(own: DatabaseUrl, addresses: Addresses) -> Self {
-        Self { own, addresses, handles: Mutex::default() }
+    /// Opens nothing yet. They are written only while `lead` holds.
+    pub fn new(own: DatabaseUrl, addresses: Addresses, lead: Lead) -> Self {
+        Self { own, addresses, lead, handles: Mutex::default() }
     }
 
     /// The handle of a database.
@@ -56,7 +59,7 @@ impl Destinations {
             None => (self.own.clone(), Addresses::all()),
             Some(url) => (url.clone(), self.addresses.clone()),
         };
-        let handle = Arc::new(Handle { url, addresses, opening: Mutex::default() });
+        let handle = Arc::new(Handle { url, addresses, lead: self.lead.clone(), opening: Mutex::default() });
         handles.insert(target.key, Arc::downgrade(&handle));
         handle
     }
@@ -80,9 +83,9 @@ impl Handle {
 
     /// Begins to open the database. It goes on whether or not somebody waits for it.
     fn open(&self) -> Opening {
-        let (url, addresses) = (self.url.clone(), self.addresses.clone());
+        let (url, addresses, lead) = (self.url.clone(), self.addresses.clone(), self.lead.clone());
         let work = async move {
-            let result = Destination::open_at(&url, addresses).await;
+            let result = Destination::open_at(&url, addresses, lead).await;
             if let Err(error) = &result {
                 warn!(%error, "the destination cannot be opened");
             }
@@ -127,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn one_handle_for_one_database_as_long_as_it_is_used() {
         let folder = tempfile::tempdir().unwrap();
-        let destinations = Destinations::new(at(&folder, "own.db"), Addresses::all());
+        let destinations = Destinations::new(at(&folder, "own.db"), Addresses::all(), Lead::alone());
         let (own, again) = (destinations.handle(&Target::OWN), destinations.handle(&Target::OWN));
         let other = destinations.handle(&target(1, Some(at(&folder, "other.db"))));
         assert!(Arc::ptr_eq(&own, &again) && !Arc::ptr_eq(&own, &other));
@@ -145,7 +148,7 @@ mod tests {
         crate::runtime::tls::install();
         // Nobody listens there.
         let nowhere = || "postgres://127.0.0.1:1/a".parse::<DatabaseUrl>().unwrap();
-        let destinations = Destinations::new(nowhere(), Addresses::for_others(false, Vec::new()));
+        let destinations = Destinations::new(nowhere(), Addresses::for_others(false, Vec::new()), Lead::alone());
         let said = async |target: &Target| destinations.handle(target).get().await.unwrap_err().to_string();
         assert!(said(&Target::OWN).await.contains("refuses the connection"));
         assert!(said(&target(1, Some(nowhere()))).await.contains("does not connect to"));
@@ -156,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_fault_holds_for_a_moment_and_an_open_database_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let destinations = Destinations::new(at(&folder, "missing/own.db"), Addresses::all());
+        let destinations = Destinations::new(at(&folder, "missing/own.db"), Addresses::all(), Lead::alone());
         let handle = destinations.handle(&Target::OWN);
         assert!(handle.get().await.is_err());
         std::fs::create_dir(folder.path().join("missing")).unwrap();
@@ -174,7 +177,7 @@ mod tests {
         // It takes the connection, and says nothing.
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("postgres://{}/a", server.local_addr().unwrap()).parse().unwrap();
-        let handle = Destinations::new(url, Addresses::all()).handle(&Target::OWN);
+        let handle = Destinations::new(url, Addresses::all(), Lead::alone()).handle(&Target::OWN);
         let slow = handle.get().await.unwrap_err();
         assert!(matches!(&slow, Error::Unavailable(text) if text.contains("slow to open")), "{slow}");
     }
@@ -182,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn a_fault_is_tried_again_and_is_nothing_to_others() {
         let folder = tempfile::tempdir().unwrap();
-        let destinations = Destinations::new(at(&folder, "own.db"), Addresses::all());
+        let destinations = Destinations::new(at(&folder, "own.db"), Addresses::all(), Lead::alone());
         let broken = destinations.handle(&target(1, Some(at(&folder, "missing/other.db"))));
         assert!(matches!(broken.get().await, Err(Error::Unavailable(_))));
         destinations.handle(&Target::OWN).get().await.unwrap();

@@ -11,6 +11,9 @@ pub enum Error {
     /// The API server refused or could not be reached.
     #[error("the API server: {0}")]
     Kube(#[from] kube::Error),
+    /// Another operator may act in its place.
+    #[error("this operator does not lead any more")]
+    NoLead,
     /// The API server did not answer in time.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout,

@@ -36,6 +36,9 @@ pub async fn forbidden(context: &Context, object: &BitbucketConnection) {
 }
 
 async fn send(context: &Context, object: &BitbucketConnection, type_: EventType, reason: &str, note: &str) {
+    if !context.lead.holds() {
+        return;
+    }
     let event = Event {
         type_,
         reason: reason.to_owned(),

@@ -24,6 +24,9 @@ pub async fn write(
     if old == new {
         return Ok(true);
     }
+    if !context.lead.holds() {
+        return Err(Error::NoLead);
+    }
     let patch = json!({
         "apiVersion": BitbucketConnection::api_version(&()),
         "kind": BitbucketConnection::kind(&()),

@@ -23,11 +23,18 @@ pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Piece, Rows, pieces, query, query_until};
 pub use self::sqlite::Sqlite;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
+use crate::runtime::lead::Lead;
 use crate::trust::Addresses;
 
 /// An open database, migrated to this version's schema. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Destination {
+pub struct Destination {
+    database: Database,
+    lead: Lead,
+}
+
+#[derive(Clone, Debug)]
+enum Database {
     /// An embedded file.
     Sqlite(Sqlite),
     /// A schema on a server.
@@ -37,30 +44,38 @@ pub enum Destination {
 impl Destination {
     /// Opens the database of whoever runs this program, and brings its schema up to date.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Error> {
-        Self::open_at(url, Addresses::all()).await
+        Self::open_at(url, Addresses::all(), Lead::alone()).await
     }
 
-    /// Opens a database that somebody else has named: only at addresses that may be connected to.
-    pub async fn open_at(url: &DatabaseUrl, addresses: Addresses) -> Result<Self, Error> {
-        match url {
-            DatabaseUrl::Sqlite(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
-            DatabaseUrl::Postgres(url) => Ok(Self::Postgres(Box::pin(Postgres::open(url, addresses)).await?)),
-        }
+    /// Opens a database that somebody else has named: only at addresses that may be connected to, and to write only while
+    /// `lead` holds.
+    pub async fn open_at(url: &DatabaseUrl, addresses: Addresses, lead: Lead) -> Result<Self, Error> {
+        leads(&lead)?;
+        let database = match url {
+            DatabaseUrl::Sqlite(path) => Database::Sqlite(Sqlite::open(path).await?),
+            DatabaseUrl::Postgres(url) => Database::Postgres(Box::pin(Postgres::open(url, addresses)).await?),
+        };
+        Ok(Self { database, lead })
+    }
+
+    /// The database, while it may be written.
+    fn writable(&self) -> Result<&Database, Error> {
+        leads(&self.lead).map(|()| &self.database)
     }
 
     /// Claims the rows of a connection at one Bitbucket. The same name with a new uid takes them over.
     pub async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.scope(key, url).await,
-            Self::Postgres(postgres) => postgres.scope(key, url).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.scope(key, url).await,
+            Database::Postgres(postgres) => postgres.scope(key, url).await,
         }
     }
 
     /// All repositories of the scope.
     pub async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.repositories(scope).await,
-            Self::Postgres(postgres) => postgres.repositories(scope).await,
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.repositories(scope).await,
+            Database::Postgres(postgres) => postgres.repositories(scope).await,
         }
     }
 
@@ -72,9 +87,9 @@ impl Destination {
         listing: Vec<Listing>,
         absent: Vec<Absent>,
     ) -> Result<Vec<StoredRepository>, Error> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.record(scope, listing, absent).await,
-            Self::Postgres(postgres) => postgres.record(scope, listing, absent).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.record(scope, listing, absent).await,
+            Database::Postgres(postgres) => postgres.record(scope, listing, absent).await,
         }
     }
 
@@ -87,41 +102,46 @@ impl Destination {
         expected: Position,
         page: Page,
     ) -> Result<Stored, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.store(scope, repository, expected, page).await,
-            Self::Postgres(postgres) => postgres.store(scope, repository, expected, page).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.store(scope, repository, expected, page).await,
+            Database::Postgres(postgres) => postgres.store(scope, repository, expected, page).await,
         }
     }
 
     /// Gives up the walk under way and what it has stored: some of that was wrong, or its target has gone.
     pub async fn abandon(&self, repository: i64, expected: Position) -> Result<Stored, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.abandon(repository, expected).await,
-            Self::Postgres(postgres) => postgres.abandon(repository, expected).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.abandon(repository, expected).await,
+            Database::Postgres(postgres) => postgres.abandon(repository, expected).await,
         }
     }
 
     /// Notes what a run found out about a repository, if it is new.
     pub async fn mark(&self, repository: i64, state: RepositoryState) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.mark(repository, state).await,
-            Self::Postgres(postgres) => postgres.mark(repository, state).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.mark(repository, state).await,
+            Database::Postgres(postgres) => postgres.mark(repository, state).await,
         }
     }
 
     /// Notes the default branch's new name, its head being the same.
     pub async fn set_branch(&self, repository: i64, branch: String) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.set_branch(repository, branch).await,
-            Self::Postgres(postgres) => postgres.set_branch(repository, branch).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.set_branch(repository, branch).await,
+            Database::Postgres(postgres) => postgres.set_branch(repository, branch).await,
         }
     }
 
     /// Notes that a run over the whole scope has ended, and counts the scope's commits.
     pub async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.finish_run(scope).await,
-            Self::Postgres(postgres) => postgres.finish_run(scope).await,
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.finish_run(scope).await,
+            Database::Postgres(postgres) => postgres.finish_run(scope).await,
         }
     }
+}
+
+fn leads(lead: &Lead) -> Result<(), Error> {
+    // Nobody reads it: who has lost the lead writes nothing anywhere.
+    lead.holds().then_some(()).ok_or_else(|| Error::Unavailable("another operator has taken over".to_owned()))
 }

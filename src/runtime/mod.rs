@@ -1,6 +1,7 @@
 //! The process itself: signals, logs, TLS, and the pages for whoever looks after it.
 
 pub mod admin;
+pub mod lead;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

@@ -14,6 +14,7 @@ mod destination;
 mod figures;
 mod idle;
 mod kill;
+mod leadership;
 mod limits;
 mod lockout;
 mod long_answer;

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 /// A port to which no connection can be made, nor is one refused, as long as this lives.
 pub struct Silent {
@@ -43,4 +44,43 @@ pub async fn stalling(text: impl Into<Vec<u8>>) -> SocketAddr {
         }
     });
     address
+}
+
+/// A way to a server that can be cut: then nothing comes through any more, and nobody is told.
+pub struct Cable {
+    pub address: SocketAddr,
+    whole: watch::Sender<bool>,
+}
+
+impl Cable {
+    pub async fn new(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (whole, is_whole) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut is_whole = is_whole.clone();
+                tokio::spawn(async move {
+                    if *is_whole.borrow_and_update() {
+                        let Ok(mut far) = TcpStream::connect(to).await else { return };
+                        tokio::select! {
+                            _ = copy_bidirectional(&mut near, &mut far) => return,
+                            _ = is_whole.changed() => {}
+                        }
+                    }
+                    // What was cut stays so: only new connections come through later.
+                    let _ = is_whole.wait_for(|whole| *whole).await;
+                });
+            }
+        });
+        Self { address, whole }
+    }
+
+    pub fn cut(&self) {
+        self.whole.send_replace(false);
+    }
+
+    pub fn mend(&self) {
+        self.whole.send_replace(true);
+    }
 }

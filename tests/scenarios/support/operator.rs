@@ -1,8 +1,9 @@
 //! The operator as a process of its own, and the objects that it looks after.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use bitbucket_connector::api::BitbucketConnection;
@@ -24,9 +25,10 @@ pub struct Stage {
     pub cluster: &'static Cluster,
     pub namespace: String,
     pub objects: Api<BitbucketConnection>,
-    // Before the folder, which holds its log: fields are dropped in this order.
-    operator: Option<Operator>,
+    // Before the folder, which holds their logs: fields are dropped in this order.
+    operators: Vec<Operator>,
     pub folder: TempDir,
+    started: Cell<usize>,
     /// Variables of the operators that are started from now on.
     pub variables: Vec<(&'static str, String)>,
     /// The namespaces that they look after.
@@ -36,6 +38,8 @@ pub struct Stage {
     /// As the chart's ServiceAccount.
     kubeconfig: PathBuf,
     database: PathBuf,
+    /// What they use in its place.
+    postgres: Option<String>,
 }
 
 /// A running operator. Killed when dropped; its log is shown where the test has failed.
@@ -77,12 +81,14 @@ impl Stage {
             namespace,
             objects,
             folder,
+            started: Cell::new(0),
             database,
             variables,
             namespaces,
             lacks_rights,
             kubeconfig,
-            operator: None,
+            postgres: None,
+            operators: Vec::new(),
         }
     }
 
@@ -91,36 +97,80 @@ impl Stage {
         self.database = path;
     }
 
-    /// Starts an operator on the same database.
-    pub fn start_operator(&mut self) {
-        self.operator = Some(Operator::start(self));
+    /// The same, of a server.
+    pub fn set_postgres(&mut self, url: String) {
+        self.postgres = Some(url);
     }
 
-    /// kill -9.
+    /// Starts an operator on the same database.
+    pub fn start_operator(&mut self) {
+        let operator = Operator::start(self, &self.kubeconfig);
+        self.operators.push(operator);
+    }
+
+    /// Starts one that reaches the API server by another address.
+    pub fn start_operator_by(&mut self, address: SocketAddr) {
+        let usual = std::fs::read_to_string(&self.kubeconfig).unwrap();
+        let path = self.folder.path().join("kubeconfig-by");
+        std::fs::write(&path, usual.replace(&self.server().to_string(), &address.to_string())).unwrap();
+        let operator = Operator::start(self, &path);
+        self.operators.push(operator);
+    }
+
+    /// kill -9 of the one that was started last.
     pub fn kill_operator(&mut self) {
-        if let Some(mut operator) = self.operator.take() {
+        if let Some(mut operator) = self.operators.pop() {
             operator.process.kill().unwrap();
             operator.process.wait().unwrap();
         }
     }
 
-    /// Sends the operator a signal, such as `-STOP`.
+    /// Sends the one that was started first a signal, such as `-STOP`.
     pub fn signal_operator(&self, signal: &str) {
-        let id = self.operator.as_ref().map(|operator| operator.process.id()).unwrap();
+        let id = self.operators[0].process.id();
         assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
     }
 
-    /// SIGTERM, and waits for a good end.
+    /// SIGTERM to the one that was started first, and waits for a good end.
     pub async fn terminate_operator(&mut self) {
         self.signal_operator("-TERM");
-        let mut operator = self.operator.take().unwrap();
+        let mut operator = self.operators.remove(0);
         let waited = tokio::task::spawn_blocking(move || operator.process.wait().unwrap());
         assert_eq!(within("the operator's end", waited).await.unwrap().code(), Some(0));
     }
 
-    /// What the operators of this stage have logged so far.
+    /// SIGTERM to all, and waits for a good end of those that were not killed.
+    pub async fn terminate_operators(&mut self) {
+        for mut operator in std::mem::take(&mut self.operators) {
+            let id = operator.process.id().to_string();
+            if operator.process.try_wait().unwrap().is_none() {
+                assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+                let waited = tokio::task::spawn_blocking(move || operator.process.wait().unwrap());
+                assert_eq!(within("the operator's end", waited).await.unwrap().code(), Some(0));
+            }
+        }
+    }
+
+    /// Where the API server is.
+    pub fn server(&self) -> SocketAddr {
+        let kubeconfig = std::fs::read_to_string(&self.kubeconfig).unwrap();
+        kubeconfig.split("https://").nth(1).and_then(|rest| rest.split('"').next()).unwrap().parse().unwrap()
+    }
+
+    /// What the operators of this stage have logged so far, one after another.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+        (0..self.started.get())
+            .map(|number| std::fs::read_to_string(self.log_file(number)).unwrap_or_default())
+            .collect()
+    }
+
+    /// What the one has logged that was started after so many others.
+    pub fn log_of(&self, number: usize) -> String {
+        std::fs::read_to_string(self.log_file(number)).unwrap_or_default()
+    }
+
+    fn log_file(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("operator-{number}.log"))
     }
 
     /// The whole answer to a request for a page of the operator that was started last.
@@ -190,7 +240,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // Its last words too.
-        self.operator = None;
+        self.operators.clear();
         if std::thread::panicking() {
             return;
         }
@@ -206,15 +256,16 @@ impl Drop for Stage {
 }
 
 impl Operator {
-    fn start(stage: &Stage) -> Self {
-        let log = stage.folder.path().join("operator.log");
-        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+    fn start(stage: &Stage, kubeconfig: &Path) -> Self {
+        let log = stage.log_file(stage.started.replace(stage.started.get() + 1));
+        let file = std::fs::File::create(&log).unwrap();
+        let own = || format!("sqlite://{}", stage.database.display());
         let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
             .args(["run", "--listen", "127.0.0.1:0"])
             .args(["--namespace", &stage.namespaces.join(",")])
-            .arg("--database")
-            .arg(format!("sqlite://{}", stage.database.display()))
-            .env("KUBECONFIG", &stage.kubeconfig)
+            // Its URL may hold a password.
+            .env("BITBUCKET_CONNECTOR_DATABASE", stage.postgres.clone().unwrap_or_else(own))
+            .env("KUBECONFIG", kubeconfig)
             .env("BITBUCKET_CONNECTOR_LOG_LEVEL", "info,bitbucket_connector=debug")
             .envs(stage.variables.iter().cloned())
             .stdin(Stdio::null())

@@ -31,7 +31,8 @@ pub fn manifests(cluster: &Cluster, namespace: &str, more: &[&str]) -> String {
 
 /// Makes that ServiceAccount, and a kubeconfig with its token in `folder`.
 pub async fn grant(cluster: &'static Cluster, namespace: &str, folder: &Path, more: &[&str]) -> PathBuf {
-    cluster.apply(namespace, &manifests(cluster, namespace, more));
+    let manifests = manifests(cluster, namespace, more);
+    cluster.apply(namespace, &manifests);
     let token = cluster.kubectl(&["create", "token", "bitbucket-connector", "-n", namespace], "");
     assert!(token.ok, "{}", token.err);
     let admin = Kubeconfig::read_from(&cluster.line.kubeconfig).unwrap();
@@ -45,10 +46,13 @@ pub async fn grant(cluster: &'static Cluster, namespace: &str, folder: &Path, mo
     std::fs::write(&path, own.to_string()).unwrap();
     // The API server hears of a new right a moment after it was given.
     let file = path.display().to_string();
+    let mut last = vec![vec!["patch", "events.events.k8s.io", "-n", namespace], vec!["get", "namespaces/kube-system"]];
+    if manifests.contains("leases") {
+        last.push(vec!["create", "leases", "-n", namespace]);
+    }
     until("the rights are in force", async || {
-        [&["patch", "events.events.k8s.io", "-n", namespace][..], &["get", "namespaces/kube-system"]]
-            .iter()
-            .all(|right| cluster.kubectl(&[&["--kubeconfig", &file, "auth", "can-i"], *right].concat(), "").ok)
+        last.iter()
+            .all(|right| cluster.kubectl(&[&["--kubeconfig", &file, "auth", "can-i"][..], right].concat(), "").ok)
     })
     .await;
     path
