@@ -63,6 +63,8 @@ pub struct Memory {
     pub uid: String,
     /// The status as it was last written: the watch may still show an older one.
     pub written: Option<BitbucketConnectionStatus>,
+    /// The object's version when its status was last written.
+    pub version: Option<String>,
     /// What is known of the connection.
     pub knowledge: Knowledge,
     /// The verification under way, or ended and not yet told.

@@ -19,6 +19,10 @@ use crate::api::REQUESTED_AT;
 /// Reconciles one object.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let reference = ObjectRef::from_obj(guarded.as_ref());
+    if context.stop.is_cancelled() || !context.lead.holds() {
+        // Whoever acts next looks at everything anew.
+        return Ok(Action::await_change());
+    }
     let object = match &guarded.0 {
         Ok(object) => object,
         Err(invalid) => {
@@ -58,7 +62,7 @@ impl Pass<'_> {
         };
         let Learned { facts, knowledge, heard, .. } = learned;
         let decision = decide(&facts);
-        if !status::write(self.context, self.object, &self.old, &decision.status).await? {
+        if !status::write(self.context, self.object, &self.old, &decision.status, &mut memory.version).await? {
             self.context.forget(&self.reference);
             return Ok(Action::await_change());
         }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use bitbucket_connector::bitbucket::{
     BaseUrl, Client, Clients, Credentials, Error, Options, Patience, RETRY_WAITS, Refusal, Way,
 };
+use bitbucket_connector::runtime::lead::Lead;
 use bitbucket_connector::runtime::tls;
 use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Action, Fault, Hold, Simulator};
+use tokio::time::Instant;
 
 use crate::support::within;
 
@@ -95,6 +97,20 @@ async fn a_token_is_no_password_judged_wrong() {
     assert_eq!(client.prove_identity().await.unwrap_err().refusal(), Some(Refusal::Anonymous));
     simulator.faults().remove(fault);
     assert_eq!(client.prove_identity().await, Ok(Some("reader".to_owned())), "a token closes no gate");
+}
+
+#[tokio::test]
+async fn who_does_not_lead_sends_nothing() {
+    tls::install();
+    let lead = Lead::contested();
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+    let clients = Clients::led(16, Addresses::all(), lead.clone());
+    let client = client(&simulator, &clients, "hunter2");
+    assert_eq!(client.prove_identity().await, Err(Error::Stopped));
+    assert_eq!(client.application_properties().await.map(drop), Err(Error::Stopped));
+    assert!(simulator.requests().is_empty());
+    lead.extend(Instant::now() + Duration::from_mins(1));
+    assert!(client.prove_identity().await.is_ok());
 }
 
 #[tokio::test]

@@ -1,8 +1,16 @@
 //! Several operators on one database: one acts, and another takes over whatever happens to it.
 
+use std::time::Duration;
+
 use bitbucket_connector::api::BitbucketConnection;
+use bitbucket_connector::destination::{
+    ConnectionKey, DatabaseUrl, Destination, Error, Next, Page, Position, RepositoryState, StoreError,
+};
+use bitbucket_connector::runtime::lead::Lead;
+use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::git::GitRepository;
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Simulator, histories};
+use tokio::time::Instant;
 
 use crate::support::net::Cable;
 use crate::support::operator::{Stage, connection, secret};
@@ -171,6 +179,31 @@ async fn one_that_is_cut_off_from_the_api_server_stops_by_itself_and_may_lead_ag
     scene.says(0, LEADS, 2).await;
     scene.push("three").await;
     assert_eq!(scene.stage.log_of(0).matches(RUN).count(), runs + 1);
+}
+
+#[tokio::test]
+async fn who_does_not_lead_writes_no_row() {
+    let (lead, folder) = (Lead::contested(), tempfile::tempdir().unwrap());
+    let url = DatabaseUrl::Sqlite(folder.path().join("commits.db"));
+    let open = || Destination::open_at(&url, Addresses::all(), lead.clone());
+    assert!(open().await.is_err() && !folder.path().join("commits.db").exists());
+    lead.extend(Instant::now() + Duration::from_mins(10));
+    let destination = open().await.unwrap();
+    let key = || ConnectionKey { cluster: "c".into(), namespace: "n".into(), name: "a".into(), uid: "1".into() };
+    let at = "https://git.example.com";
+    let scope = destination.scope(key(), at.to_owned()).await.unwrap();
+    lead.end();
+    let page = Page { target: "a".repeat(40), since: None, commits: Vec::new(), next: Next::Page(100) };
+    let refused = Err(Error::Unavailable("another operator has taken over".to_owned()));
+    assert_eq!(destination.scope(key(), at.to_owned()).await.map(drop), refused);
+    assert_eq!(destination.record(scope, Vec::new(), Vec::new()).await.map(drop), refused);
+    assert_eq!(destination.mark(1, RepositoryState::Empty).await, refused);
+    assert_eq!(destination.set_branch(1, "main".to_owned()).await, refused);
+    assert_eq!(destination.finish_run(scope).await.map(drop), refused);
+    let refused = refused.clone().map_err(StoreError::Destination);
+    assert_eq!(destination.abandon(1, Position::default()).await.map(drop), refused);
+    assert_eq!(destination.store(scope, 1, Position::default(), page).await.map(drop), refused);
+    assert!(destination.repositories(scope).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
