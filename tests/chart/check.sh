@@ -126,10 +126,20 @@ passes "a claim for one Pod" renders -- 'accessModes: ["ReadWriteOncePod"]'
 with_postgres() {
     local flags=(--set database.secretRef.name=commits-app --set database.certSecretRef.name=commits-ca --set database.schema=team)
     without_warning install --dry-run=server "${flags[@]}" || return 1
-    renders "${flags[@]}" -- 'name: "commits-app"' 'key: "uri"' 'value: "team"' 'secretName: "commits-ca"' || return 1
+    renders "${flags[@]}" -- 'name: "commits-app"' 'key: "uri"' 'value: "team"' 'secretName: "commits-ca"' \
+        'name: BITBUCKET_CONNECTOR_LEADER_ELECTION' 'type: RollingUpdate' || return 1
     ! grep -e PersistentVolumeClaim -e sqlite: -e persistentVolumeClaim "$dir/rendered.yaml"
 }
 passes "PostgreSQL from a Secret, and no volume" with_postgres
+# Usage: with_replicas
+with_replicas() {
+    local flags=(--set 'database.secretRef.name=commits-app,replicas=3')
+    without_warning install --dry-run=server "${flags[@]}" || return 1
+    renders "${flags[@]}" -- 'replicas: 3' 'kind: PodDisruptionBudget' 'topologyKey: kubernetes.io/hostname' 'resources: [leases]' || return 1
+    renders -- 'replicas: 1' 'type: Recreate' || return 1
+    ! grep -e PodDisruptionBudget -e topologyKey -e leases -e LEADER_ELECTION "$dir/rendered.yaml"
+}
+passes "with PostgreSQL, several replicas" with_replicas
 for wrong in 'watch.namespaces={A}' watch.secrets=on color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
     'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}' persistence.accessMode=ReadWriteMany proxy.https=proxy:3128 'extraArgs={run}' \
     dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do

@@ -100,6 +100,33 @@ async fn a_token_is_no_password_judged_wrong() {
 }
 
 #[tokio::test]
+async fn what_is_not_said_to_the_account_says_nothing_of_its_password() {
+    use bitbucket_simulator::Refusal::WrongPassword;
+    for to_nobody in [Action::Drop, Action::Refuse(WrongPassword)] {
+        let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+        let (all, base) = (clients(), BaseUrl::parse(&simulator.url()).unwrap());
+        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
+        let options = Options { concurrency: 4, patience: Patience::default(), reopen: None };
+        let way = Way::new(Duration::from_secs(20));
+        let client = all.client(base.clone(), credentials.clone(), &way, options).unwrap();
+        let account = all.account(&base, &credentials);
+        let fault = simulator.faults().push(Fault::on_path("/application-properties", to_nobody));
+        for _ in 0..5 {
+            assert!(client.application_properties().await.is_err());
+        }
+        simulator.faults().remove(fault);
+        client.application_properties().await.unwrap();
+        assert!(!account.is_proven(), "anybody is answered there");
+        // So may be whoever lists repositories, where a proxy drops the name and the server has public access.
+        simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
+        client.repositories(0).await.unwrap();
+        assert!(!account.is_proven(), "perhaps nobody was answered");
+        client.prove_identity().await.unwrap();
+        assert!(account.is_proven());
+    }
+}
+
+#[tokio::test]
 async fn who_does_not_lead_sends_nothing() {
     tls::install();
     let lead = Lead::contested();
