@@ -200,9 +200,9 @@ impl Client {
         }
     }
 
-    /// The account was proven, by an answer that names it or not.
-    pub(super) fn proven(&self, named: bool) {
-        self.nameless.store(!named, Ordering::Relaxed);
+    /// The account was proven, which is asked for only where an answer did not name it.
+    pub(super) fn proven(&self) {
+        self.nameless.store(true, Ordering::Relaxed);
     }
 
     pub(super) const fn credentials(&self) -> &Credentials {

@@ -79,7 +79,7 @@ impl Client {
             // Nobody else is answered there.
             let proof = identity == Identity::Proof && error.is_none() && answer.json;
             if proof {
-                self.proven(named);
+                self.proven();
             }
             let recognised = (named || proof) && !other;
             account.judge(&pass, recognised, error.as_ref());

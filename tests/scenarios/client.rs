@@ -100,6 +100,30 @@ async fn a_token_is_no_password_judged_wrong() {
 }
 
 #[tokio::test]
+async fn a_password_is_proven_by_any_answer_that_names_the_account() {
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+    let all = clients();
+    let account = {
+        let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
+        all.account(&BaseUrl::parse(&simulator.url()).unwrap(), &credentials)
+    };
+    let client = client(&simulator, &all, "hunter2");
+    client.repositories(0).await.unwrap();
+    assert!(account.is_proven());
+    // But not by one that names somebody else.
+    simulator.set_password("reader", "new-hunter2").unwrap();
+    assert_eq!(client.prove_identity().await.unwrap_err().refusal(), Some(Refusal::WrongPassword));
+    simulator.set_password("reader", "hunter2").unwrap();
+    account.reopen("monday");
+    let somebody = Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), "somebody".to_owned()));
+    let fault = simulator.faults().push(somebody);
+    assert!(client.prove_identity().await.is_err() && !account.is_proven());
+    simulator.faults().remove(fault);
+    client.prove_identity().await.unwrap();
+    assert!(account.is_proven());
+}
+
+#[tokio::test]
 async fn what_is_not_said_to_the_account_says_nothing_of_its_password() {
     use bitbucket_simulator::Refusal::WrongPassword;
     for to_nobody in [Action::Drop, Action::Refuse(WrongPassword)] {
@@ -118,9 +142,22 @@ async fn what_is_not_said_to_the_account_says_nothing_of_its_password() {
         client.application_properties().await.unwrap();
         assert!(!account.is_proven(), "anybody is answered there");
         // So may be whoever lists repositories, where a proxy drops the name and the server has public access.
-        simulator.faults().push(Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new())));
+        let unnamed = Fault::new(Action::AddHeader("X-AUSERNAME".to_owned(), String::new()));
+        let fault = simulator.faults().push(unnamed.clone());
         client.repositories(0).await.unwrap();
         assert!(!account.is_proven(), "perhaps nobody was answered");
+        simulator.faults().remove(fault);
+        // Nor is it proven by whatever comes from where it could be.
+        let envelope =
+            r#"{"errors":[{"message":"no","exceptionName":"com.atlassian.bitbucket.AuthorisationException"}]}"#;
+        let json = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        let refused = Action::Status { status: 403, headers: json, body: envelope.to_owned() };
+        for instead in [refused, Action::Html200] {
+            let fault = simulator.faults().push(Fault::on_path("/users", instead));
+            assert!(client.prove_identity().await.is_err() && !account.is_proven());
+            simulator.faults().remove(fault);
+        }
+        simulator.faults().push(unnamed);
         client.prove_identity().await.unwrap();
         assert!(account.is_proven());
     }

@@ -24,6 +24,14 @@ async fn what_is_in_front_of_it() {
     let (date, past) = ("Tue, 31 Dec 2999 23:59:59 GMT", "Wed, 21 Oct 2015 07:28:00 GMT");
     for (what, path, action, reason, says, again) in [
         ("401 of a proxy", "/repos", page(401, &[]), "ProxyRefused", "does not come from Bitbucket", Soon),
+        (
+            "401 of a proxy, nothing else",
+            "/repos",
+            answer(401, &[], ""),
+            "ProxyRefused",
+            "does not come from Bitbucket",
+            Soon,
+        ),
         ("403 of a proxy", "/repos", page(403, &[]), "ProxyRefused", "does not come from Bitbucket", Soon),
         ("407", "", page(407, &[]), "ProxyRefused", "refused by a proxy with 407", Soon),
         ("429", "/repos", page(429, &[]), "RateLimited", "exempt", Soon),
