@@ -1,6 +1,7 @@
 //! `bitbucket-connector run`: the operator.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -42,6 +43,9 @@ pub(super) struct Args {
     /// Requests that one Bitbucket sees at a time, whatever the number of connections
     #[arg(long, env = "BITBUCKET_CONNECTOR_MAX_REQUESTS_PER_HOST", default_value_t = 16)]
     max_requests_per_host: usize,
+    /// Sync runs at a time, of all connections together; the others wait for their turn
+    #[arg(long, env = "BITBUCKET_CONNECTOR_MAX_CONCURRENT_SYNCS", default_value = "100")]
+    max_concurrent_syncs: NonZeroU16,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
@@ -60,7 +64,7 @@ pub(super) struct Args {
 /// Runs until a signal.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { database, namespaces, watch_secrets, cluster_name, max_requests_per_host, lease, trust, .. } = args;
-    let Args { listen, log_format, log_level, .. } = args;
+    let Args { max_concurrent_syncs, listen, log_format, log_level, .. } = args;
     let database = database.url()?;
     lease.check(&database)?;
     telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
@@ -93,6 +97,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let clients = Clients::led(max_requests_per_host, addresses.clone(), lead.clone());
     let destinations = Arc::new(Destinations::new(database, addresses, lead.clone()));
     let trust = Trust::from(trust);
+    let turns = Arc::new(Semaphore::new(max_concurrent_syncs.get().into()));
     // Of each term: what is remembered of objects is worth nothing after somebody else has looked after them.
     let work = |stop: CancellationToken| {
         let (wake, wakes) = mpsc::unbounded_channel();
@@ -103,6 +108,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             destinations: Arc::clone(&destinations),
             lead: lead.clone(),
             recorder: recorder.clone(),
+            turns: Arc::clone(&turns),
             metrics: metrics.clone(),
             cluster: cluster.clone(),
             wake,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
-use tokio::sync::{OwnedMutexGuard, mpsc};
+use tokio::sync::{OwnedMutexGuard, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,8 @@ pub struct Context {
     pub lead: Lead,
     /// Writes events.
     pub recorder: Recorder,
+    /// Sync runs at a time, in the order in which they were claimed.
+    pub turns: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Metrics,
     /// The name of this cluster in the database.

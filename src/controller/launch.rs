@@ -72,9 +72,17 @@ impl Pass<'_> {
             concurrency: self.concurrency(),
             progress: Arc::clone(&progress),
         };
-        info!(?trigger, "sync run started");
         memory.knowledge.run_started(known.inputs);
+        let (turns, waiting) = (Arc::clone(&self.context.turns), stop.clone());
         let work = async move {
+            // Whoever has waited longest is next.
+            if turns.available_permits() == 0 {
+                info!(?trigger, "sync run waits until another one has ended (--max-concurrent-syncs)");
+            }
+            let Some(Ok(_turn)) = waiting.run_until_cancelled(turns.acquire_owned()).await else {
+                return Err(RunError::Stopped);
+            };
+            info!(?trigger, "sync run started");
             let result = run.run().await;
             match &result {
                 Ok(summary) => info!(

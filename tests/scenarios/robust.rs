@@ -3,7 +3,7 @@
 
 use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::conditions::{READY, SYNCED, VERIFIED};
-use bitbucket_simulator::{Action, Fault, Hold, Refusal, Simulator, histories};
+use bitbucket_simulator::{Action, Fault, Hold, Matches, Refusal, Simulator, histories};
 
 use crate::support::operator::{Stage, condition, connection, secret};
 use crate::support::{until, within};
@@ -45,6 +45,37 @@ async fn a_refused_password_is_not_sent_after_a_restart_and_another_filter() {
     };
     stage.until("a", "the Secret's new version", written).await;
     assert_eq!(simulator.failed_logins("reader"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_wait_for_their_turn() {
+    let mut stage = Stage::without_operator("turns").await;
+    stage.variables.push(("BITBUCKET_CONNECTOR_MAX_CONCURRENT_SYNCS", "1".to_owned()));
+    stage.start_operator();
+    let simulator = bitbucket(&stage).await;
+    let hold = Hold::new();
+    let of_a_run = Matches::QueryContains("until=".to_owned());
+    simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(of_a_run).times(1));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
+    within("the first run", hold.wait_for(1)).await;
+    let log = |what: &str| stage.log().matches(what).count();
+    for (number, name) in ["b", "c", "d"].into_iter().enumerate() {
+        stage.apply(&connection(name, &simulator.url(), "s", ""));
+        until("it waits", async || log("sync run waits") == number + 1).await;
+    }
+    // Nobody waits in vain.
+    stage.apply(&connection("b", &simulator.url(), "s", ", suspend: true"));
+    stage.until("b", "it to be suspended", |object| condition(object, SYNCED).unwrap().reason == "Suspended").await;
+    assert_eq!(log("sync run started"), 1);
+    hold.release();
+    for name in ["a", "c", "d"] {
+        stage.until_ready(name, "True", "Synced").await;
+    }
+    assert_eq!(log("sync run started"), 3);
+    let (log, started) = (stage.log(), "sync run started");
+    let order: Vec<_> =
+        log.lines().filter(|line| line.contains(started)).filter_map(|line| line.split('/').nth(1)).collect();
+    assert!(order.iter().zip(["a.", "c.", "d."]).all(|(line, name)| line.starts_with(name)), "{order:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
