@@ -40,6 +40,8 @@ test: test-cluster test-rust test-chart ## All tests
 test-cluster: cluster-binaries
 	@echo '== tests of the control plane (tests/cluster)'
 	cd tests/cluster && go test -count=1 ./...
+	@echo '== the health check for Argo CD (docs/gitops.md)'
+	cd tests/argocd && go test -count=1 ./...
 
 test-rust: cluster-binaries
 	@echo '== unit tests, scenarios on a real API server, tests of the simulator'
@@ -73,8 +75,9 @@ $(CARGO_DENY)/bin/cargo-deny: | tools
 	cargo install cargo-deny --locked --quiet --no-default-features --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY)
 
 lint-go: tools
-	@unformatted=$$(gofmt -l tests/cluster); [[ -z $$unformatted ]] || { echo "gofmt -w $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l tests/cluster tests/argocd); [[ -z $$unformatted ]] || { echo "gofmt -w $$unformatted"; exit 1; }
 	cd tests/cluster && go vet ./...
+	cd tests/argocd && go vet ./...
 
 lint-scripts: tools
 	shellcheck --external-sources --check-sourced --severity=info $(SCRIPTS)

@@ -40,6 +40,9 @@ async fn a_good_connection_is_verified_and_its_commits_are_stored() {
     let (simulator, git) = bitbucket(&stage).await;
     stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
     let object = stage.until_ready("a", "True", "Synced").await;
+    for condition in ["Ready", "Synced"] {
+        stage.kubectl(&["wait", &format!("--for=condition={condition}"), "bbc/a", "--timeout=60s"]);
+    }
 
     let status = object.status.clone().unwrap();
     assert_eq!(condition(&object, VERIFIED).unwrap().reason, "Verified");

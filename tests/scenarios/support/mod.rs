@@ -1,6 +1,7 @@
 //! What the scenarios share.
 
 pub mod cluster;
+pub mod conventions;
 pub mod database;
 pub mod leaks;
 pub mod net;

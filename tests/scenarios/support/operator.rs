@@ -14,9 +14,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, cluster};
+use super::conventions::assert_conventional;
 use super::leaks::assert_clean;
 use super::{rights, within};
 
@@ -246,6 +248,8 @@ impl Drop for Stage {
         }
         let (_, refused) = rights::called(self.cluster, &self.namespace);
         assert_eq!(refused.is_empty(), !self.lacks_rights, "the chart does not give {refused:?}");
+        let objects: Value = serde_json::from_str(&self.kubectl(&["get", "bbc", "-o", "json"])).unwrap();
+        objects["items"].as_array().unwrap().iter().for_each(assert_conventional);
         for kind in ["bitbucketconnections", "events"] {
             assert_clean(kind, self.kubectl(&["get", kind, "-o", "yaml", "--show-managed-fields"]));
         }
