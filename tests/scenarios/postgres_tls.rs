@@ -108,6 +108,31 @@ async fn what_speaks_no_tls_is_told_apart_from_a_connection_that_was_lost() {
 }
 
 #[tokio::test]
+async fn where_tls_is_asked_for_nothing_is_sent_without_it() {
+    tls::install();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.crt");
+    std::fs::write(&file, Authority::new().pem()).unwrap();
+    for mode in ["require", "verify-full", "verify-ca"] {
+        let listener = listener().await;
+        let root = if mode == "require" { String::new() } else { format!("&sslrootcert={}", file.display()) };
+        let place = format!("localhost:{}/x?sslmode={mode}{root}", listener.local_addr().unwrap().port());
+        let serving = tokio::spawn(async move {
+            let mut stream = welcome(&listener).await;
+            stream.write_all(b"N").await.unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            rest
+        });
+        match Destination::open(&format!("postgres://u:hunter2@{place}").parse().unwrap()).await {
+            Err(Error::Invalid(_)) => {}
+            other => panic!("{mode}: {other:?}"),
+        }
+        assert!(serving.await.unwrap().is_empty(), "{mode}: not even the user's name");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_is_worth_nothing_without_its_key() {
     tls::install();
     let authority = Authority::new();

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +22,8 @@ pub enum Flaw {
     None,
     WrongName,
     Expired,
+    /// None, but what comes after the headers was not encrypted with its key.
+    Garbled,
 }
 
 impl Authority {
@@ -72,6 +74,15 @@ impl Authority {
                 tokio::spawn(async move {
                     // A client that does not trust us hangs up, which is what some tests want.
                     let Ok(mut inside) = acceptor.accept(stream).await else { return };
+                    if flaw == Flaw::Garbled {
+                        let _ = inside.read(&mut [0; 4096]).await;
+                        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n";
+                        let _ = inside.write_all(head).await;
+                        let _ = inside.flush().await;
+                        // A record of 32 bytes.
+                        let _ = inside.get_mut().0.write_all(&[&[23, 3, 3, 0, 32][..], &[7; 32]].concat()).await;
+                        return;
+                    }
                     let Ok(mut outside) = TcpStream::connect(behind).await else { return };
                     let _ = copy_bidirectional(&mut inside, &mut outside).await;
                 });

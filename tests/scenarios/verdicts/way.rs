@@ -1,6 +1,6 @@
 //! What is broken on the way to Bitbucket, or in front of it.
 
-use bitbucket_connector::bitbucket::Authorities;
+use bitbucket_connector::bitbucket::{Authorities, Proxy};
 use bitbucket_simulator::{Fault, Refusal, ServerState};
 
 use super::*;
@@ -90,7 +90,12 @@ async fn what_is_no_connection() {
         row(what, &s, case(), &unreachable, "the connection was cut", Soon).await;
     }
     s.set_listening(false).await;
-    row("refused", &s, case(), &unreachable, "refused", Soon).await;
+    row("refused", &s, case(), &unreachable, "(the connection was refused or cut)", Soon).await;
+    let address = format!("http://{}", s.address());
+    let through = |way: Way| Way { proxy: Some(Proxy::new(&address, None).unwrap()), ..way };
+    let proxied = Case { way: through(case().way), url: Some("http://bitbucket.example.com".to_owned()), ..case() };
+    row("refused by the proxy's machine", &s, proxied, &unreachable, "the connection to the proxy was refused", Soon)
+        .await;
 }
 
 #[tokio::test]
@@ -104,6 +109,7 @@ async fn what_tls_does_not_accept() {
         ("unknown authority", Flaw::None, &other, &bad, "of an authority that is not trusted", Soon),
         ("wrong name", Flaw::WrongName, &ours, &bad, "does not name this host", Soon),
         ("expired", Flaw::Expired, &ours, &bad, "has expired", Soon),
+        ("broken in the middle", Flaw::Garbled, &ours, &bad, "TLS", Soon),
     ] {
         let front = ours.front(s.address(), flaw).await;
         let mut way = case().way;
