@@ -49,3 +49,19 @@ pub(super) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
         matches!(kind, Some(ErrorKind::InvalidData | ErrorKind::Other)) && cause::<rustls::Error>(error).is_none();
     here || error.source().is_some_and(is_malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_cannot_be_unpacked_are_no_broken_connection() {
+        for (kind, expected) in
+            [(ErrorKind::InvalidData, true), (ErrorKind::Other, true), (ErrorKind::UnexpectedEof, false)]
+        {
+            assert_eq!(is_malformed(&io::Error::new(kind, "corrupt deflate stream")), expected, "{kind}");
+            // So does TLS call what breaks it.
+            assert!(!is_malformed(&io::Error::new(kind, rustls::Error::DecryptError)), "{kind}");
+        }
+    }
+}

@@ -15,7 +15,7 @@ pub enum Error {
     #[error("this operator does not lead any more")]
     NoLead,
     /// The API server did not answer in time.
-    #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
+    #[error("the API server did not answer in time")]
     Timeout,
 }
 

@@ -90,13 +90,19 @@ impl Elector {
 
     /// Returns when the Lease is its own.
     async fn acquire(&mut self) {
+        let mut told = false;
         loop {
-            match timeout(self.part * 2, self.claim()).await {
+            let fault = match timeout(self.part * 2, self.claim()).await {
                 Ok(Ok(Whose::Own)) => return,
-                Ok(Ok(Whose::SomebodyElses | Whose::Unknown)) => {}
-                Ok(Err(error)) => warn!(%error, "the lease cannot be asked for"),
-                Err(_) => warn!("the lease cannot be asked for: the API server is silent"),
+                Ok(Ok(Whose::SomebodyElses | Whose::Unknown)) => None,
+                Ok(Err(error)) => Some(error),
+                Err(_) => Some(Error::Timeout),
+            };
+            // Once for an outage.
+            if let Some(error) = fault.as_ref().filter(|_| !told) {
+                warn!(%error, "the lease cannot be asked for; it is tried again and again");
             }
+            told = fault.is_some();
             tokio::time::sleep(jittered(self.part)).await;
         }
     }
