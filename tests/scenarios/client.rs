@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitbucket_connector::bitbucket::{
-    BaseUrl, Client, Clients, Credentials, Error, Options, Patience, RETRY_WAITS, Refusal, Way,
+    Authorities, BaseUrl, Client, Clients, Credentials, Error, Options, Patience, RETRY_WAITS, Refusal, Way,
 };
 use bitbucket_connector::runtime::lead::Lead;
 use bitbucket_connector::runtime::tls;
@@ -12,6 +12,7 @@ use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Action, Fault, Hold, Simulator};
 use tokio::time::Instant;
 
+use crate::support::tls::{Authority, Flaw};
 use crate::support::within;
 
 fn clients() -> Arc<Clients> {
@@ -160,6 +161,23 @@ async fn what_is_not_said_to_the_account_says_nothing_of_its_password() {
         simulator.faults().push(unnamed);
         client.prove_identity().await.unwrap();
         assert!(account.is_proven());
+    }
+}
+
+#[tokio::test]
+async fn where_https_leads_is_not_asked() {
+    let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
+    let (all, authority) = (clients(), Authority::new());
+    let front = authority.front(simulator.address(), Flaw::None).await;
+    let credentials = Credentials::Basic { username: "reader".to_owned(), password: "hunter2".into() };
+    let mut way = Way::new(Duration::from_secs(20));
+    way.authorities = Authorities::from_pem(authority.pem().as_bytes()).unwrap();
+    for (url, requests) in [(simulator.url(), 2), (format!("https://localhost:{}", front.port()), 1)] {
+        let options = Options { concurrency: 4, patience: Patience::default(), reopen: None };
+        let base = BaseUrl::parse(&url).unwrap();
+        simulator.clear_requests();
+        all.client(base, credentials.clone(), &way, options).unwrap().prove_identity().await.unwrap();
+        assert_eq!(simulator.requests().len(), requests, "{url}");
     }
 }
 
