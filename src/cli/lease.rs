@@ -23,7 +23,7 @@ pub(super) struct LeaseArgs {
     /// What the Lease is called: all that look after the same connections share it
     #[arg(long, env = "BITBUCKET_CONNECTOR_LEASE_NAME", default_value = "bitbucket-connector")]
     lease_name: String,
-    /// How long the others wait after the last sign of life of the one that acts, as 35s; at least 3s
+    /// How long the others wait after the last sign of life of the one that acts, as 35s: whole seconds, at least 7
     #[arg(long, env = "BITBUCKET_CONNECTOR_LEASE_DURATION", default_value = "35s", value_parser = lasting)]
     lease_duration: Duration,
 }
@@ -48,5 +48,7 @@ impl LeaseArgs {
 
 fn lasting(text: &str) -> Result<Duration, String> {
     let lasting = duration(text)?;
-    if lasting < Duration::from_secs(3) { Err("must be at least 3s".to_owned()) } else { Ok(lasting) }
+    // The Lease has whole seconds, and a seventh of them is what keeps two from acting at once.
+    let good = lasting.subsec_nanos() == 0 && lasting >= Duration::from_secs(7);
+    if good { Ok(lasting) } else { Err("must be whole seconds, at least 7s".to_owned()) }
 }

@@ -88,22 +88,23 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (elector, lead) = match lease.options(&client) {
         Some(options) => {
             let lead = Lead::contested();
-            (Some(Elector::new(client.clone(), options, lead.clone())), lead)
+            let elector = Elector::new(client.clone(), options, lead.clone(), ready.clone(), metrics.leader.clone());
+            (Some(elector), lead)
         }
         None => (None, Lead::alone()),
     };
     let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
     let addresses = trust.addresses();
-    let clients = Clients::led(max_requests_per_host, addresses.clone(), lead.clone());
-    let destinations = Arc::new(Destinations::new(database, addresses, lead.clone()));
+    let destinations = Arc::new(Destinations::new(database, addresses.clone(), lead.clone()));
     let trust = Trust::from(trust);
     let turns = Arc::new(Semaphore::new(max_concurrent_syncs.get().into()));
-    // Of each term: what is remembered of objects is worth nothing after somebody else has looked after them.
+    // Of each term: what is remembered of objects and passwords is worth nothing after somebody else has looked after
+    // them.
     let work = |stop: CancellationToken| {
         let (wake, wakes) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
             client: client.clone(),
-            clients: Arc::clone(&clients),
+            clients: Clients::led(max_requests_per_host, addresses.clone(), lead.clone()),
             trust: trust.clone(),
             destinations: Arc::clone(&destinations),
             lead: lead.clone(),
@@ -118,13 +119,11 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         let (namespaces, ready) = (namespaces.clone(), ready.clone());
         controller::run(context, Watch { namespaces, secrets: watch_secrets, wakes, ready, stop })
     };
-    match elector {
-        Some(elector) => {
-            // Whoever stands by lacks nothing.
-            ready.send_replace(Vec::new());
-            elector.run(&stop, work).await;
-        }
-        None => work(stop.clone()).await,
+    if let Some(elector) = elector {
+        elector.run(&stop, work).await;
+    } else {
+        metrics.leader.set(1);
+        work(stop.clone()).await;
     }
     probes.await??;
     info!("bitbucket-connector ended");

@@ -1,6 +1,7 @@
 //! What the controller counts, since the process began.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// The controller's metrics.
@@ -8,6 +9,8 @@ use prometheus_client::registry::Registry;
 pub struct Metrics {
     /// Slots that came due during a run of the same connection.
     pub slots_skipped: Counter,
+    /// 1 while this process acts.
+    pub leader: Gauge,
 }
 
 impl Metrics {
@@ -19,6 +22,8 @@ impl Metrics {
             "Slots of spec.schedule that were skipped, because a sync run of the connection was still going; the log names each",
             metrics.slots_skipped.clone(),
         );
+        let what = "1 while this operator acts, 0 while it stands by";
+        registry.register("leader", what, metrics.leader.clone());
         metrics
     }
 }

@@ -19,9 +19,12 @@ use crate::api::REQUESTED_AT;
 /// Reconciles one object.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let reference = ObjectRef::from_obj(guarded.as_ref());
-    if context.stop.is_cancelled() || !context.lead.holds() {
+    if context.stop.is_cancelled() {
         // Whoever acts next looks at everything anew.
         return Ok(Action::await_change());
+    }
+    if !context.lead.holds() {
+        return Err(Error::NoLead);
     }
     let object = match &guarded.0 {
         Ok(object) => object,

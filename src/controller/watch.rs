@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Controller};
@@ -29,6 +29,9 @@ const WATCH_TIMEOUT_SECONDS: u32 = 200;
 const WATCH_PAGE: u32 = 50;
 /// Reconciles at a time. They wait for the API server at the most: Bitbucket is asked by tasks of their own.
 const CONCURRENCY: usize = 16;
+
+/// Reconciles under way at the end are waited for so long: the API server may be silent, and each of their steps may be the last.
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// How the operator learns that a Secret has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -124,6 +127,7 @@ impl Scope {
             let reader = reader.clone();
             move |secret: PartialObjectMeta<Secret>| connections_of(&reader, &secret)
         };
+        let listed = reader.clone();
         let limit = u16::try_from(concurrency).unwrap_or(u16::MAX);
         let controller =
             Controller::for_stream(objects, reader).with_config(controller::Config::default().concurrency(limit));
@@ -133,15 +137,25 @@ impl Scope {
             }
             SecretWatch::Off => controller,
         };
-        controller
+        let running = controller
             .reconcile_on(futures::stream::poll_fn(move |cx| wakes.poll_recv(cx)))
-            .graceful_shutdown_on(stop.cancelled_owned())
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, retry, Arc::clone(&context))
             .for_each(|result| {
                 report(&context, result);
                 std::future::ready(())
-            })
-            .await;
+            });
+        let over = async {
+            stop.cancelled().await;
+            // kube's controller ends when its reconciles have, but never while it waits for the first list.
+            if listed.wait_until_ready().now_or_never().is_some() {
+                tokio::time::sleep(DRAIN).await;
+            }
+        };
+        tokio::select! {
+            () = running => {}
+            () = over => {}
+        }
     }
 }
 

@@ -127,7 +127,7 @@ with_postgres() {
     local flags=(--set database.secretRef.name=commits-app --set database.certSecretRef.name=commits-ca --set database.schema=team)
     without_warning install --dry-run=server "${flags[@]}" || return 1
     renders "${flags[@]}" -- 'name: "commits-app"' 'key: "uri"' 'value: "team"' 'secretName: "commits-ca"' \
-        'name: BITBUCKET_CONNECTOR_LEADER_ELECTION' 'type: RollingUpdate' || return 1
+        '- --leader-election' 'type: RollingUpdate' || return 1
     ! grep -e PersistentVolumeClaim -e sqlite: -e persistentVolumeClaim "$dir/rendered.yaml"
 }
 passes "PostgreSQL from a Secret, and no volume" with_postgres
@@ -137,7 +137,7 @@ with_replicas() {
     without_warning install --dry-run=server "${flags[@]}" || return 1
     renders "${flags[@]}" -- 'replicas: 3' 'kind: PodDisruptionBudget' 'topologyKey: kubernetes.io/hostname' 'resources: [leases]' || return 1
     renders -- 'replicas: 1' 'type: Recreate' || return 1
-    ! grep -e PodDisruptionBudget -e topologyKey -e leases -e LEADER_ELECTION "$dir/rendered.yaml"
+    ! grep -e PodDisruptionBudget -e topologyKey -e leases -e leader-election "$dir/rendered.yaml"
 }
 passes "with PostgreSQL, several replicas" with_replicas
 for wrong in 'watch.namespaces={A}' watch.secrets=on color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
@@ -161,6 +161,11 @@ passes "upgrade to this one" without_warning helm upgrade bitbucket-connector "$
 passes "its claim keeps its access mode" mode ReadWriteOnce
 passes "roll back" helm rollback bitbucket-connector 1 --namespace chart
 passes "upgrade again" helm upgrade bitbucket-connector "$chart" --namespace chart
+passes "to PostgreSQL" helm upgrade bitbucket-connector "$chart" --namespace chart --set database.secretRef.name=commits-app
+passes "and back to SQLite" helm upgrade bitbucket-connector "$chart" --namespace chart
+passes "to PostgreSQL again" helm upgrade bitbucket-connector "$chart" --namespace chart --set database.secretRef.name=commits-app
+passes "roll back to the previous version" helm rollback bitbucket-connector 1 --namespace chart
+passes "upgrade once more" helm upgrade bitbucket-connector "$chart" --namespace chart
 passes "the connection is still there" there
 passes "uninstall" helm uninstall bitbucket-connector --namespace chart
 passes "the connection is still there" there

@@ -96,6 +96,7 @@ async fn another_takes_over_from_one_that_has_died_and_from_one_that_was_stopped
         scene.says(number, "standing by", 1).await;
     }
     assert!(scene.stage.page("/readyz").contains(" 200 "), "who stands by is ready");
+    assert!(scene.stage.page("/metrics").contains("\nbitbucket_connector_leader 0\n"));
     scene.push("one").await;
     scene.stage.signal_operator("-KILL");
     let next = async || if scene.stage.log_of(1).contains(LEADS) { Some(1) } else { None };
@@ -157,6 +158,9 @@ async fn one_that_was_paused_does_nothing_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_cut_off_from_the_api_server_stops_by_itself_and_may_lead_again() {
     let mut scene = scene("cutoff").await;
+    // In one namespace it may do nothing: that holds nothing up.
+    scene.stage.namespaces.push(scene.stage.cluster.namespace("other"));
+    scene.stage.lacks_rights = true;
     scene.apply();
     let server = scene.stage.server();
     let cable = Cable::new(server).await;
@@ -204,6 +208,24 @@ async fn who_does_not_lead_writes_no_row() {
     assert_eq!(destination.abandon(1, Position::default()).await.map(drop), refused);
     assert_eq!(destination.store(scope, 1, Position::default(), page).await.map(drop), refused);
     assert!(destination.repositories(scope).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_ask_for_the_lease_is_not_ready() {
+    let mut stage = Stage::without_operator("nolease").await;
+    stage.lacks_rights = true;
+    stage.set_postgres(server().await.database().await.text());
+    stage.variables.extend([
+        ("BITBUCKET_CONNECTOR_LEADER_ELECTION", "true".to_owned()),
+        ("BITBUCKET_CONNECTOR_LEASE_NAMESPACE", stage.namespace.clone()),
+    ]);
+    stage.start_operator();
+    let told = async || stage.log().contains("the lease cannot be asked for");
+    until("the log tells", told).await;
+    let page = stage.page("/readyz");
+    assert!(page.contains(" 503 ") && page.contains("waiting for the API server to answer about the lease"), "{page}");
+    assert!(stage.page("/metrics").contains("\nbitbucket_connector_leader 0\n"));
+    stage.terminate_operator().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

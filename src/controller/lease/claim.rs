@@ -29,12 +29,13 @@ impl Claimant {
         spec.holder_identity.as_deref() == Some(self.identity.as_str())
     }
 
-    /// The claim to write; None, as long as that of somebody else is good.
-    pub(super) fn claim(&mut self, found: &LeaseSpec, now: Instant, clock: Timestamp) -> Option<LeaseSpec> {
-        if self.seen.as_ref().is_none_or(|(seen, _)| seen != found) {
+    /// The claim to write; None, as long as that of somebody else is good. Whoever removes the Lease does not end a claim.
+    pub(super) fn claim(&mut self, found: Option<&LeaseSpec>, now: Instant, clock: Timestamp) -> Option<LeaseSpec> {
+        if let Some(found) = found.filter(|found| self.seen.as_ref().is_none_or(|(seen, _)| seen != *found)) {
             self.seen = Some((found.clone(), now));
         }
-        let since = self.seen.as_ref().map_or(now, |(_, since)| *since);
+        let (found, since) = self.seen.clone().unwrap_or_else(|| (LeaseSpec::default(), now));
+        let found = &found;
         let own = self.owns(found);
         let free = found.holder_identity.as_deref().is_none_or(str::is_empty);
         let good = found.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
@@ -84,42 +85,51 @@ mod tests {
     #[test]
     fn a_claim_is_as_old_as_it_was_seen_whatever_the_clocks_say() {
         let (mut a, mut b, start) = (claimant("a"), claimant("b"), Instant::now());
-        let first = a.claim(&LeaseSpec::default(), start, at(1_000)).unwrap();
+        let first = a.claim(None, start, at(1_000)).unwrap();
         assert!(a.owns(&first) && !b.owns(&first));
         assert_eq!((first.lease_duration_seconds, first.lease_transitions), (Some(35), Some(1)));
         // b's clock is a day ahead, and then a day behind.
         let (late, almost) = (Duration::from_secs(100), Duration::from_millis(34_999));
-        assert_eq!(b.claim(&first, start + late, at(90_000)), None);
-        assert_eq!(b.claim(&first, start + late + almost, at(0)), None);
-        let renewed = a.claim(&first, start + late, at(1_010)).unwrap();
+        assert_eq!(b.claim(Some(&first), start + late, at(90_000)), None);
+        assert_eq!(b.claim(Some(&first), start + late + almost, at(0)), None);
+        let renewed = a.claim(Some(&first), start + late, at(1_010)).unwrap();
         assert_eq!((&renewed.acquire_time, renewed.lease_transitions), (&first.acquire_time, Some(1)));
         assert_ne!(renewed.renew_time, first.renew_time);
-        assert_eq!(b.claim(&renewed, start + late + LEASE, at(90_000)), None);
-        let taken = b.claim(&renewed, start + late + LEASE + LEASE, at(0)).unwrap();
+        assert_eq!(b.claim(Some(&renewed), start + late + LEASE, at(90_000)), None);
+        let taken = b.claim(Some(&renewed), start + late + LEASE + LEASE, at(0)).unwrap();
         assert!(b.owns(&taken) && taken.lease_transitions == Some(2) && taken.acquire_time == taken.renew_time);
-        assert_eq!(a.claim(&taken, start + late + LEASE + LEASE, at(1_020)), None);
+        assert_eq!(a.claim(Some(&taken), start + late + LEASE + LEASE, at(1_020)), None);
     }
 
     #[test]
     fn what_is_released_is_free_at_once_and_what_somebody_else_wrote_is_kept() {
         let (mut a, mut b, start) = (claimant("a"), claimant("b"), Instant::now());
         let found = LeaseSpec { strategy: Some("OldestEmulationVersion".to_owned()), ..LeaseSpec::default() };
-        let held = a.claim(&found, start, at(1)).unwrap();
-        assert_eq!(b.claim(&held, start, at(1)), None);
-        let taken = b.claim(&Claimant::release(&held, at(2)), start, at(2)).unwrap();
+        let held = a.claim(Some(&found), start, at(1)).unwrap();
+        assert_eq!(b.claim(Some(&held), start, at(1)), None);
+        let taken = b.claim(Some(&Claimant::release(&held, at(2))), start, at(2)).unwrap();
         assert!(b.owns(&taken) && taken.strategy == found.strategy);
     }
 
     #[test]
     fn a_claim_lasts_as_long_as_who_made_it_says() {
         let (mut b, start) = (claimant("b"), Instant::now());
-        let held = Claimant::new("a".to_owned(), Duration::from_mins(1)).claim(&LeaseSpec::default(), start, at(1));
+        let held = Claimant::new("a".to_owned(), Duration::from_mins(1)).claim(None, start, at(1));
         let held = held.unwrap();
-        assert_eq!(b.claim(&held, start, at(1)), None);
-        assert_eq!(b.claim(&held, start + LEASE, at(1)), None);
-        assert!(b.claim(&held, start + Duration::from_mins(1), at(1)).is_some());
+        assert_eq!(b.claim(Some(&held), start, at(1)), None);
+        assert_eq!(b.claim(Some(&held), start + LEASE, at(1)), None);
+        assert!(b.claim(Some(&held), start + Duration::from_mins(1), at(1)).is_some());
         let odd = LeaseSpec { lease_duration_seconds: Some(-1), renew_time: Some(MicroTime(at(9))), ..held };
-        assert_eq!(b.claim(&odd, start, at(1)), None);
-        assert!(b.claim(&odd, start + LEASE, at(1)).is_some());
+        assert_eq!(b.claim(Some(&odd), start, at(1)), None);
+        assert!(b.claim(Some(&odd), start + LEASE, at(1)).is_some());
+    }
+
+    #[test]
+    fn who_removes_the_lease_does_not_end_the_claim() {
+        let (mut a, mut b, start) = (claimant("a"), claimant("b"), Instant::now());
+        let held = a.claim(None, start, at(1)).unwrap();
+        assert_eq!(b.claim(Some(&held), start, at(1)), None);
+        assert_eq!(b.claim(None, start + LEASE / 2, at(1)), None);
+        assert!(b.claim(None, start + LEASE, at(1)).is_some());
     }
 }

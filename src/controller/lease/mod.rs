@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -21,6 +23,11 @@ use crate::runtime::lead::Lead;
 /// Parts of the time that a claim is good for the others: a leader stops one part before, asks for more every two parts, and
 /// after a fault every one. Where nothing is changed, 35, 30, 10 and 5 seconds.
 const PARTS: u32 = 7;
+
+/// After the Lease was changed or removed while it was looked at.
+const AGAIN: Duration = Duration::from_millis(200);
+/// How long letting go of it may take: the process is about to end.
+const RELEASE: Duration = Duration::from_secs(4);
 
 /// Which Lease, and how long a claim to it is good.
 #[derive(Clone, Debug)]
@@ -40,6 +47,10 @@ pub struct Elector {
     part: Duration,
     claimant: Claimant,
     lead: Lead,
+    /// Told what is waited for.
+    ready: watch::Sender<Vec<String>>,
+    /// 1 while this process leads.
+    leader: Gauge,
     /// As it was written last.
     held: Option<Lease>,
     /// Until then `lead` holds.
@@ -55,11 +66,18 @@ enum Whose {
 }
 
 impl Elector {
-    /// Wants the Lease for `lead`.
-    pub fn new(client: Client, options: LeaseOptions, lead: Lead) -> Self {
+    /// Wants the Lease for `lead`. Who stands by is ready, as long as the Lease can be asked for.
+    pub fn new(
+        client: Client,
+        options: LeaseOptions,
+        lead: Lead,
+        ready: watch::Sender<Vec<String>>,
+        leader: Gauge,
+    ) -> Self {
         let LeaseOptions { namespace, name, duration } = options;
         let (leases, claimant) = (Api::namespaced(client, &namespace), Claimant::new(identity(), duration));
-        Self { leases, name, part: duration / PARTS, claimant, lead, held: None, until: Instant::now() }
+        let part = duration / PARTS;
+        Self { leases, name, part, claimant, lead, ready, leader, held: None, until: Instant::now() }
     }
 
     /// Does the work whenever this process leads, until told to stop. The work ends when its token is cancelled; if the lead is
@@ -72,6 +90,7 @@ impl Elector {
         info!("standing by, until no other operator holds the lease");
         while stop.run_until_cancelled(self.acquire()).await.is_some() {
             info!("this operator leads");
+            self.leader.set(1);
             let term = stop.child_token();
             let mut working = pin!(work(term.clone()));
             tokio::select! {
@@ -84,6 +103,7 @@ impl Elector {
                 }
             }
             self.lead.end();
+            self.leader.set(0);
         }
         self.release().await;
     }
@@ -103,6 +123,8 @@ impl Elector {
                 warn!(%error, "the lease cannot be asked for; it is tried again and again");
             }
             told = fault.is_some();
+            let waited = fault.map(|_| format!("the API server to answer about the lease {}", self.name));
+            self.ready.send_replace(waited.into_iter().collect());
             tokio::time::sleep(jittered(self.part)).await;
         }
     }
@@ -116,7 +138,8 @@ impl Elector {
             match timeout(self.part * 2, timeout_at(self.until, self.claim())).await {
                 Ok(Ok(Ok(Whose::Own))) => pause = self.part * 2,
                 Ok(Ok(Ok(Whose::SomebodyElses))) => return,
-                Ok(Ok(Ok(Whose::Unknown))) => {}
+                // Somebody may have taken it.
+                Ok(Ok(Ok(Whose::Unknown))) => pause = AGAIN,
                 Ok(Ok(Err(error))) => warn!(%error, "the lease could not be renewed"),
                 Ok(Err(_)) | Err(_) => warn!("the lease could not be renewed: the API server is silent"),
             }
@@ -130,10 +153,13 @@ impl Elector {
             Some(held) => Some(held),
             None => self.leases.get_opt(&self.name).await?,
         };
-        let spec = found.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
+        // A Lease that somebody made by hand may say nothing.
+        let spec = found.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
         // From before it is sent: the others count from when they see it.
         let asked = Instant::now();
-        let Some(spec) = self.claimant.claim(&spec, asked, Timestamp::now()) else { return Ok(Whose::SomebodyElses) };
+        let Some(spec) = self.claimant.claim(spec.as_ref(), asked, Timestamp::now()) else {
+            return Ok(Whose::SomebodyElses);
+        };
         match self.write(found, spec).await {
             Ok(lease) => {
                 self.held = Some(lease);
@@ -141,7 +167,11 @@ impl Elector {
                 self.lead.extend(self.until);
                 Ok(Whose::Own)
             }
-            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(Whose::Unknown),
+            Err(kube::Error::Api(status))
+                if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
+            {
+                Ok(Whose::Unknown)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -159,7 +189,6 @@ impl Elector {
 
     /// Lets the next one have it at once.
     async fn release(mut self) {
-        let limit = self.part;
         let releasing = async {
             // It may have been written a moment ago, and nobody waited for the answer.
             let found = match self.held.take() {
@@ -173,7 +202,7 @@ impl Elector {
             }
             Ok::<_, kube::Error>(())
         };
-        match timeout(limit, releasing).await {
+        match timeout(RELEASE, releasing).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "the lease was not released"),
             Err(_) => debug!("the lease was not released: the API server is silent"),
