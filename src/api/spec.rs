@@ -1,6 +1,6 @@
 //! What a user writes: the spec of a `BitbucketConnection`, with its defaults, bounds and rules.
 
-#![allow(clippy::duplicated_attributes, reason = "each printcolumn has its own name, type and path")]
+#![expect(clippy::duplicated_attributes, reason = "each printcolumn has its own name, type and path")]
 
 use kube::core::Duration;
 use kube::{CustomResource, KubeSchema};

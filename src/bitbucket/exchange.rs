@@ -1,14 +1,13 @@
 //! One request and its answer, and what the answer says of the credentials.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{self, Poll};
 
 use futures::StreamExt;
 use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use tracing::Instrument;
 use url::Url;
 
 use super::answer::Answer;
@@ -44,7 +43,15 @@ impl Client {
         pass: Pass,
         question: Question,
     ) -> Result<Received, Error> {
-        ToTheEnd(Some(Box::pin(self.clone().sent(Arc::clone(account), pass, question)))).await
+        // A request that is under way counts at the server, whoever still waits for the answer here. As a task it goes on
+        // without them, keeps its place among those that the server sees at a time, and a password in it is judged.
+        let sent = self.clone().sent(Arc::clone(account), pass, question).in_current_span();
+        match tokio::spawn(sent).await {
+            Ok(received) => received,
+            Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+            // The runtime is ending, and the connection with it.
+            Err(_) => Err(Error::Stopped),
+        }
     }
 
     async fn sent(self, account: Arc<Account>, pass: Pass, question: Question) -> Result<Received, Error> {
@@ -139,61 +146,6 @@ impl Client {
                 Error::Refused { request, status, refusal: Refusal::Anonymous }
             }
             error => error,
-        }
-    }
-}
-
-/// A request that is under way counts at the server, whoever still waits for the answer here: given up, it goes on by
-/// itself, so that it keeps its place among those that the server sees at a time, and a password in it is judged.
-struct ToTheEnd<F: Future + Send + 'static>(Option<Pin<Box<F>>>)
-where
-    F::Output: Send + 'static;
-
-impl<F: Future + Send + 'static> Future for ToTheEnd<F>
-where
-    F::Output: Send + 'static,
-{
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<F::Output> {
-        let Some(work) = &mut self.0 else { return Poll::Pending };
-        let polled = work.as_mut().poll(context);
-        if polled.is_ready() {
-            self.0 = None;
-        }
-        polled
-    }
-}
-
-impl<F: Future + Send + 'static> Drop for ToTheEnd<F>
-where
-    F::Output: Send + 'static,
-{
-    fn drop(&mut self) {
-        // Without a runtime the process is ending, and the connection with it.
-        if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(work);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_given_up_goes_on_and_what_has_ended_does_not() {
-        for (given_up, polls) in [(true, 2), (false, 1)] {
-            let polled = Arc::new(std::sync::atomic::AtomicU32::new(0));
-            let count = Arc::clone(&polled);
-            let mut work = ToTheEnd(Some(Box::pin(futures::future::poll_fn(move |_| {
-                let first = count.fetch_add(1, Ordering::Relaxed) == 0;
-                if given_up && first { Poll::Pending } else { Poll::Ready(()) }
-            }))));
-            assert_eq!(futures::poll!(&mut work).is_pending(), given_up);
-            drop(work);
-            tokio::task::yield_now().await;
-            assert_eq!(polled.load(Ordering::Relaxed), polls);
         }
     }
 }

@@ -63,8 +63,19 @@ pub(super) struct Args {
 
 /// Runs until a signal.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let Args { database, namespaces, watch_secrets, cluster_name, max_requests_per_host, lease, trust, .. } = args;
-    let Args { max_concurrent_syncs, listen, log_format, log_level, .. } = args;
+    let Args {
+        database,
+        namespaces,
+        watch_secrets,
+        cluster_name,
+        max_requests_per_host,
+        max_concurrent_syncs,
+        lease,
+        trust,
+        listen,
+        log_format,
+        log_level,
+    } = args;
     let database = database.url()?;
     lease.check(&database)?;
     telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;

@@ -27,7 +27,7 @@ impl Error {
 
     /// Whether the API server has answered that this is not to be had.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden())
+        self.is_forbidden() || matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found())
     }
 }
 
