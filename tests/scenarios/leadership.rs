@@ -99,11 +99,10 @@ async fn another_takes_over_from_one_that_has_died_and_from_one_that_was_stopped
     assert!(scene.stage.page("/metrics").contains("\nbitbucket_connector_leader 0\n"));
     scene.push("one").await;
     scene.stage.signal_operator("-KILL");
-    let next = async || if scene.stage.log_of(1).contains(LEADS) { Some(1) } else { None };
-    let other = async || if scene.stage.log_of(2).contains(LEADS) { Some(2) } else { None };
-    until("another leads", async || next().await.or(other().await).is_some()).await;
+    let leads = |number: &usize| scene.stage.log_of(*number).contains(LEADS);
+    until("another leads", async || [1, 2].iter().any(leads)).await;
+    let (second, third) = if leads(&1) { (1, 2) } else { (2, 1) };
     scene.push("two").await;
-    let (second, third) = if next().await.is_some() { (1, 2) } else { (2, 1) };
     assert!(!scene.stage.log_of(third).contains(RUN) && scene.stage.log_of(second).contains(RUN));
     assert_eq!(scene.transitions(), "2");
 

@@ -9,6 +9,7 @@ pub mod operator;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod replica;
 pub mod rights;
 pub mod sync;
 pub mod tls;

@@ -1,10 +1,7 @@
-//! The operator as a process of its own, and the objects that it looks after.
+//! Operators, and the objects that they look after.
 
-use std::cell::Cell;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::conditions;
@@ -20,6 +17,7 @@ use tempfile::TempDir;
 use super::cluster::{Cluster, cluster};
 use super::conventions::assert_conventional;
 use super::leaks::assert_clean;
+use super::replica::{Replica, page};
 use super::{rights, within};
 
 /// A namespace with an operator that looks after it alone. At its end, no secret may be in what was written.
@@ -28,9 +26,9 @@ pub struct Stage {
     pub namespace: String,
     pub objects: Api<BitbucketConnection>,
     // Before the folder, which holds their logs: fields are dropped in this order.
-    operators: Vec<Operator>,
+    operators: Vec<Replica>,
     pub folder: TempDir,
-    started: Cell<usize>,
+    started: usize,
     /// Variables of the operators that are started from now on.
     pub variables: Vec<(&'static str, String)>,
     /// The namespaces that they look after.
@@ -42,12 +40,6 @@ pub struct Stage {
     database: PathBuf,
     /// What they use in its place.
     postgres: Option<String>,
-}
-
-/// A running operator. Killed when dropped; its log is shown where the test has failed.
-pub struct Operator {
-    process: Child,
-    log: PathBuf,
 }
 
 impl Stage {
@@ -83,7 +75,7 @@ impl Stage {
             namespace,
             objects,
             folder,
-            started: Cell::new(0),
+            started: 0,
             database,
             variables,
             namespaces,
@@ -106,8 +98,8 @@ impl Stage {
 
     /// Starts an operator on the same database.
     pub fn start_operator(&mut self) {
-        let operator = Operator::start(self, &self.kubeconfig);
-        self.operators.push(operator);
+        let kubeconfig = self.kubeconfig.clone();
+        self.start_with(&kubeconfig);
     }
 
     /// Starts one that reaches the API server by another address.
@@ -115,41 +107,42 @@ impl Stage {
         let usual = std::fs::read_to_string(&self.kubeconfig).unwrap();
         let path = self.folder.path().join("kubeconfig-by");
         std::fs::write(&path, usual.replace(&self.server().to_string(), &address.to_string())).unwrap();
-        let operator = Operator::start(self, &path);
-        self.operators.push(operator);
+        self.start_with(&path);
+    }
+
+    fn start_with(&mut self, kubeconfig: &Path) {
+        let own = || format!("sqlite://{}", self.database.display());
+        let variables = [
+            ("BITBUCKET_CONNECTOR_NAMESPACE", self.namespaces.join(",")),
+            ("BITBUCKET_CONNECTOR_DATABASE", self.postgres.clone().unwrap_or_else(own)),
+            ("KUBECONFIG", kubeconfig.display().to_string()),
+        ];
+        let log = self.log_file(self.started);
+        self.operators.push(Replica::start(variables.into_iter().chain(self.variables.iter().cloned()), log));
+        self.started += 1;
     }
 
     /// kill -9 of the one that was started last.
     pub fn kill_operator(&mut self) {
         if let Some(mut operator) = self.operators.pop() {
-            operator.process.kill().unwrap();
-            operator.process.wait().unwrap();
+            operator.kill();
         }
     }
 
     /// Sends the one that was started first a signal, such as `-STOP`.
     pub fn signal_operator(&self, signal: &str) {
-        let id = self.operators[0].process.id();
-        assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
+        self.operators[0].signal(signal);
     }
 
     /// SIGTERM to the one that was started first, and waits for a good end.
     pub async fn terminate_operator(&mut self) {
-        self.signal_operator("-TERM");
-        let mut operator = self.operators.remove(0);
-        let waited = tokio::task::spawn_blocking(move || operator.process.wait().unwrap());
-        assert_eq!(within("the operator's end", waited).await.unwrap().code(), Some(0));
+        self.operators.remove(0).terminate().await;
     }
 
     /// SIGTERM to all, and waits for a good end of those that were not killed.
     pub async fn terminate_operators(&mut self) {
-        for mut operator in std::mem::take(&mut self.operators) {
-            let id = operator.process.id().to_string();
-            if operator.process.try_wait().unwrap().is_none() {
-                assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-                let waited = tokio::task::spawn_blocking(move || operator.process.wait().unwrap());
-                assert_eq!(within("the operator's end", waited).await.unwrap().code(), Some(0));
-            }
+        for operator in std::mem::take(&mut self.operators) {
+            operator.terminate().await;
         }
     }
 
@@ -161,9 +154,7 @@ impl Stage {
 
     /// What the operators of this stage have logged so far, one after another.
     pub fn log(&self) -> String {
-        (0..self.started.get())
-            .map(|number| std::fs::read_to_string(self.log_file(number)).unwrap_or_default())
-            .collect()
+        (0..self.started).map(|number| self.log_of(number)).collect()
     }
 
     /// What the one has logged that was started after so many others.
@@ -177,14 +168,7 @@ impl Stage {
 
     /// The whole answer to a request for a page of the operator that was started last.
     pub fn page(&self, path: &str) -> String {
-        let log = self.log();
-        let line = log.lines().rfind(|line| line.contains("bitbucket-connector started")).unwrap();
-        let port = line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        page(&self.log(), path)
     }
 
     /// Applies manifests to the namespace.
@@ -255,42 +239,6 @@ impl Drop for Stage {
         }
         for file in self.database_files() {
             assert_clean(&file.display().to_string(), std::fs::read(&file).unwrap());
-        }
-    }
-}
-
-impl Operator {
-    fn start(stage: &Stage, kubeconfig: &Path) -> Self {
-        let log = stage.log_file(stage.started.replace(stage.started.get() + 1));
-        let file = std::fs::File::create(&log).unwrap();
-        let own = || format!("sqlite://{}", stage.database.display());
-        let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
-            .args(["run", "--listen", "127.0.0.1:0"])
-            .args(["--namespace", &stage.namespaces.join(",")])
-            // Its URL may hold a password.
-            .env("BITBUCKET_CONNECTOR_DATABASE", stage.postgres.clone().unwrap_or_else(own))
-            .env("KUBECONFIG", kubeconfig)
-            .env("BITBUCKET_CONNECTOR_LOG_LEVEL", "info,bitbucket_connector=debug")
-            .envs(stage.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .unwrap();
-        Self { process, log }
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        if std::thread::panicking() {
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!("--- the operator's log, its end\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
-        } else {
-            assert_clean("the operator's log", log);
         }
     }
 }
