@@ -17,3 +17,6 @@ pub const GROUP: &str = "bitbucket-connector.dev";
 /// Any new value of this annotation verifies and syncs at once; the handled value is echoed in
 /// `status.lastHandledReconcileAt`.
 pub const REQUESTED_AT: &str = "bitbucket-connector.dev/requestedAt";
+
+/// The finalizer of a connection whose rows are removed before it goes.
+pub const FINALIZER: &str = "bitbucket-connector.dev/rows";

@@ -117,6 +117,12 @@ pub struct BitbucketConnectionSpec {
     /// A PostgreSQL database that the connection's rows go to. Without it they go to the operator's own database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<DestinationReference>,
+
+    /// What becomes of the connection's rows when it is deleted: `Retain` lets them stay. `Delete` removes them from the
+    /// database that `destination` names then, and a finalizer holds the object until that is done. While the database
+    /// cannot be reached it is tried for ten minutes; then they stay.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
 }
 
 impl BitbucketConnectionSpec {
@@ -181,6 +187,16 @@ pub enum PersonalProjects {
     Exclude,
     /// Treated as any other project.
     Include,
+}
+
+/// What becomes of the rows of a connection that is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They stay. A new connection of the same name takes them over.
+    #[default]
+    Retain,
+    /// They are removed.
+    Delete,
 }
 
 /// Limits towards Bitbucket of one connection. A change holds from the next request or run on; it starts none.

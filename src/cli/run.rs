@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Failure;
+use super::account::duration;
 use super::database::DatabaseArgs;
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
@@ -46,6 +47,9 @@ pub(super) struct Args {
     /// Sync runs at a time, of all connections together; the others wait for their turn
     #[arg(long, env = "BITBUCKET_CONNECTOR_MAX_CONCURRENT_SYNCS", default_value = "100")]
     max_concurrent_syncs: NonZeroU16,
+    /// How long the rows of a deleted connection are tried to be removed while the database cannot be reached; then they stay
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DELETION_TIMEOUT", default_value = "10m", value_parser = duration)]
+    deletion_timeout: Duration,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
@@ -70,6 +74,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         cluster_name,
         max_requests_per_host,
         max_concurrent_syncs,
+        deletion_timeout,
         lease,
         trust,
         listen,
@@ -122,6 +127,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             recorder: recorder.clone(),
             turns: Arc::clone(&turns),
             metrics: metrics.clone(),
+            deletion_timeout,
             cluster: cluster.clone(),
             wake,
             stop: stop.clone(),

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Guarded;
-use super::decision::{Inputs, Knowledge};
+use super::decision::{Attempts, Inputs, Knowledge};
+use super::deletion::Ended;
 use super::destinations::{Destinations, Handle};
 use super::metrics::Metrics;
 use super::tasks::Task;
@@ -45,6 +46,8 @@ pub struct Context {
     pub turns: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Metrics,
+    /// How long rows of a deleted connection are tried to be removed while the database is away.
+    pub deletion_timeout: Duration,
     /// The name of this cluster in the database.
     pub cluster: String,
     /// Wakes the reconcile of an object.
@@ -83,6 +86,14 @@ pub struct Memory {
     pub bitbucket: Option<Bitbucket>,
     /// Keeps the database open between runs.
     pub destination: Option<Arc<Handle>>,
+    /// The database that a run has stored in last, where the rows are removed with the object.
+    pub stored: Option<Arc<Handle>>,
+    /// Whether the finalizer is on the object, as it was written and is not shown yet.
+    pub holds: Option<bool>,
+    /// The removal of the rows of an object that is being deleted, under way, or ended and not yet looked at.
+    pub removal: Option<Task<Ended>>,
+    /// Those that have failed.
+    pub attempts: Attempts,
 }
 
 /// A verification.

@@ -99,7 +99,10 @@ async fn find(context: &Context, object: &BitbucketConnection, name: &str) -> Re
 }
 
 /// Where the rows go.
-async fn destination(context: &Context, object: &BitbucketConnection) -> Result<Result<Target, InvalidTarget>, Error> {
+pub async fn destination(
+    context: &Context,
+    object: &BitbucketConnection,
+) -> Result<Result<Target, InvalidTarget>, Error> {
     let Some(reference) = &object.spec.destination else { return Ok(Ok(Target::OWN)) };
     let name = &reference.secret_ref.name;
     let Some(secret) = find(context, object, name).await? else { return Ok(Err(missing("secretRef", name))) };

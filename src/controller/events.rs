@@ -1,5 +1,9 @@
-//! Events: only where Ready changes its status or reason, and where a right is missing.
+//! Events: only where Ready changes its status or reason, where a right is missing, and where the rows of a deleted connection
+//! cannot be removed.
 
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};
 use tracing::debug;
@@ -26,16 +30,40 @@ pub async fn publish(
         return;
     }
     let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
-    send(context, object, type_, &ready.reason, &ready.message).await;
+    send(context, &object.object_ref(&()), type_, &ready.reason, &ready.message).await;
 }
 
-/// Says that the operator may not read what the object refers to.
-pub async fn forbidden(context: &Context, object: &BitbucketConnection) {
-    const NOTE: &str = "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces).";
-    send(context, object, EventType::Warning, "Forbidden", NOTE).await;
+/// Says that the operator lacks a right, so that the object stands still.
+pub async fn forbidden(context: &Context, object: &BitbucketConnection, note: &str) {
+    send(context, &object.object_ref(&()), EventType::Warning, "Forbidden", note).await;
 }
 
-async fn send(context: &Context, object: &BitbucketConnection, type_: EventType, reason: &str, note: &str) {
+/// Says that a deleted object is held, because its rows cannot be removed yet.
+pub async fn rows_block(context: &Context, object: &ObjectReference, why: &str, patience: Duration) {
+    let note = format!(
+        "The connection's rows cannot be removed yet: {} This is tried for {} s; set spec.deletionPolicy to Retain to let the rows stay and the connection go at once.",
+        sentence(why),
+        patience.as_secs()
+    );
+    send(context, object, EventType::Warning, "DeletionBlocked", &note).await;
+}
+
+/// Says that a deleted object goes and its rows do not.
+pub async fn rows_stay(context: &Context, object: &ObjectReference, why: &str) {
+    let note = format!(
+        "The connection goes, and its rows stay: {} Remove them from the database by hand (docs/deletion.md), or create a connection of the same name, which takes them over.",
+        sentence(why)
+    );
+    send(context, object, EventType::Warning, "RowsStay", &note).await;
+}
+
+/// Two sentences must not become one.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end_matches('.');
+    format!("{text}.")
+}
+
+async fn send(context: &Context, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
     if !context.lead.holds() {
         return;
     }
@@ -46,7 +74,7 @@ async fn send(context: &Context, object: &BitbucketConnection, type_: EventType,
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    if let Err(error) = within(context.recorder.publish(&event, &object.object_ref(&()))).await {
+    if let Err(error) = within(context.recorder.publish(&event, object)).await {
         debug!(%error, "an event could not be published");
     }
 }

@@ -11,6 +11,7 @@ use super::dereference::Dereferenced;
 use super::pass::Pass;
 use super::tasks::{Task, Wake};
 use crate::api::Reason;
+use crate::api::spec::DeletionPolicy;
 use crate::api::status::Trigger;
 use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS, Rate};
 use crate::destination::{ConnectionKey, Destination};
@@ -58,16 +59,12 @@ impl Pass<'_> {
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
         let Some(handle) = memory.destination.clone() else { return };
+        memory.stored = (self.object.spec.deletion_policy == DeletionPolicy::Delete).then(|| Arc::clone(&handle));
         let progress = Arc::default();
         let run = Run {
             client,
             destination,
-            key: ConnectionKey {
-                cluster: self.context.cluster.clone(),
-                namespace: self.object.namespace().unwrap_or_default(),
-                name: self.object.name_any(),
-                uid: memory.uid.clone(),
-            },
+            key: self.key(),
             filter: Filter::from(&self.object.spec.import),
             concurrency: self.concurrency(),
             progress: Arc::clone(&progress),
@@ -123,7 +120,17 @@ impl Pass<'_> {
         usize::try_from(self.object.spec.limits.concurrency).unwrap_or(1).clamp(1, 16)
     }
 
-    fn wake(&self) -> Wake {
+    /// Whose the rows are.
+    pub(super) fn key(&self) -> ConnectionKey {
+        ConnectionKey {
+            cluster: self.context.cluster.clone(),
+            namespace: self.object.namespace().unwrap_or_default(),
+            name: self.object.name_any(),
+            uid: self.object.uid().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn wake(&self) -> Wake {
         Wake { object: self.reference.clone(), sender: self.context.wake.clone() }
     }
 }

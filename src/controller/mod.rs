@@ -4,10 +4,12 @@
 
 mod context;
 pub mod decision;
+mod deletion;
 mod dereference;
 mod destinations;
 mod error;
 mod events;
+mod finalizer;
 mod gather;
 mod launch;
 mod lease;

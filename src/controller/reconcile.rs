@@ -10,11 +10,16 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::context::{Context, Memory};
 use super::decision::{Learned, RunState, Waiting, decide, wait};
+use super::deletion::delete_unknown;
 use super::dereference::dereference;
 use super::error::Error;
 use super::pass::Pass;
-use super::{Guarded, events, status};
+use super::{Guarded, events, finalizer, status};
 use crate::api::REQUESTED_AT;
+use crate::api::spec::DeletionPolicy;
+
+const MAY_NOT_READ: &str = "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces).";
+const MAY_NOT_HOLD: &str = "The operator may not change the metadata of BitbucketConnections in this namespace, which spec.deletionPolicy Delete needs, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to patch them, or set deletionPolicy to Retain.";
 
 /// Reconciles one object.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -30,7 +35,11 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         Ok(object) => object,
         Err(invalid) => {
             warn!(connection = %reference, "the object cannot be understood and is left alone: {invalid}");
-            return Ok(Action::await_change());
+            if invalid.metadata.deletion_timestamp.is_none() {
+                return Ok(Action::await_change());
+            }
+            let mut memory = context.memory(&reference, &guarded.uid().unwrap_or_default()).await;
+            return delete_unknown(&guarded, &mut memory, &context).await;
         }
     };
     let connection = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
@@ -48,16 +57,15 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
 
 impl Pass<'_> {
     async fn run(self, memory: &mut Memory) -> Result<Action, Error> {
-        let found = match dereference(self.context, self.object).await {
-            Err(error) if error.is_forbidden() => {
-                // Once: the right may be missing for days.
-                if !std::mem::replace(&mut memory.forbidden, true) {
-                    events::forbidden(self.context, self.object).await;
-                }
-                return Err(error);
-            }
-            found => found?,
-        };
+        if self.object.metadata.deletion_timestamp.is_some() {
+            return self.delete(memory).await;
+        }
+        // Before the first row is written.
+        let hold = self.object.spec.deletion_policy == DeletionPolicy::Delete;
+        let finalizer = finalizer::set(self.context, &self.object.metadata, memory, hold).await;
+        self.told_if_forbidden(memory, finalizer, MAY_NOT_HOLD).await?;
+        let found = dereference(self.context, self.object).await;
+        let found = self.told_if_forbidden(memory, found, MAY_NOT_READ).await?;
         memory.forbidden = false;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
@@ -93,5 +101,19 @@ impl Pass<'_> {
             now: self.now,
         };
         Ok(Action::requeue(wait(&facts, &memory.knowledge, waiting)))
+    }
+
+    /// An event tells of a right that is missing: once, since it may be missing for days.
+    async fn told_if_forbidden<T>(
+        &self,
+        memory: &mut Memory,
+        result: Result<T, Error>,
+        note: &str,
+    ) -> Result<T, Error> {
+        let forbidden = result.as_ref().is_err_and(Error::is_forbidden);
+        if forbidden && !std::mem::replace(&mut memory.forbidden, true) {
+            events::forbidden(self.context, self.object, note).await;
+        }
+        result
     }
 }

@@ -60,7 +60,7 @@ pub async fn write(
 
 /// The later one of the watch's version and the one that was written: the watch may be behind. They can be compared since
 /// Kubernetes 1.35 by its word (KEP 5504), and before by how it was.
-fn newest(watched: Option<String>, written: Option<String>) -> Option<String> {
+pub(super) fn newest(watched: Option<String>, written: Option<String>) -> Option<String> {
     let number = |version: &Option<String>| version.as_ref().and_then(|version| version.parse::<u64>().ok());
     if number(&written) > number(&watched) { written } else { watched }
 }

@@ -16,8 +16,8 @@ mod url_properties;
 
 pub use self::error::{Error, StoreError};
 pub use self::model::{
-    Absent, Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Repository,
-    RepositoryState, Scope, Stored, StoredRepository,
+    Absent, Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Removed,
+    Repository, RepositoryState, Scope, Stored, StoredRepository,
 };
 pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Piece, Rows, pieces, query, query_until};
@@ -137,6 +137,16 @@ impl Destination {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.finish_run(scope).await,
             Database::Postgres(postgres) => postgres.finish_run(scope).await,
+        }
+    }
+
+    /// Removes a portion of a connection's rows: some repositories, each with all that belongs to it, so that the sets that
+    /// stay are whole, and in the end the connection itself. Called until it is done. Rows that the same name has under
+    /// another uid are another connection's.
+    pub async fn remove(&self, key: &ConnectionKey) -> Result<Removed, Error> {
+        match self.writable()? {
+            Database::Sqlite(sqlite) => sqlite.remove(key.clone()).await,
+            Database::Postgres(postgres) => postgres.remove(key.clone()).await,
         }
     }
 }

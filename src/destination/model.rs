@@ -13,6 +13,15 @@ pub struct ConnectionKey {
     pub uid: String,
 }
 
+/// A portion of a connection's rows that was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Commits among them.
+    pub commits: u64,
+    /// Whether none are left.
+    pub all: bool,
+}
+
 /// The rows of one connection at one Bitbucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {

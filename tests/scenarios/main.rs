@@ -10,6 +10,7 @@ mod command_sync;
 mod connection;
 mod crd;
 mod crowd;
+mod deletion;
 mod destination;
 mod figures;
 mod idle;

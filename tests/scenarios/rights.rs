@@ -20,7 +20,7 @@ async fn nothing_is_granted_that_is_not_used(mode: &'static str) {
     stage.variables.push(("BITBUCKET_CONNECTOR_WATCH_SECRETS", mode.to_owned()));
     stage.start_operator();
     let simulator = bitbucket(&stage).await;
-    stage.apply(&connection("a", &simulator.url(), "s", ""));
+    stage.apply(&connection("a", &simulator.url(), "s", ", deletionPolicy: Delete"));
     stage.until_ready("a", "False", "SecretNotFound").await;
     stage.apply(&secret("s", "reader", "hunter2"));
     ask(&stage, "1");

@@ -3,6 +3,7 @@
 
 mod backoff;
 mod decide;
+mod deletion;
 mod facts;
 mod inputs;
 mod knowledge;
@@ -23,6 +24,7 @@ mod tests;
 mod wait;
 
 pub use self::decide::{decide, now};
+pub use self::deletion::{Attempts, Deletion, DeletionStep, Removal, deletion};
 pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};
 pub use self::inputs::{Inputs, TargetKey};
 pub use self::knowledge::Knowledge;

@@ -10,6 +10,7 @@ mod listing;
 mod migrate;
 mod pages;
 mod query;
+mod remove;
 mod rows;
 mod session;
 mod tls;

@@ -137,6 +137,11 @@ pub(super) fn clear_walk(tx: &Transaction<'_>, repository: i64, walk: &Checkpoin
     in_portions(tx, ALL, repository, walk.after_id)
 }
 
+/// Removes all commits of a repository that goes itself, and gives how many.
+pub(super) fn clear(tx: &Transaction<'_>, repository: i64) -> rusqlite::Result<u64> {
+    in_portions(tx, ALL, repository, 0)
+}
+
 /// Deletes rows of a repository that come after one, and gives how many.
 fn in_portions(tx: &Transaction<'_>, delete: &str, repository: i64, mut after: i64) -> rusqlite::Result<u64> {
     let mut portion = tx.prepare_cached(PORTION)?;

@@ -5,6 +5,7 @@ mod listing;
 mod migrate;
 mod pages;
 mod query;
+mod remove;
 mod users;
 
 use std::path::Path;

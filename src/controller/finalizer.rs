@@ -1,0 +1,48 @@
+//! The finalizer: an object that has it cannot go before its rows.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::context::{Context, Memory};
+use super::error::{Error, within};
+use super::status::{FIELD_MANAGER, newest};
+use crate::api::{BitbucketConnection, FINALIZER};
+
+/// Whether the object has it. The watch may still show how it was before it was written.
+pub fn holds(metadata: &ObjectMeta, memory: &mut Memory) -> bool {
+    let shown = metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+    memory.holds.take_if(|written| *written == shown);
+    memory.holds.unwrap_or(shown)
+}
+
+/// Puts it on or takes it off. Nothing happens to an object that is gone.
+pub async fn set(context: &Context, metadata: &ObjectMeta, memory: &mut Memory, hold: bool) -> Result<(), Error> {
+    if holds(metadata, memory) == hold {
+        return Ok(());
+    }
+    if !context.lead.holds() {
+        return Err(Error::NoLead);
+    }
+    let others = metadata.finalizers.iter().flatten().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER);
+    // Others' finalizers are written as they were looked at, or not at all.
+    let patch = json!({"metadata": {
+        "uid": metadata.uid,
+        "resourceVersion": newest(metadata.resource_version.clone(), memory.version.take()),
+        "finalizers": others.chain(hold.then_some(FINALIZER)).collect::<Vec<_>>(),
+    }});
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let objects: Api<BitbucketConnection> = Api::namespaced(context.client.clone(), namespace);
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let name = metadata.name.as_deref().unwrap_or_default();
+    match within(objects.patch_metadata(name, &parameters, &Patch::Merge(patch))).await {
+        Ok(object) => {
+            memory.version = object.metadata.resource_version;
+            memory.holds = Some(hold);
+            Ok(())
+        }
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
