@@ -24,7 +24,8 @@ const TABLES: [&str; 6] = [
 
 on_both!(
     portion_by_portion_what_stays_is_whole_and_other_connections_rows_are_as_they_were,
-    rows_under_another_uid_are_another_connections
+    rows_under_another_uid_are_another_connections,
+    by_hand_they_go_too
 );
 
 async fn bench(on: Kind) -> Bench {
@@ -91,6 +92,17 @@ async fn rows_under_another_uid_are_another_connections(on: Kind) {
     let destination = Destination::open(&bench.database()).await.unwrap();
     let gone = ConnectionKey { uid: "0".to_owned(), ..bench.key.clone() };
     assert_eq!(destination.remove(&gone).await.unwrap(), Removed { commits: 0, all: true });
+    assert_eq!(owners(&bench).await, before);
+}
+
+async fn by_hand_they_go_too(on: Kind) {
+    let bench = bench(on).await;
+    let before = owners(&bench).await;
+    bench.run_of(key("test", "other", "2")).await.unwrap();
+    let document = include_str!("../../docs/deletion.md");
+    let statements = document.split("```sql").nth(1).unwrap().split("```").next().unwrap();
+    let id = bench.query("SELECT id FROM bitbucket_connections WHERE name = 'other'").await.rows[0][0].to_string();
+    bench.database.execute(&statements.replace("= 1", &format!("= {id}"))).await;
     assert_eq!(owners(&bench).await, before);
 }
 
@@ -300,6 +312,7 @@ async fn finalizers_of_others_stay_and_nothing_is_asked_meanwhile() {
     until("the rows are gone", async || finalizers(&stage, "a") == "example.com/others").await;
     assert_eq!(commits(&stage).await, Vec::<Vec<Value>>::new());
     simulator.clear_requests();
+    stage.apply(&connection("a", &simulator.url(), "s", ""));
     stage.kubectl(&["annotate", "bbc", "a", "bitbucket-connector.dev/requestedAt=now"]);
     // A second connection is looked at later.
     stage.apply(&connection("b", &simulator.url(), "s", ", suspend: true"));
