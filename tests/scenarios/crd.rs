@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::support::cluster::cluster;
 use crate::support::operator::connection;
+use crate::support::until;
 
 #[test]
 fn a_minimal_manifest_is_filled_with_the_defaults() {
@@ -23,7 +24,8 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
             "verifyInterval": "10m",
             "timeout": "30s",
             "import": {"mode": "AllowAll", "personalProjects": "Exclude"},
-            "limits": {"concurrency": 4}
+            "limits": {"concurrency": 4},
+            "deletionPolicy": "Retain"
         })
     );
     assert_eq!(object["status"], json!({"observedGeneration": -1}));
@@ -41,7 +43,7 @@ fn a_minimal_manifest_is_filled_with_the_defaults() {
 }
 
 /// Each rule: what is written, and what the rejection must name.
-const REJECTED: [(&str, &str); 36] = [
+const REJECTED: [(&str, &str); 37] = [
     (
         "url: 'ftp://git.example.com', secretRef: {name: s}",
         "spec.url: Invalid value: \"ftp://git.example.com\": url must begin with https:// or http://",
@@ -110,6 +112,7 @@ const REJECTED: [(&str, &str); 36] = [
         "url: 'https://g', secretRef: {name: s}, destination: {secretRef: {name: d}, uri: 'postgres://u:hunter2@h/a'}",
         "unknown field \"spec.destination.uri\"",
     ),
+    ("url: 'https://g', secretRef: {name: s}, deletionPolicy: Orphan", "spec.deletionPolicy"),
     ("url: 'https://g', secretRef: {name: s}, shedule: '0 * * * *'", "unknown field \"spec.shedule\""),
 ];
 
@@ -127,9 +130,11 @@ fn each_kind_of_bad_manifest_is_rejected_by_name() {
     }
 }
 
-#[test]
-fn explain_describes_every_field() {
+#[tokio::test]
+async fn explain_describes_every_field() {
     let cluster = cluster();
+    // The API server describes a CRD a moment after it has established it.
+    until("a description", async || cluster.kubectl(&["explain", "bitbucketconnection.spec"], "").ok).await;
     let mut paths = vec!["bitbucketconnection.spec".to_owned(), "bitbucketconnection.status".to_owned()];
     let mut seen = 0;
     while let Some(path) = paths.pop() {

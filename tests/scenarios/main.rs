@@ -28,6 +28,7 @@ mod postgres_faults;
 mod postgres_hosts;
 mod postgres_tls;
 mod queries;
+mod removal;
 mod rights;
 mod robust;
 mod rows;
