@@ -36,6 +36,7 @@ packages() {
     have script || echo bsdutils
     have_postgres || echo postgresql
     have strace || echo strace
+    have faketime || echo faketime
     have_go || echo golang-go
 }
 

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod client;
+mod clock;
 mod command;
 mod command_sync;
 mod connection;

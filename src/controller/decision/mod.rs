@@ -18,6 +18,8 @@ mod outcome;
 mod schedule;
 #[cfg(test)]
 mod schedule_properties;
+#[cfg(test)]
+mod schedule_tests;
 mod slots;
 #[cfg(test)]
 mod tests;

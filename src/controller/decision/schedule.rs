@@ -25,7 +25,7 @@ const FIELDS: [(u16, u16, &[&str]); 5] = [
 pub struct Schedule {
     cron: Cron,
     zone: TimeZone,
-    offset: Duration,
+    pub(super) offset: Duration,
 }
 
 impl Schedule {
@@ -141,101 +141,4 @@ pub fn stable_hash(text: &str) -> u64 {
 
 fn offset(uid: &str) -> Duration {
     Duration::from_secs(stable_hash(uid) % SPREAD.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn schedule(cron: &str, zone: &str) -> Schedule {
-        let mut schedule = Schedule::parse(cron, zone, "uid").unwrap();
-        schedule.offset = Duration::from_secs(20);
-        schedule
-    }
-
-    #[test]
-    fn the_grammar_is_a_cronjobs() {
-        for good in [
-            "0 * * * *",
-            "*/5 0-6 1,15 jan-mar mon",
-            "@hourly",
-            "@midnight",
-            "0 0 * JUL *",
-            "0 0 * * 7",
-            "5/15 * ? * mon-sun",
-        ] {
-            assert!(Schedule::parse(good, "Etc/UTC", "uid").is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "* * * *",
-            "0 0 * * * *",
-            "TZ=UTC 0 * * * *",
-            "CRON_TZ=UTC 0 * * * *",
-            "0 0 L * *",
-            "0 0 * * 5#2",
-            "0 0 31 2 *",
-            "0 0 * * 5L",
-            "0 0 15W * *",
-            "60 * * * *",
-            "@every 5m",
-            "hourly",
-            "0\t0\tL\t*\t*",
-            "0 0 1 * +mon",
-            "0 0 * * 1mon",
-            "sun 0 * * *",
-            "0 0 1,* * mon",
-        ] {
-            assert!(Schedule::parse(bad, "Etc/UTC", "uid").is_err(), "{bad}");
-        }
-        assert!(Schedule::parse("0 * * * *", "Mars/Olympus", "uid").unwrap_err().contains("spec.timeZone"));
-    }
-
-    #[test]
-    fn a_star_for_the_days_leaves_them_to_the_other_field() {
-        let thursday = at("2026-01-01T12:00:00Z");
-        for (cron, next) in [
-            ("0 0 * * mon", "2026-01-05T00:00:00Z"),
-            ("0 0 */1 * mon", "2026-01-05T00:00:00Z"),
-            ("0 0 3/1 * mon", "2026-01-03T00:00:00Z"),
-        ] {
-            assert_eq!(schedule(cron, "Etc/UTC").next_after(thursday), Some(at(next)), "{cron}");
-        }
-    }
-
-    #[test]
-    fn a_slot_starts_at_its_place_in_the_spread() {
-        let hourly = schedule("0 * * * *", "Etc/UTC");
-        let before = at("2026-01-01T12:00:19Z");
-        assert_eq!(hourly.due(before, &[at("2026-01-01T11:00:00Z")], None), None);
-        assert_eq!(hourly.upcoming(before), Some(at("2026-01-01T12:00:00Z")));
-        assert_eq!(hourly.wait(before), Some(Duration::from_secs(1)));
-        let now = at("2026-01-01T12:00:20Z");
-        assert_eq!(hourly.due(now, &[at("2026-01-01T11:00:00Z")], None), Some(at("2026-01-01T12:00:00Z")));
-        assert_eq!(hourly.upcoming(now), Some(at("2026-01-01T13:00:00Z")));
-    }
-
-    #[test]
-    fn only_the_latest_missed_slot_counts_and_only_within_the_deadline() {
-        let hourly = schedule("0 * * * *", "Etc/UTC");
-        let now = at("2026-01-01T15:30:20Z");
-        let done = [at("2026-01-01T11:00:00Z")];
-        let slot = Some(at("2026-01-01T15:00:00Z"));
-        assert_eq!(hourly.due(now, &done, None), slot);
-        assert_eq!(hourly.due(now, &done, Some(Duration::from_mins(30))), slot);
-        assert_eq!(hourly.due(now, &done, Some(Duration::from_secs(30 * 60 - 1))), None);
-        assert_eq!(hourly.due(now, &[done[0], at("2026-01-01T15:10:00Z")], None), None, "a run went over it");
-    }
-
-    #[test]
-    fn the_zone_decides_what_the_hour_is() {
-        let nightly = schedule("30 2 * * *", "Europe/Berlin");
-        assert_eq!(nightly.next_after(at("2026-01-01T00:00:00Z")), Some(at("2026-01-01T01:30:00Z")));
-        // 02:30 does not exist on the day the clocks go forward, and is not lost.
-        assert_eq!(nightly.next_after(at("2026-03-28T12:00:00Z")), Some(at("2026-03-29T01:00:00Z")));
-    }
 }

@@ -1,5 +1,7 @@
 //! Whether a sync run is started, and how the last one shows in Synced. Pure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -8,6 +10,9 @@ use crate::api::Reason;
 use crate::api::conditions::{self, SYNCED, State, Truth};
 use crate::api::status::{BitbucketConnectionStatus, SyncStatus, Trigger};
 use crate::sync::RunError;
+
+/// Clocks of two machines differ by less.
+const SKEW: Duration = Duration::from_mins(5);
 
 /// So many inaccessible repositories are named in the message.
 const PATHS_SHOWN: usize = 10;
@@ -21,7 +26,7 @@ pub(super) fn start(facts: &Facts, verified: Truth, status: &mut BitbucketConnec
     if facts.suspended || !able || matches!(facts.run, RunState::Underway(_)) {
         return None;
     }
-    let slot = schedule.due(facts.now, &done(status), facts.deadline);
+    let slot = schedule.due(facts.now, &done(status, facts.now), facts.deadline);
     let trigger = match &status.sync {
         None => Trigger::Initial,
         Some(sync) => match facts.wanted {
@@ -63,14 +68,15 @@ pub(super) fn skipped(facts: &Facts) -> Option<Timestamp> {
     if facts.suspended || matches!(facts.run, RunState::None) || sync.completion_time.is_some() {
         return None;
     }
-    let done = done(&facts.old).into_iter().chain([sync.start_time.0]).collect::<Vec<_>>();
+    let done = done(&facts.old, facts.now).into_iter().chain([sync.start_time.0]).collect::<Vec<_>>();
     schedule.due(facts.now, &done, None)
 }
 
-/// Slots up to here are done with.
-fn done(status: &BitbucketConnectionStatus) -> Vec<Timestamp> {
+/// Slots up to here are done with. What is yet to come was written by a clock that was wrong: it must not hold up all slots
+/// until then, and one run too many does no harm.
+fn done(status: &BitbucketConnectionStatus, now: Timestamp) -> Vec<Timestamp> {
     let ended = status.sync.as_ref().and_then(|sync| sync.completion_time.as_ref());
-    status.last_schedule_time.iter().chain(ended).map(|time| time.0).collect()
+    status.last_schedule_time.iter().chain(ended).map(|time| time.0).filter(|time| *time <= now + SKEW).collect()
 }
 
 /// Shows the next slot only while it would be run: otherwise each passing slot would be a write for nothing.

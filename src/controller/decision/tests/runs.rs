@@ -87,6 +87,21 @@ fn a_slot_is_claimed_once() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_holds_up_nothing() {
+    let due = decide(&after(&synced(), 32));
+    let run = RunState::Ended(Ok(Summary::default()));
+    let ended = decide(&Facts { run, ..after(&due, 33) });
+    let later = |minutes: i64| {
+        let facts = after(&ended, 0);
+        decide(&Facts { now: at("2026-01-01T13:03:00Z") - Duration::from_secs(60 * minutes.unsigned_abs()), ..facts })
+    };
+    assert_eq!(later(5).start, None, "two machines may differ by so much");
+    let back = later(60 * 24 * 400);
+    assert_eq!(back.start, Some(Trigger::Schedule));
+    assert_eq!(back.status.last_schedule_time, Some(Time(at("2024-11-27T13:00:00Z"))));
+}
+
+#[test]
 fn a_slot_that_is_skipped_shows() {
     let due = decide(&after(&synced(), 32));
     let underway = |minutes| decide(&Facts { run: RunState::Underway(None), ..after(&due, minutes) });
