@@ -56,7 +56,7 @@ model: tools ## Random histories and faults that no test has played, until one f
 	MODEL_STEPS=$(or $(STEPS),20000) cargo test --locked --test scenarios model:: -- --nocapture
 
 figures: tools ## Measure what docs/figures.md says, anew
-	cargo test --release --locked --test scenarios figures:: -- --ignored --nocapture
+	cargo test --release --locked --test scenarios figures -- --ignored --nocapture
 
 lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-chart lint-copies ## All that can be found wrong without running it
 

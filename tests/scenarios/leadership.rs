@@ -235,3 +235,24 @@ async fn several_operators_need_a_server() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("need one database on a server"));
 }
+
+/// For docs/high-availability.md, with the duration that holds where nothing is said. Nothing is held against a bound.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes of waiting: make figures"]
+async fn figures_of_failover() {
+    let mut scene = scene("figures").await;
+    scene.stage.variables.retain(|(name, _)| !name.ends_with("LEASE_DURATION"));
+    scene.stage.start_operator();
+    scene.says(0, LEADS, 1).await;
+    for (how, signal) in [("died", "-KILL"), ("stopped", "-TERM")].into_iter().flat_map(|way| [way; 5]) {
+        let next = scene.stage.start_operator();
+        scene.says(next, "standing by", 1).await;
+        // It has looked at the lease for a while.
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let began = Instant::now();
+        scene.stage.signal_operator(signal);
+        scene.says(next, LEADS, 1).await;
+        println!("| {how} | {:.1} s |", began.elapsed().as_secs_f64());
+        scene.stage.terminate_operator().await;
+    }
+}

@@ -96,10 +96,11 @@ impl Stage {
         self.postgres = Some(url);
     }
 
-    /// Starts an operator on the same database.
-    pub fn start_operator(&mut self) {
+    /// Starts an operator on the same database, and gives how many were started before.
+    pub fn start_operator(&mut self) -> usize {
         let kubeconfig = self.kubeconfig.clone();
         self.start_with(&kubeconfig);
+        self.started - 1
     }
 
     /// Starts one that reaches the API server by another address.
