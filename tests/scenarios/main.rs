@@ -15,6 +15,7 @@ mod deletion;
 mod destination;
 mod figures;
 mod idle;
+mod interrupted;
 mod kill;
 mod leadership;
 mod limits;

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cluster;
 pub mod conventions;
 pub mod database;
+pub mod front;
 pub mod leaks;
 pub mod net;
 pub mod operator;

@@ -11,11 +11,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, cluster};
 use super::conventions::assert_conventional;
+use super::front::Front;
 use super::leaks::assert_clean;
 use super::replica::{Replica, page};
 use super::{rights, within};
@@ -35,6 +36,8 @@ pub struct Stage {
     pub namespaces: Vec<String>,
     /// Whether they lack a right of the chart's.
     pub lacks_rights: bool,
+    /// The way to the API server, for the test.
+    pub config: Config,
     /// As the chart's ServiceAccount.
     kubeconfig: PathBuf,
     database: PathBuf,
@@ -62,7 +65,7 @@ impl Stage {
         let namespace = cluster.namespace(theme);
         let kubeconfig = Kubeconfig::read_from(&cluster.line.kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        let objects = Api::namespaced(Client::try_from(config).unwrap(), &namespace);
+        let objects = Api::namespaced(Client::try_from(config.clone()).unwrap(), &namespace);
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("commits.db");
         // The simulators are here.
@@ -80,6 +83,7 @@ impl Stage {
             variables,
             namespaces,
             lacks_rights,
+            config,
             kubeconfig,
             postgres: None,
             operators: Vec::new(),
@@ -108,6 +112,22 @@ impl Stage {
         let usual = std::fs::read_to_string(&self.kubeconfig).unwrap();
         let path = self.folder.path().join("kubeconfig-by");
         std::fs::write(&path, usual.replace(&self.server().to_string(), &address.to_string())).unwrap();
+        self.start_with(&path);
+    }
+
+    /// Starts one that reaches the API server by a front.
+    pub fn start_operator_through(&mut self, front: &Front) {
+        self.start_operator_with(|config| {
+            config["clusters"][0]["cluster"] = json!({"server": format!("http://{}", front.address)});
+        });
+    }
+
+    /// Starts one with another kubeconfig.
+    pub fn start_operator_with(&mut self, change: impl FnOnce(&mut Value)) {
+        let mut config = serde_json::from_str(&std::fs::read_to_string(&self.kubeconfig).unwrap()).unwrap();
+        change(&mut config);
+        let path = self.folder.path().join(format!("kubeconfig-{}", self.started));
+        std::fs::write(&path, config.to_string()).unwrap();
         self.start_with(&path);
     }
 

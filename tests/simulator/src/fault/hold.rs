@@ -57,7 +57,8 @@ impl Hold {
         self.shared.passing.send_modify(|passing| *passing = passing.saturating_add(1));
     }
 
-    pub(crate) async fn park(&self) {
+    /// Waits until it is released, as a request that is parked here.
+    pub async fn park(&self) {
         let mut number = 0;
         self.shared.arrived.send_modify(|arrived| {
             *arrived += 1;

@@ -1,0 +1,152 @@
+//! Whatever happens to the operator and to what it sees of the cluster, between any two calls to the API server of a whole
+//! life: in the end all is as in a life that nothing has disturbed.
+
+mod crash;
+mod ending;
+mod life;
+mod watches;
+
+use std::cell::RefCell;
+use std::pin::pin;
+
+use bitbucket_simulator::Hold;
+use futures::future::{Either, join_all, select};
+
+use self::life::{Ending, Life};
+use crate::support::front::{Act, Call, Front};
+use crate::support::operator::Stage;
+
+/// Lives that are played at a time, each on a stage of its own.
+const AT_A_TIME: usize = 6;
+
+/// Stages on which lives are played, and a life that nothing disturbs.
+struct House {
+    stages: Vec<Stage>,
+    ending: Ending,
+    calls: Vec<Call>,
+}
+
+impl House {
+    async fn new(theme: &str) -> Self {
+        let mut stages = join_all((0..AT_A_TIME).map(|_| Stage::without_operator(theme))).await;
+        let stage = &mut stages[0];
+        let front = Front::new(&stage.config).await;
+        let life = Life::new(stage, "undisturbed").await;
+        stage.start_operator_through(&front);
+        life.play().await;
+        let ending = life.ending().await;
+        let calls = front.calls();
+        assert_eq!(ending.events, ["Synced", "Verified"].map(str::to_owned).into());
+        over(stage, &life).await;
+        Self { stages, ending, calls }
+    }
+
+    /// Its calls, without the watches.
+    fn points(&self) -> Vec<Point> {
+        self.calls.iter().filter(|call| !call.is_watch()).map(Point::from).collect()
+    }
+
+    /// Plays a life for each of these. In the end all is as without a disturbance, whose events come back.
+    async fn play<P>(
+        &mut self,
+        points: impl IntoIterator<Item = P>,
+        play: impl AsyncFn(&mut Stage, P) -> (Ending, Lost),
+    ) {
+        let points = RefCell::new(points.into_iter());
+        let expected = &self.ending;
+        join_all(self.stages.iter_mut().map(async |stage| {
+            loop {
+                let Some(point) = points.borrow_mut().next() else { return };
+                let (mut ending, lost) = play(stage, point).await;
+                if lost == Lost::Event && ending.events.len() + 1 == expected.events.len() {
+                    ending.events.extend(expected.events.iter().cloned());
+                }
+                assert_eq!(ending, *expected);
+            }
+        }))
+        .await;
+    }
+}
+
+/// A call of a life. Calls of one kind come in the same order each time, and a few reads more or less between them.
+#[derive(Clone, Debug)]
+struct Point {
+    kind: String,
+    nth: usize,
+}
+
+impl From<&Call> for Point {
+    fn from(call: &Call) -> Self {
+        Self { kind: call.kind.clone(), nth: call.nth }
+    }
+}
+
+impl Point {
+    fn is(&self, call: &Call) -> bool {
+        !call.is_watch() && (&call.kind, call.nth) == (&self.kind, self.nth)
+    }
+
+    /// Writes come in each life, and so do the first reads.
+    fn assert_reached(&self, hold: &Hold) {
+        assert!(hold.arrived() > 0 || self.kind == "GET secrets/NAME", "{self:?} was not reached");
+    }
+
+    fn is_read(&self) -> bool {
+        self.kind.starts_with("GET ")
+    }
+
+    /// As the name of an object.
+    fn name(&self) -> String {
+        format!("{}-{}", self.kind.to_lowercase().replace([' ', '/'], "-"), self.nth)
+    }
+}
+
+/// What may be missing in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    Nothing,
+    Event,
+}
+
+/// When an operator is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// The API server has not heard of the call.
+    Before,
+    /// It has done what it was asked for, and the operator does not know.
+    After,
+}
+
+/// From this call on the API server is silent. Gives the hold that the call arrives at.
+fn silence(front: &Front, point: &Point, moment: Moment) -> Hold {
+    let hold = Hold::new();
+    let (at, held, others) = (point.clone(), hold.clone(), Hold::new());
+    let mut silent = false;
+    front.on(move |call| {
+        if silent {
+            return Act::Before(others.clone());
+        }
+        silent = at.is(call);
+        match moment {
+            _ if !silent => Act::Pass,
+            Moment::Before => Act::Before(held.clone()),
+            Moment::After => Act::After(held.clone()),
+        }
+    });
+    hold
+}
+
+/// Plays a life to its end, with an operator that was started through the front, and `disturb` beside it, which may not come
+/// to its end.
+async fn played(life: &Life, disturb: impl Future<Output = ()>) {
+    match select(pin!(life.play()), pin!(disturb)).await {
+        Either::Left(_) => {}
+        Either::Right(((), play)) => play.await,
+    }
+}
+
+/// Leaves the stage to the next life.
+async fn over(stage: &mut Stage, life: &Life) {
+    stage.terminate_operators().await;
+    life.delete().await;
+}
