@@ -2,6 +2,7 @@
 //!
 //! The only room that talks to Kubernetes.
 
+mod anew;
 mod context;
 pub mod decision;
 mod deletion;

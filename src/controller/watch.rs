@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Guarded;
+use super::anew::watched;
 use super::context::Context;
 use super::error::Error;
 use super::reconcile::reconcile;
@@ -133,7 +134,8 @@ impl Scope {
             Controller::for_stream(objects, reader).with_config(controller::Config::default().concurrency(limit));
         let controller = match secrets {
             SecretWatch::Metadata => {
-                controller.watches(api(&context.client, namespace.as_deref()), config(), of_secret)
+                let secrets = watched(api(&context.client, namespace.as_deref()), config());
+                controller.watches_stream(secrets.touched_objects(), of_secret)
             }
             SecretWatch::Off => controller,
         };
@@ -169,7 +171,7 @@ fn connections(
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + use<> {
     let objects: Api<Guarded> = api(&context.client, namespace);
     let context = Arc::clone(context);
-    watcher(objects, config)
+    watched(objects, config)
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
