@@ -33,8 +33,7 @@ impl House {
         let front = Front::new(&stage.config).await;
         let life = Life::new(stage, "undisturbed").await;
         stage.start_operator_through(&front);
-        life.play().await;
-        let ending = life.ending().await;
+        let ending = life.play().await;
         let calls = front.calls();
         assert_eq!(ending.events, ["Synced", "Verified"].map(str::to_owned).into());
         over(stage, &life).await;
@@ -136,12 +135,19 @@ fn silence(front: &Front, point: &Point, moment: Moment) -> Hold {
     hold
 }
 
-/// Plays a life to its end, with an operator that was started through the front, and `disturb` beside it, which may not come
-/// to its end.
-async fn played(life: &Life, disturb: impl Future<Output = ()>) {
-    match select(pin!(life.play()), pin!(disturb)).await {
-        Either::Left(_) => {}
-        Either::Right(((), play)) => play.await,
+/// Plays a life to its end, with an operator that was started through the front, and `disturb` when the hold is arrived at,
+/// which may never be.
+async fn played(life: &Life, hold: &Hold, disturb: impl AsyncFnOnce()) -> Ending {
+    let (play, arrival) = (pin!(life.play()), pin!(hold.wait_for(1)));
+    match select(play, arrival).await {
+        Either::Right((_, play)) => futures::join!(play, disturb()).0,
+        Either::Left((ending, _)) => {
+            // The last call may be the one.
+            if hold.arrived() > 0 {
+                disturb().await;
+            }
+            ending
+        }
     }
 }
 

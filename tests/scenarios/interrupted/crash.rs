@@ -22,17 +22,15 @@ async fn killed(stage: &mut Stage, point: &Point, moment: Moment) -> (Ending, Lo
     let front = Front::new(&stage.config).await;
     let hold = silence(&front, point, moment);
     stage.start_operator_through(&front);
-    played(&life, async {
-        hold.wait_for(1).await;
+    let ending = played(&life, &hold, async || {
         stage.kill_operator();
         front.pass();
         stage.start_operator_through(&front);
     })
     .await;
     point.assert_reached(&hold);
-    let ending = life.ending().await;
     over(stage, &life).await;
-    let between = [("PATCH", Moment::After), ("POST", Moment::Before)];
+    let between = [("PATCH bitbucketconnections/NAME/status", Moment::After), ("POST", Moment::Before)];
     let may_lack = between.iter().any(|(method, of)| point.kind.starts_with(method) && moment == *of);
     (ending, if may_lack { Lost::Event } else { Lost::Nothing })
 }

@@ -19,15 +19,13 @@ async fn ended(stage: &mut Stage, point: &Point) -> (Ending, Lost) {
     let front = Front::new(&stage.config).await;
     let hold = silence(&front, point, Moment::Before);
     stage.start_operator_through(&front);
-    played(&life, async {
-        hold.wait_for(1).await;
+    let ending = played(&life, &hold, async || {
         terminated(stage).await;
         front.pass();
         stage.start_operator_through(&front);
     })
     .await;
     point.assert_reached(&hold);
-    let ending = life.ending().await;
     over(stage, &life).await;
     (ending, if point.kind.starts_with("POST") { Lost::Event } else { Lost::Nothing })
 }

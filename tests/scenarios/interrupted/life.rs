@@ -54,6 +54,8 @@ pub struct Life {
     events: Api<Event>,
     git: GitRepository,
     lib: GitRepository,
+    /// Whether its rows stay when it is deleted.
+    retained: bool,
 }
 
 /// How it stands in the end.
@@ -85,17 +87,31 @@ impl Life {
         let (secrets, events) =
             (Api::namespaced(client.clone(), &stage.namespace), Api::namespaced(client, &stage.namespace));
         let (name, objects, database) = (name.to_owned(), stage.objects.clone(), DatabaseUrl::Sqlite(database));
-        Self { name, database, objects, simulator, secrets, events, git, lib }
+        Self { name, database, objects, simulator, secrets, events, git, lib, retained: false }
     }
 
-    /// Plays it from the beginning, whatever was played before.
-    pub async fn play(&self) {
+    /// The same, where nobody waits for its rows when it is deleted, nor deletes it in the end.
+    pub fn retained(self) -> Self {
+        Self { retained: true, ..self }
+    }
+
+    /// Plays it from the beginning, whatever was played before, and gives how it stands before it is deleted. With it go
+    /// its rows.
+    pub async fn play(&self) -> Ending {
         for step in Step::ALL {
             self.begin(step).await;
             let what = format!("{}: the end of {step:?}", self.name);
             let met = |object: Option<&BitbucketConnection>| object.is_some_and(|object| Self::is_over(step, object));
             within(&what, await_condition(self.objects.clone(), &self.name, met)).await.unwrap();
         }
+        let ending = self.ending().await;
+        if !self.retained {
+            self.delete().await;
+            let left = query(&self.database, "SELECT * FROM bitbucket_connections").await.unwrap().rows;
+            assert!(left.is_empty(), "{}: its rows are left", self.name);
+            assert_eq!(self.reasons().await, ending.events, "{}: nobody had to wait", self.name);
+        }
+        ending
     }
 
     /// Does what a person would do.
@@ -146,7 +162,8 @@ impl Life {
             "spec": {
                 "url": self.simulator.url(), "secretRef": {"name": self.name}, "import": import,
                 // No slot and no verification of its own accord comes in between.
-                "schedule": "0 0 29 2 *", "verifyInterval": "30m"
+                "schedule": "0 0 29 2 *", "verifyInterval": "30m",
+                "deletionPolicy": if self.retained { "Retain" } else { "Delete" }
             }
         });
         self.objects.patch(&self.name, &applied(), &Patch::Apply(object)).await.unwrap();
@@ -170,7 +187,7 @@ impl Life {
     }
 
     /// How it stands. The rows must be git's own, and nobody may have tried a wrong password.
-    pub async fn ending(&self) -> Ending {
+    async fn ending(&self) -> Ending {
         for user in ["reader", "other"] {
             assert_eq!(self.simulator.failed_logins(user), 0, "{}: failed logins of {user}", self.name);
         }
@@ -188,10 +205,14 @@ impl Life {
         assert_conventional(&object);
         let mut status = object["status"].clone();
         forget_times(&mut status);
+        Ending { status, events: self.reasons().await }
+    }
+
+    /// Those of the events so far.
+    async fn reasons(&self) -> BTreeSet<String> {
         let events = self.events.list(&ListParams::default()).await.unwrap();
         let own = |event: &Event| event.regarding.as_ref().is_some_and(|of| of.name.as_ref() == Some(&self.name));
-        let events = events.items.into_iter().filter(own).filter_map(|event| event.reason).collect();
-        Ending { status, events }
+        events.items.into_iter().filter(own).filter_map(|event| event.reason).collect()
     }
 }
 

@@ -42,8 +42,8 @@ async fn late_and_missed_events_at_any_call() {
         let (calls, [one, other]) =
             ([1, 4][at % 2], if at % 2 == 0 { Form::BOTH } else { [Form::Event, Form::Status] });
         points.extend([(point.clone(), Flaw::Late(calls)), (point.clone(), Flaw::Missed(one))]);
-        // What a new object finds of the old one changes with the writes.
-        if !point.is_read() || point.nth == 1 {
+        // What a new object finds of the old one changes with the writes. Nobody takes the place of one that is held.
+        if (!point.is_read() || point.nth == 1) && point.kind != "PATCH bitbucketconnections/NAME" {
             points.push((point, Flaw::Replaced(other)));
         }
     }
@@ -53,6 +53,7 @@ async fn late_and_missed_events_at_any_call() {
 async fn flawed(stage: &mut Stage, point: &Point, flaw: Flaw) -> (Ending, Lost) {
     let name = format!("{flaw:?}-{}", point.name()).to_lowercase().replace(['(', ')'], "-");
     let life = Life::new(stage, &name).await;
+    let life = if matches!(flaw, Flaw::Replaced(_)) { life.retained() } else { life };
     let (front, reached) = (Front::new(&stage.config).await, Hold::new());
     let (at, held) = (point.clone(), reached.clone());
     front.on(move |call| if at.is(call) { Act::Before(held.clone()) } else { Act::Pass });
@@ -72,22 +73,17 @@ async fn flawed(stage: &mut Stage, point: &Point, flaw: Flaw) -> (Ending, Lost) 
         }
     };
     // What is begun anew is not played to its end.
-    let replaced = match (select(pin!(life.play()), pin!(disturb)).await, flaw) {
-        (Either::Right(_), Flaw::Replaced(form)) => Some(form),
-        (Either::Right(((), play)), _) => {
-            play.await;
-            None
+    let ending = match (select(pin!(life.play()), pin!(disturb)).await, flaw) {
+        (Either::Right(_), Flaw::Replaced(form)) => {
+            life.delete().await;
+            life.begin(Step::Apply).await;
+            missed(&front, form);
+            life.play().await
         }
-        (Either::Left(_), _) => None,
+        (Either::Right(((), play)), _) => play.await,
+        (Either::Left((ending, _)), _) => ending,
     };
-    if let Some(form) = replaced {
-        life.delete().await;
-        life.begin(Step::Apply).await;
-        missed(&front, form);
-        life.play().await;
-    }
     point.assert_reached(&reached);
-    let ending = life.ending().await;
     over(stage, &life).await;
     (ending, Lost::Nothing)
 }

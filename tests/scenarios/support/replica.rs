@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::leaks::assert_clean;
-use super::within;
+use super::{until, within};
 
 /// A running operator. Killed when dropped; its log is shown where the test has failed.
 pub struct Replica {
@@ -45,6 +45,9 @@ impl Replica {
     /// SIGTERM, and waits for a good end. Not of one that was killed.
     pub async fn terminate(mut self) {
         if self.process.try_wait().unwrap().is_none() {
+            // Before, it has not said yet what is to become of signals.
+            let log = self.log.clone();
+            until("its start", async || std::fs::read_to_string(&log).unwrap().contains("connector started")).await;
             self.signal("-TERM");
             let waited = tokio::task::spawn_blocking(move || self.process.wait().unwrap());
             assert_eq!(within("the operator's end", waited).await.unwrap().code(), Some(0));
