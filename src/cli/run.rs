@@ -28,6 +28,9 @@ use crate::trust::Trust;
 /// Between two questions to an API server that does not answer.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 
+/// Connections whose rows are removed at a time: a database has eight sessions for all.
+const REMOVALS: usize = 2;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -126,6 +129,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             lead: lead.clone(),
             recorder: recorder.clone(),
             turns: Arc::clone(&turns),
+            removals: Arc::new(Semaphore::new(REMOVALS)),
             metrics: metrics.clone(),
             deletion_timeout,
             cluster: cluster.clone(),

@@ -17,7 +17,9 @@ use super::decision::{Attempts, Inputs, Knowledge};
 use super::deletion::Ended;
 use super::destinations::{Destinations, Handle};
 use super::metrics::Metrics;
+use super::right::Right;
 use super::tasks::Task;
+use crate::api::destination::DestinationReference;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
 use crate::runtime::lead::Lead;
@@ -44,6 +46,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Sync runs at a time, in the order in which they were claimed.
     pub turns: Arc<Semaphore>,
+    /// Removals of rows at a time: they take a database's connections from runs.
+    pub removals: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Metrics,
     /// How long rows of a deleted connection are tried to be removed while the database is away.
@@ -68,7 +72,7 @@ pub struct Memory {
     pub uid: String,
     /// The status as it was last written: the watch may still show an older one.
     pub written: Option<BitbucketConnectionStatus>,
-    /// The object's version when its status was last written.
+    /// The object's version when it was last written.
     pub version: Option<String>,
     /// What is known of the connection.
     pub knowledge: Knowledge,
@@ -76,8 +80,8 @@ pub struct Memory {
     pub asking: Option<Asking>,
     /// The sync run under way, or ended and not yet told.
     pub run: Option<Underway>,
-    /// Whether it was told that its Secrets may not be read.
-    pub forbidden: bool,
+    /// The right that was said to be missing.
+    pub missing: Option<Right>,
     /// The slot that was last told to be skipped.
     pub skipped: Option<Timestamp>,
     /// The rate that the spec allows for, which clients that are at work heed too.
@@ -86,10 +90,10 @@ pub struct Memory {
     pub bitbucket: Option<Bitbucket>,
     /// Keeps the database open between runs.
     pub destination: Option<Arc<Handle>>,
-    /// The database that a run has stored in last, where the rows are removed with the object.
-    pub stored: Option<Arc<Handle>>,
-    /// Whether the finalizer is on the object, as it was written and is not shown yet.
-    pub holds: Option<bool>,
+    /// The database that `spec.destination` has led to, where the rows are removed with the object.
+    pub stored: Option<(Option<DestinationReference>, Arc<Handle>)>,
+    /// Whether the finalizer is on the object, as it was last written, and the version that it has been so since.
+    pub holds: Option<(bool, String)>,
     /// The removal of the rows of an object that is being deleted, under way, or ended and not yet looked at.
     pub removal: Option<Task<Ended>>,
     /// Those that have failed.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use kube::runtime::controller::Action;
-use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -14,6 +16,7 @@ use super::decision::{Deletion, DeletionStep, Removal, deletion};
 use super::destinations::Handle;
 use super::error::Error;
 use super::pass::Pass;
+use super::right::{self, Right};
 use super::tasks::Task;
 use super::{dereference, events, finalizer};
 use crate::destination::{ConnectionKey, Destination};
@@ -30,9 +33,18 @@ pub struct Ended {
     result: Result<(), String>,
 }
 
+/// An object that is being deleted, whether or not it can be understood.
+struct Deleted<'a> {
+    context: &'a Context,
+    metadata: &'a ObjectMeta,
+    reference: ObjectReference,
+}
+
 impl Pass<'_> {
     /// One look at an object that is being deleted.
     pub(super) async fn delete(&self, memory: &mut Memory) -> Result<Action, Error> {
+        // Nothing is asked any more.
+        memory.asking = None;
         memory.run.iter().for_each(|run| run.task.stop());
         memory.run.take_if(|run| run.task.result().is_some());
         let ended = memory.removal.as_ref().map(Task::result);
@@ -47,51 +59,51 @@ impl Pass<'_> {
                 Some(Ended { result: Err(why), .. }) => Removal::Failed(why),
             }),
         };
+        let (metadata, reference) = (&self.object.metadata, self.object.object_ref(&()));
+        let deleted = Deleted { context: self.context, metadata, reference };
         match deletion(seen) {
-            DeletionStep::Wait => return Ok(Action::requeue(LONG)),
+            DeletionStep::Wait => {}
             DeletionStep::Remove => match self.database(memory).await? {
-                Ok(handle) => {
-                    self.remove(memory, handle);
-                    return Ok(Action::requeue(LONG));
-                }
-                Err(why) => return self.failed(memory, false, &why).await,
+                Ok(handle) => self.remove(memory, handle),
+                Err(why) => return deleted.failed(memory, false, &why).await,
             },
             DeletionStep::Failed(why) => {
                 memory.removal = None;
                 let progressed = matches!(&ended, Some(Some(Ended { progressed: true, .. })));
-                return self.failed(memory, progressed, why).await;
+                return deleted.failed(memory, progressed, why).await;
             }
-            DeletionStep::LetGo => {}
+            DeletionStep::LetGo => return deleted.let_go(memory).await,
         }
-        memory.removal = None;
-        finalizer::set(self.context, &self.object.metadata, memory, false).await?;
-        Ok(Action::await_change())
+        Ok(Action::requeue(LONG))
     }
 
-    /// The database that the spec names. Where that cannot be found any more, as in a namespace whose Secrets are already
-    /// gone, the one that the last run has stored in.
+    /// The database that the spec names. Where its Secrets cannot be used any more, as in a namespace in which they are already
+    /// gone, the one that the same spec has led to.
     async fn database(&self, memory: &Memory) -> Result<Result<Arc<Handle>, String>, Error> {
-        let named = match dereference::destination(self.context, self.object).await {
-            Ok(target) => target.map_err(|invalid| invalid.message),
-            Err(error) if error.is_forbidden() => Err(error.to_string()),
+        let why = match dereference::destination(self.context, self.object).await {
+            Ok(Ok(target)) => return Ok(Ok(self.context.destinations.handle(&target))),
+            Ok(Err(invalid)) => invalid.message,
+            Err(error) if error.is_forbidden() => error.to_string(),
             Err(error) => return Err(error),
         };
-        Ok(match named {
-            Ok(target) => Ok(self.context.destinations.handle(&target)),
-            Err(why) => memory.stored.clone().ok_or(why),
-        })
+        let known = memory.stored.as_ref().filter(|(of, _)| *of == self.object.spec.destination);
+        Ok(known.map(|(_, handle)| Arc::clone(handle)).ok_or(why))
     }
 
     fn remove(&self, memory: &mut Memory, handle: Arc<Handle>) {
-        info!("the connection is deleted, and its rows are removed (spec.deletionPolicy)");
+        if memory.attempts.none() {
+            info!("the connection is deleted, and its rows are to be removed (spec.deletionPolicy)");
+        }
         let key = self.key();
         let stop = self.context.stop.child_token();
-        let stopped = stop.clone();
+        let (stopped, turns) = (stop.clone(), Arc::clone(&self.context.removals));
         let work = async move {
             let mut removed = None;
             let removing = async {
+                // Closed only with the process.
+                let _turn = turns.acquire().await;
                 let database = handle.get().await?;
-                removal(&database, &key, &mut removed).await
+                remove_all(&database, &key, &mut removed).await
             };
             let result = match stopped.run_until_cancelled(removing).await {
                 Some(Ok(())) => Ok(()),
@@ -107,23 +119,6 @@ impl Pass<'_> {
         let broken = Ended { progressed: false, result: Err("the removal broke off".to_owned()) };
         memory.removal = Some(Task::start(work, broken, stop, self.wake()));
     }
-
-    async fn failed(&self, memory: &mut Memory, progressed: bool, why: &str) -> Result<Action, Error> {
-        let patience = self.context.deletion_timeout;
-        warn!(why, "the rows of a deleted connection cannot be removed");
-        let wait = memory.attempts.failed(progressed, patience, &memory.uid, Instant::now());
-        let object = self.object.object_ref(&());
-        let Some(wait) = wait else {
-            warn!("the connection is let go and its rows stay; docs/deletion.md has the statements that remove them");
-            events::rows_stay(self.context, &object, why).await;
-            finalizer::set(self.context, &self.object.metadata, memory, false).await?;
-            return Ok(Action::await_change());
-        };
-        if memory.attempts.is_first() {
-            events::rows_block(self.context, &object, why, patience).await;
-        }
-        Ok(Action::requeue(wait))
-    }
 }
 
 /// An object that cannot be understood says neither what is to become of its rows nor where they are. It is held as long as
@@ -132,19 +127,39 @@ pub async fn delete_unknown(object: &Guarded, memory: &mut Memory, context: &Con
     if !finalizer::holds(object.meta(), memory) {
         return Ok(Action::await_change());
     }
-    let uid = object.uid().unwrap_or_default();
-    let Some(wait) = memory.attempts.failed(false, context.deletion_timeout, &uid, Instant::now()) else {
-        warn!("the object is let go, and its rows stay");
-        let why = "this version of the operator cannot understand the object";
-        events::rows_stay(context, &object.object_ref(&()), why).await;
-        finalizer::set(context, object.meta(), memory, false).await?;
-        return Ok(Action::await_change());
-    };
-    Ok(Action::requeue(wait))
+    let deleted = Deleted { context, metadata: object.meta(), reference: object.object_ref(&()) };
+    deleted.failed(memory, false, "this version of the operator cannot understand the object").await
+}
+
+impl Deleted<'_> {
+    /// Takes the finalizer off.
+    async fn let_go(&self, memory: &mut Memory) -> Result<Action, Error> {
+        let result = finalizer::set(self.context, self.metadata, memory, false).await;
+        right::told(self.context, &self.reference, memory, result, Right::RemoveFinalizer).await?;
+        memory.removal = None;
+        Ok(Action::await_change())
+    }
+
+    /// The rows could not be removed.
+    async fn failed(&self, memory: &mut Memory, progressed: bool, why: &str) -> Result<Action, Error> {
+        let patience = self.context.deletion_timeout;
+        warn!(why, "the rows of a deleted connection cannot be removed");
+        let wait = memory.attempts.failed(progressed, patience, &memory.uid, Instant::now());
+        let Some(wait) = wait else {
+            let action = self.let_go(memory).await?;
+            warn!("the connection is let go and its rows stay; docs/deletion.md says how to remove them");
+            events::rows_stay(self.context, &self.reference, why).await;
+            return Ok(action);
+        };
+        if memory.attempts.is_first() {
+            events::rows_block(self.context, &self.reference, why, patience).await;
+        }
+        Ok(Action::requeue(wait))
+    }
 }
 
 /// Removes all rows, portion by portion. `commits` says how many so far, if a portion was removed.
-async fn removal(
+async fn remove_all(
     database: &Destination,
     key: &ConnectionKey,
     commits: &mut Option<u64>,

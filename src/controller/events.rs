@@ -14,6 +14,8 @@ use crate::api::BitbucketConnection;
 use crate::api::conditions::{self, READY};
 use crate::api::status::BitbucketConnectionStatus;
 
+/// What is done where rows are removed.
+const REMOVAL: &str = "RemoveRows";
 /// Notes may have a kilobyte.
 const LONGEST_NOTE: usize = 1000;
 
@@ -30,12 +32,8 @@ pub async fn publish(
         return;
     }
     let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
-    send(context, &object.object_ref(&()), type_, &ready.reason, &ready.message).await;
-}
-
-/// Says that the operator lacks a right, so that the object stands still.
-pub async fn forbidden(context: &Context, object: &BitbucketConnection, note: &str) {
-    send(context, &object.object_ref(&()), EventType::Warning, "Forbidden", note).await;
+    let note = (type_, ready.reason.as_str(), ready.message.as_str());
+    send(context, &object.object_ref(&()), "Reconcile", note).await;
 }
 
 /// Says that a deleted object is held, because its rows cannot be removed yet.
@@ -45,7 +43,7 @@ pub async fn rows_block(context: &Context, object: &ObjectReference, why: &str, 
         sentence(why),
         patience.as_secs()
     );
-    send(context, object, EventType::Warning, "DeletionBlocked", &note).await;
+    send(context, object, REMOVAL, (EventType::Warning, "DeletionBlocked", &note)).await;
 }
 
 /// Says that a deleted object goes and its rows do not.
@@ -54,7 +52,7 @@ pub async fn rows_stay(context: &Context, object: &ObjectReference, why: &str) {
         "The connection goes, and its rows stay: {} Remove them from the database by hand (docs/deletion.md), or create a connection of the same name, which takes them over.",
         sentence(why)
     );
-    send(context, object, EventType::Warning, "RowsStay", &note).await;
+    send(context, object, REMOVAL, (EventType::Warning, "RowsStay", &note)).await;
 }
 
 /// Two sentences must not become one.
@@ -63,7 +61,13 @@ fn sentence(text: &str) -> String {
     format!("{text}.")
 }
 
-async fn send(context: &Context, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
+/// Publishes one event. A reason once more after the same action is counted, and its note is lost.
+pub(super) async fn send(
+    context: &Context,
+    object: &ObjectReference,
+    action: &str,
+    (type_, reason, note): (EventType, &str, &str),
+) {
     if !context.lead.holds() {
         return;
     }
@@ -71,7 +75,7 @@ async fn send(context: &Context, object: &ObjectReference, type_: EventType, rea
         type_,
         reason: reason.to_owned(),
         note: Some(truncated(note)),
-        action: "Reconcile".to_owned(),
+        action: action.to_owned(),
         secondary: None,
     };
     if let Err(error) = within(context.recorder.publish(&event, object)).await {

@@ -7,20 +7,22 @@ use serde_json::json;
 
 use super::context::{Context, Memory};
 use super::error::{Error, within};
-use super::status::{FIELD_MANAGER, newest};
+use super::status::FIELD_MANAGER;
+use super::version::{is_older, newest};
 use crate::api::{BitbucketConnection, FINALIZER};
 
 /// Whether the object has it. The watch may still show how it was before it was written.
 pub fn holds(metadata: &ObjectMeta, memory: &mut Memory) -> bool {
     let shown = metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-    memory.holds.take_if(|written| *written == shown);
-    memory.holds.unwrap_or(shown)
+    // What is shown of a later time counts, whoever has written that.
+    memory.holds.take_if(|(_, version)| !is_older(metadata.resource_version.as_deref(), version));
+    memory.holds.as_ref().map_or(shown, |(held, _)| *held)
 }
 
-/// Puts it on or takes it off. Nothing happens to an object that is gone.
-pub async fn set(context: &Context, metadata: &ObjectMeta, memory: &mut Memory, hold: bool) -> Result<(), Error> {
+/// Puts it on or takes it off. False, if the object is gone.
+pub async fn set(context: &Context, metadata: &ObjectMeta, memory: &mut Memory, hold: bool) -> Result<bool, Error> {
     if holds(metadata, memory) == hold {
-        return Ok(());
+        return Ok(true);
     }
     if !context.lead.holds() {
         return Err(Error::NoLead);
@@ -38,11 +40,11 @@ pub async fn set(context: &Context, metadata: &ObjectMeta, memory: &mut Memory, 
     let name = metadata.name.as_deref().unwrap_or_default();
     match within(objects.patch_metadata(name, &parameters, &Patch::Merge(patch))).await {
         Ok(object) => {
-            memory.version = object.metadata.resource_version;
-            memory.holds = Some(hold);
-            Ok(())
+            memory.version.clone_from(&object.metadata.resource_version);
+            memory.holds = object.metadata.resource_version.map(|version| (hold, version));
+            Ok(true)
         }
-        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,6 +1,8 @@
 //! The first half of a reconcile: looks at the tasks and the database, and does at once what cannot wait for the
 //! decision. What follows from what is seen is decided in `decision/observe.rs`.
 
+use std::sync::Arc;
+
 use super::context::{Memory, PROGRESS_INTERVAL, Underway};
 use super::decision::{Asking, DestinationState, Found, Learned, RunState, Seen, Step, now, observe, workable};
 use super::dereference::{Dereferenced, Unusable};
@@ -89,6 +91,9 @@ impl Pass<'_> {
         let target = found.as_ref().ok().map(|known| known.target.as_ref());
         if let Some(target) = target {
             memory.destination = target.ok().map(|target| self.context.destinations.handle(target));
+            if let Some(handle) = memory.destination.as_ref().filter(|_| self.holds_rows()) {
+                memory.stored = Some((self.object.spec.destination.clone(), Arc::clone(handle)));
+            }
         }
         if !learned.needs_destination() {
             return None;

@@ -11,7 +11,6 @@ use super::dereference::Dereferenced;
 use super::pass::Pass;
 use super::tasks::{Task, Wake};
 use crate::api::Reason;
-use crate::api::spec::DeletionPolicy;
 use crate::api::status::Trigger;
 use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS, Rate};
 use crate::destination::{ConnectionKey, Destination};
@@ -59,7 +58,6 @@ impl Pass<'_> {
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
         let Some(handle) = memory.destination.clone() else { return };
-        memory.stored = (self.object.spec.deletion_policy == DeletionPolicy::Delete).then(|| Arc::clone(&handle));
         let progress = Arc::default();
         let run = Run {
             client,

@@ -17,12 +17,14 @@ mod lease;
 mod metrics;
 mod pass;
 mod reconcile;
+mod right;
 mod secret;
 #[cfg(test)]
 mod secret_properties;
 mod status;
 mod target;
 mod tasks;
+mod version;
 mod watch;
 
 use kube::core::DeserializeGuard;

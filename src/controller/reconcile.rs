@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::{Instrument, info, info_span, warn};
 
@@ -14,12 +14,10 @@ use super::deletion::delete_unknown;
 use super::dereference::dereference;
 use super::error::Error;
 use super::pass::Pass;
+use super::right::{self, Right};
 use super::{Guarded, events, finalizer, status};
 use crate::api::REQUESTED_AT;
 use crate::api::spec::DeletionPolicy;
-
-const MAY_NOT_READ: &str = "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces).";
-const MAY_NOT_HOLD: &str = "The operator may not change the metadata of BitbucketConnections in this namespace, which spec.deletionPolicy Delete needs, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to patch them, or set deletionPolicy to Retain.";
 
 /// Reconciles one object.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -60,13 +58,16 @@ impl Pass<'_> {
         if self.object.metadata.deletion_timestamp.is_some() {
             return self.delete(memory).await;
         }
-        // Before the first row is written.
-        let hold = self.object.spec.deletion_policy == DeletionPolicy::Delete;
-        let finalizer = finalizer::set(self.context, &self.object.metadata, memory, hold).await;
-        self.told_if_forbidden(memory, finalizer, MAY_NOT_HOLD).await?;
+        let reference = self.object.object_ref(&());
+        // Before a row is written.
+        let held = finalizer::set(self.context, &self.object.metadata, memory, self.holds_rows()).await;
+        if !right::told(self.context, &reference, memory, held, Right::SetFinalizer).await? {
+            self.context.forget(&self.reference);
+            return Ok(Action::await_change());
+        }
         let found = dereference(self.context, self.object).await;
-        let found = self.told_if_forbidden(memory, found, MAY_NOT_READ).await?;
-        memory.forbidden = false;
+        let found = right::told(self.context, &reference, memory, found, Right::ReadSecrets).await?;
+        memory.missing = None;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));
@@ -103,17 +104,8 @@ impl Pass<'_> {
         Ok(Action::requeue(wait(&facts, &memory.knowledge, waiting)))
     }
 
-    /// An event tells of a right that is missing: once, since it may be missing for days.
-    async fn told_if_forbidden<T>(
-        &self,
-        memory: &mut Memory,
-        result: Result<T, Error>,
-        note: &str,
-    ) -> Result<T, Error> {
-        let forbidden = result.as_ref().is_err_and(Error::is_forbidden);
-        if forbidden && !std::mem::replace(&mut memory.forbidden, true) {
-            events::forbidden(self.context, self.object, note).await;
-        }
-        result
+    /// Whether the object cannot go before its rows.
+    pub(super) fn holds_rows(&self) -> bool {
+        self.object.spec.deletion_policy == DeletionPolicy::Delete
     }
 }

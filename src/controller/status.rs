@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::context::Context;
 use super::error::{Error, within};
+use super::version::newest;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
 
@@ -55,26 +56,5 @@ pub async fn write(
             Ok(false)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// The later one of the watch's version and the one that was written: the watch may be behind. They can be compared since
-/// Kubernetes 1.35 by its word (KEP 5504), and before by how it was.
-pub(super) fn newest(watched: Option<String>, written: Option<String>) -> Option<String> {
-    let number = |version: &Option<String>| version.as_ref().and_then(|version| version.parse::<u64>().ok());
-    if number(&written) > number(&watched) { written } else { watched }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_later_version_counts_and_what_cannot_be_compared_is_the_watchs() {
-        let newest = |a: &str, b: Option<&str>| newest(Some(a.to_owned()), b.map(str::to_owned)).unwrap();
-        assert_eq!(newest("9", Some("10")), "10");
-        assert_eq!(newest("11", Some("10")), "11");
-        assert_eq!(newest("11", None), "11");
-        assert_eq!(newest("11", Some("odd")), "11");
     }
 }

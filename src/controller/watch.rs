@@ -1,4 +1,4 @@
-//! What wakes a reconcile: the object's spec or annotation, its Secret, the end of its run, and time.
+//! What wakes a reconcile: the object's spec, annotation or finalizers, its Secret, the end of its run, and time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::utils::{Predicate, PredicateConfig};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
@@ -182,8 +183,8 @@ fn connections(
         })
         .applied_objects()
         .predicate_filter(
-            kube::runtime::utils::Predicate::combine(predicates::generation, requested_at),
-            kube::runtime::utils::PredicateConfig::default(),
+            predicates::generation.combine(requested_at).combine(predicates::finalizers),
+            PredicateConfig::default(),
         )
 }
 

@@ -1,16 +1,15 @@
 //! `spec.deletionPolicy`: what becomes of the rows of a connection that is deleted, and of the object while they cannot be
 //! removed.
 
-use bitbucket_connector::destination::query;
+mod faults;
+
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Simulator, histories};
 use serde_json::{Value, json};
 
 use crate::support::operator::{Stage, connection, secret};
-use crate::support::postgres::{Database, own_server, server};
 use crate::support::{until, within};
 
 const DELETE: &str = ", deletionPolicy: Delete";
-const DELETE_THERE: &str = ", deletionPolicy: Delete, destination: {secretRef: {name: commits-app}}";
 
 async fn bitbucket(stage: &Stage, name: &str) -> Simulator {
     let path = stage.folder.path().join(format!("{name}.git"));
@@ -56,6 +55,9 @@ async fn rows_go_where_it_was_said_and_stay_where_it_was_not() {
     }
     assert_eq!(finalizers(&stage, "kept"), "");
     assert_eq!(finalizers(&stage, "gone"), "bitbucket-connector.dev/rows");
+    // By hand it does not go.
+    stage.kubectl(&["patch", "bbc", "gone", "--type=merge", "-p", r#"{"metadata": {"finalizers": null}}"#]);
+    until("it is held again", async || !finalizers(&stage, "gone").is_empty()).await;
     stage.apply(&connection("changed", &url, "s", ""));
     until("it is held no more", async || finalizers(&stage, "changed").is_empty()).await;
     for name in ["kept", "gone", "changed"] {
@@ -95,103 +97,6 @@ async fn a_run_under_way_ends_first_and_a_crash_changes_nothing() {
     hold.release();
 }
 
-/// A connection that was synced to this database.
-async fn synced_to(stage: &Stage, database: &Database) -> Simulator {
-    let simulator = bitbucket(stage, "api").await;
-    let uri = json!({"uri": database.text()});
-    let commits = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: commits-app}}\nstringData: {uri}\n---\n");
-    stage.apply(&(secret("s", "reader", "hunter2") + &commits));
-    stage.apply(&connection("a", &simulator.url(), "s", DELETE_THERE));
-    stage.until_ready("a", "True", "Synced").await;
-    simulator
-}
-
-async fn connections(database: &Database) -> usize {
-    query(&database.url(), "SELECT * FROM bitbucket_connections").await.unwrap().rows.len()
-}
-
-/// As when a whole namespace is deleted.
-#[tokio::test(flavor = "multi_thread")]
-async fn where_the_secrets_have_gone_before_the_database_is_the_one_that_was_stored_in() {
-    let stage = Stage::start("before").await;
-    let database = server().await.database().await;
-    let _simulator = synced_to(&stage, &database).await;
-    assert_eq!(connections(&database).await, 1);
-    stage.kubectl(&["delete", "secret", "commits-app"]);
-    stage.until_ready("a", "False", "DestinationInvalid").await;
-    stage.kubectl(&["delete", "secret", "s"]);
-    stage.until_ready("a", "False", "SecretNotFound").await;
-    delete(&stage, "a");
-    is_gone(&stage, "a").await;
-    assert_eq!(connections(&database).await, 0);
-    assert!(!events(&stage).contains("Deletion"), "{}", events(&stage));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_waited_for() {
-    let stage = Stage::start("away").await;
-    let (server, process) = own_server().await;
-    let database = server.database().await;
-    let _simulator = synced_to(&stage, &database).await;
-    process.kill();
-    delete(&stage, "a");
-    until("the event", async || events(&stage).contains("DeletionBlocked")).await;
-    let told = events(&stage);
-    assert!(told.contains("tried for 600 s") && told.contains("deletionPolicy to Retain"), "{told}");
-    until("another try", async || stage.log().matches("cannot be removed").count() > 1).await;
-    assert!(process.run());
-    is_gone(&stage, "a").await;
-    assert_eq!(connections(&database).await, 0);
-    let series = stage.kubectl(&["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].series}"]);
-    assert_eq!(series, "", "it was told once");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_somebody_has_dropped_holds_nothing() {
-    let stage = Stage::start("dropped").await;
-    let database = server().await.database().await;
-    let _simulator = synced_to(&stage, &database).await;
-    let role = &database.role;
-    let anew = format!("DROP SCHEMA bitbucket CASCADE; CREATE SCHEMA bitbucket AUTHORIZATION {role}");
-    database.admin().await.batch_execute(&anew).await.unwrap();
-    delete(&stage, "a");
-    is_gone(&stage, "a").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_want_to_wait_lets_the_rows_stay() {
-    let stage = Stage::start("impatient").await;
-    let (server, process) = own_server().await;
-    let database = server.database().await;
-    let simulator = synced_to(&stage, &database).await;
-    process.kill();
-    delete(&stage, "a");
-    until("the event", async || events(&stage).contains("DeletionBlocked")).await;
-    stage.apply(&connection("a", &simulator.url(), "s", ", destination: {secretRef: {name: commits-app}}"));
-    is_gone(&stage, "a").await;
-    assert!(process.run());
-    assert_eq!(connections(&database).await, 1);
-    assert!(!events(&stage).contains("RowsStay"), "that was a person's word: {}", events(&stage));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_the_end_the_object_goes_and_it_is_said_that_its_rows_stay() {
-    let mut stage = Stage::without_operator("forsaken").await;
-    stage.variables.push(("BITBUCKET_CONNECTOR_DELETION_TIMEOUT", "2s".to_owned()));
-    stage.start_operator();
-    let (server, process) = own_server().await;
-    let database = server.database().await;
-    let _simulator = synced_to(&stage, &database).await;
-    process.kill();
-    delete(&stage, "a");
-    is_gone(&stage, "a").await;
-    until("the event", async || events(&stage).contains("RowsStay")).await;
-    assert!(events(&stage).contains("docs/deletion.md"), "{}", events(&stage));
-    assert!(stage.log().contains("its rows stay"));
-    assert!(process.run());
-    assert_eq!(connections(&database).await, 1);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_never_synced_waits_for_no_database() {
     let mut stage = Stage::without_operator("never").await;
@@ -228,4 +133,27 @@ async fn finalizers_of_others_stay_and_nothing_is_asked_meanwhile() {
     assert_eq!(simulator.requests().len(), 0);
     stage.kubectl(&["patch", "bbc", "a", "--type=json", "-p", r#"[{"op": "remove", "path": "/metadata/finalizers"}]"#]);
     is_gone(&stage, "a").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_under_way_asks_nothing_more() {
+    let stage = Stage::start("asking").await;
+    let simulator = bitbucket(&stage, "api").await;
+    let hold = Hold::new();
+    let first = Matches::PathEndsWith("/application-properties".to_owned());
+    simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(first).times(1));
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
+    within("the first request", hold.wait_for(1)).await;
+    let add = r#"{"metadata": {"finalizers": ["example.com/others"]}}"#;
+    stage.kubectl(&["patch", "bbc", "a", "--type=merge", "-p", add]);
+    delete(&stage, "a");
+    // What is applied later is seen later, and asks for more.
+    let other = bitbucket(&stage, "other").await;
+    stage.apply(&connection("b", &other.url(), "s", ""));
+    stage.until_ready("b", "True", "Synced").await;
+    hold.release();
+    stage.apply(&connection("c", &other.url(), "s", ""));
+    stage.until_ready("c", "True", "Synced").await;
+    assert_eq!(simulator.requests().len(), 1);
+    stage.kubectl(&["patch", "bbc", "a", "--type=merge", "-p", r#"{"metadata": {"finalizers": null}}"#]);
 }

@@ -18,8 +18,7 @@ const TABLES: [&str; 6] = [
 
 on_both!(
     portion_by_portion_what_stays_is_whole_and_other_connections_rows_are_as_they_were,
-    rows_under_another_uid_are_another_connections,
-    by_hand_they_go_too
+    rows_under_another_uid_are_another_connections
 );
 
 async fn bench(on: Kind) -> Bench {
@@ -89,8 +88,9 @@ async fn rows_under_another_uid_are_another_connections(on: Kind) {
     assert_eq!(owners(&bench).await, before);
 }
 
-async fn by_hand_they_go_too(on: Kind) {
-    let bench = bench(on).await;
+#[tokio::test]
+async fn by_hand_they_go_too() {
+    let bench = bench(Kind::Postgres).await;
     let before = owners(&bench).await;
     bench.run_of(key("test", "other", "2")).await.unwrap();
     let document = include_str!("../../docs/deletion.md");

@@ -80,6 +80,11 @@ impl Attempts {
         Some(backoff::wait(self.count, uid).min(LONGEST_WAIT).min(left))
     }
 
+    /// Whether there is none.
+    pub const fn none(&self) -> bool {
+        self.count == 0
+    }
+
     /// Whether the last one is the first of them.
     pub const fn is_first(&self) -> bool {
         self.count == 1

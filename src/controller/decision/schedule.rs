@@ -25,7 +25,7 @@ const FIELDS: [(u16, u16, &[&str]); 5] = [
 pub struct Schedule {
     cron: Cron,
     zone: TimeZone,
-    pub(super) offset: Duration,
+    offset: Duration,
 }
 
 impl Schedule {
@@ -141,4 +141,12 @@ pub fn stable_hash(text: &str) -> u64 {
 
 fn offset(uid: &str) -> Duration {
     Duration::from_secs(stable_hash(uid) % SPREAD.as_secs())
+}
+
+#[cfg(test)]
+impl Schedule {
+    /// The same, at this place in the spread.
+    pub(super) fn at(self, offset: Duration) -> Self {
+        Self { offset, ..self }
+    }
 }

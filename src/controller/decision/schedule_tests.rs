@@ -10,10 +10,10 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+const OFFSET: Duration = Duration::from_secs(20);
+
 fn schedule(cron: &str, zone: &str) -> Schedule {
-    let mut schedule = Schedule::parse(cron, zone, "uid").unwrap();
-    schedule.offset = Duration::from_secs(20);
-    schedule
+    Schedule::parse(cron, zone, "uid").unwrap().at(OFFSET)
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn slots(cron: &str, zone: &str, from: &str, until: &str) -> Vec<String> {
     // What has come due by each moment is the slot that was announced before.
     for pair in slots.windows(2) {
         let [slot, next] = pair else { continue };
-        for moment in [*slot + schedule.offset, *next + schedule.offset - Duration::from_secs(1)] {
+        for moment in [*slot + OFFSET, *next + OFFSET - Duration::from_secs(1)] {
             assert_eq!((schedule.due(moment, &[], None), schedule.upcoming(moment)), (Some(*slot), Some(*next)));
         }
     }

@@ -8,8 +8,9 @@ use crate::destination::{ConnectionKey, Error, Removed};
 /// The first repository, and of those after it as many as have few commits together: others wait meanwhile.
 const PORTION: &str = "SELECT id FROM (
       SELECT id, row_number() OVER following AS number, sum(commits) OVER following AS commits
-      FROM bitbucket_server_repositories WHERE connection_id = ?1 WINDOW following AS (ORDER BY id))
-    WHERE number = 1 OR (number <= 1000 AND commits <= 10000)";
+      FROM (SELECT id, commits FROM bitbucket_server_repositories WHERE connection_id = ?1 ORDER BY id LIMIT 1000)
+      WINDOW following AS (ORDER BY id))
+    WHERE number = 1 OR commits <= 10000";
 
 impl Sqlite {
     pub(in crate::destination) async fn remove(&self, key: ConnectionKey) -> Result<Removed, Error> {

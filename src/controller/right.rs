@@ -1,0 +1,60 @@
+//! Rights that the operator may lack, and what is said then.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::EventType;
+use tracing::warn;
+
+use super::context::{Context, Memory};
+use super::error::Error;
+use super::events;
+
+/// A right in the namespace of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// To get Secrets.
+    ReadSecrets,
+    /// To patch the object, so that it has the finalizer.
+    SetFinalizer,
+    /// The same, so that it has it no more.
+    RemoveFinalizer,
+}
+
+impl Right {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::ReadSecrets => "ReadSecrets",
+            Self::SetFinalizer => "SetFinalizer",
+            Self::RemoveFinalizer => "RemoveFinalizer",
+        }
+    }
+
+    const fn note(self) -> &'static str {
+        match self {
+            Self::ReadSecrets => {
+                "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces)."
+            }
+            Self::SetFinalizer => {
+                "The operator may not change the metadata of BitbucketConnections in this namespace, which spec.deletionPolicy Delete needs, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to patch them. With deletionPolicy Retain, and without the finalizer bitbucket-connector.dev/rows, it is not needed."
+            }
+            Self::RemoveFinalizer => {
+                "The connection is deleted, but the operator may not take its finalizer off: it has no right to patch BitbucketConnections in this namespace (any more). Ask who installed it to give its ServiceAccount that right, or remove the finalizer bitbucket-connector.dev/rows by hand (docs/deletion.md)."
+            }
+        }
+    }
+}
+
+/// Says that a right is missing, where `result` is that: once, since it may be missing for days.
+pub async fn told<T>(
+    context: &Context,
+    object: &ObjectReference,
+    memory: &mut Memory,
+    result: Result<T, Error>,
+    right: Right,
+) -> Result<T, Error> {
+    let forbidden = result.as_ref().is_err_and(Error::is_forbidden);
+    if forbidden && memory.missing.replace(right) != Some(right) {
+        warn!("{}", right.note());
+        events::send(context, object, right.action(), (EventType::Warning, "Forbidden", right.note())).await;
+    }
+    result
+}
