@@ -18,7 +18,8 @@ const TABLES: [&str; 6] = [
 
 on_both!(
     portion_by_portion_what_stays_is_whole_and_other_connections_rows_are_as_they_were,
-    rows_under_another_uid_are_another_connections
+    rows_under_another_uid_are_another_connections,
+    a_large_repository_goes_as_a_whole
 );
 
 async fn bench(on: Kind) -> Bench {
@@ -86,6 +87,20 @@ async fn rows_under_another_uid_are_another_connections(on: Kind) {
     let gone = ConnectionKey { uid: "0".to_owned(), ..bench.key.clone() };
     assert_eq!(destination.remove(&gone).await.unwrap(), Removed { commits: 0, all: true });
     assert_eq!(owners(&bench).await, before);
+}
+
+/// It takes more than one statement.
+async fn a_large_repository_goes_as_a_whole(on: Kind) {
+    let bench = Bench::start(on, |builder, folder| {
+        histories::linear(folder.git("api"), 10_050).unwrap();
+        builder.repository("PLAT/api", folder.git("api"))
+    })
+    .await;
+    bench.synced().await;
+    let destination = Destination::open(&bench.database()).await.unwrap();
+    assert_eq!(destination.remove(&bench.key).await.unwrap(), Removed { commits: 10_050, all: false });
+    assert_eq!(destination.remove(&bench.key).await.unwrap(), Removed { commits: 0, all: true });
+    assert!(owners(&bench).await.iter().all(|owner| owner[2] == json!([[0]])));
 }
 
 #[tokio::test]
