@@ -25,7 +25,7 @@ export CLUSTER := $(CURDIR)/tests/cluster/cluster
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
-.PHONY: help demo test test-cluster test-rust test-chart model figures lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
+.PHONY: help demo test test-cluster test-rust test-chart model figures scale lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
 	lint-copies build release image crd chart-readme cluster tools cluster-binaries clean
 
 help: ## What can be made
@@ -57,6 +57,9 @@ model: tools ## Random histories and faults that no test has played, until one f
 
 figures: tools ## Measure what docs/figures.md says, anew
 	cargo test --release --locked --test scenarios figures -- --ignored --nocapture
+
+scale: tools cluster-binaries ## Measure what docs/scale.md says, anew; CONNECTIONS=… for more than 1,000, ACCOUNTS=…, IDLE_SECONDS=…
+	cargo test --release --locked --test scenarios scale:: -- --ignored --nocapture
 
 lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-chart lint-copies ## All that can be found wrong without running it
 

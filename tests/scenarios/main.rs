@@ -34,6 +34,7 @@ mod removal;
 mod rights;
 mod robust;
 mod rows;
+mod scale;
 mod secrets;
 mod several;
 mod support;

@@ -1,6 +1,7 @@
 //! One control plane for all scenarios of this process. It ends when the process does, because its standard
 //! input ends then.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +23,8 @@ pub struct Line {
     pub kubeconfig: PathBuf,
     pub bin: PathBuf,
     pub audit_log: PathBuf,
+    /// Its processes, by the name of the program.
+    pub pids: HashMap<String, u32>,
 }
 
 /// What kubectl printed.

@@ -150,6 +150,11 @@ impl Stage {
         }
     }
 
+    /// The process of the one that was started first.
+    pub fn operator(&self) -> u32 {
+        self.operators[0].id()
+    }
+
     /// Sends the one that was started first a signal, such as `-STOP`.
     pub fn signal_operator(&self, signal: &str) {
         self.operators[0].signal(signal);

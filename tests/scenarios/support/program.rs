@@ -37,6 +37,21 @@ pub fn peak(id: u32) -> Option<u64> {
     status(id, "VmHWM:")
 }
 
+/// All that is resident of it now, in KiB.
+pub fn resident(id: u32) -> Option<u64> {
+    status(id, "VmRSS:")
+}
+
+/// The seconds that it has had a processor so far, with those of its children that have ended.
+pub fn processor(id: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // After the name, which may have spaces in it. utime, stime, cutime and cstime are the 14th to the 17th field, in
+    // hundredths of a second whatever the kernel's own clock.
+    let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(4);
+    let hundredths: u32 = fields.map(|field| field.parse::<u32>().ok()).sum::<Option<u32>>()?;
+    Some(f64::from(hundredths) / 100.0)
+}
+
 fn status(id: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -30,6 +30,11 @@ impl Replica {
         Self { process, log }
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends it a signal, such as `-STOP`.
     pub fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
