@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use bitbucket_connector::api::{BitbucketConnection, conditions};
-use bitbucket_simulator::Simulator;
+use bitbucket_simulator::{Seen, Simulator};
 use futures::{StreamExt, TryStreamExt};
 use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -16,6 +16,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use self::calls::Calls;
 use crate::support::operator::{Stage, condition};
 use crate::support::program::{peak, processor, resident};
+use crate::support::until;
 
 /// Without a change for so long, something hangs.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -53,15 +54,21 @@ impl Processors {
     }
 }
 
-/// All requests so far, whether or not they are remembered.
+/// What there is to see in the requests that are remembered.
+async fn look<T: Default>(simulator: &Simulator, of: impl Fn(&[Seen]) -> T) -> T {
+    let mut found = T::default();
+    simulator
+        .wait_until(|seen| {
+            found = of(seen);
+            true
+        })
+        .await;
+    found
+}
+
+/// All requests so far, remembered or not.
 async fn requests(simulator: &Simulator) -> u64 {
-    let mut last = 0;
-    let look = |seen: &[bitbucket_simulator::Seen]| {
-        last = seen.last().map_or(0, |seen| seen.sequence);
-        true
-    };
-    simulator.wait_until(look).await;
-    last
+    look(simulator, |seen| seen.last().map_or(0, |seen| seen.sequence)).await
 }
 
 fn is(object: &BitbucketConnection, type_: &str, reason: &str) -> bool {
@@ -121,13 +128,13 @@ async fn start(stage: &mut Stage, simulator: &Simulator, connections: usize) -> 
         "| connections | all Verified | all Synced | memory at most | after | CPU | of each: API writes | API reads | requests to Bitbucket |"
     );
     println!(
-        "| {connections} | {verified:.0} s | {synced:.0} s | {peak} MiB | {now} MiB | {cpu:.1} s | {writes:.1} | {reads:.1} | {bitbucket:.1} |"
+        "| {connections} | {verified:.1} s | {synced:.1} s | {peak} MiB | {now} MiB | {cpu:.1} s | {writes:.1} | {reads:.1} | {bitbucket:.1} |"
     );
     calls
 }
 
 /// A time in which nothing is to be done but to verify.
-async fn idle(stage: &Stage, simulator: &Simulator, connections: usize, mut calls: Calls, window: Duration) {
+async fn idle(stage: &Stage, simulator: &Simulator, connections: usize, calls: &mut Calls, window: Duration) {
     calls.restart();
     let (processors, began, before) = (Processors::now(stage), Instant::now(), requests(simulator).await);
     while began.elapsed() < window {
@@ -151,18 +158,39 @@ async fn idle(stage: &Stage, simulator: &Simulator, connections: usize, mut call
     assert_eq!(writes, 0, "{}", calls.show());
 }
 
+/// Another operator on the same database, as after an upgrade: it knows nothing of the credentials, and asks at once.
+async fn again(stage: &mut Stage, simulator: &Simulator, connections: usize, calls: &mut Calls) {
+    stage.terminate_operator().await;
+    calls.restart();
+    simulator.clear_requests();
+    let began = Instant::now();
+    stage.start_operator();
+    let processors = Processors::now(stage);
+    // The last request of each verification.
+    let verified =
+        |seen: &[Seen]| seen.iter().filter(|one| one.path.ends_with("/commits") && one.status.is_some()).count();
+    until("all are verified again", async || look(simulator, verified).await >= connections).await;
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), processors.since()["operator"]);
+    calls.until_quiet().await;
+    let (peak, now, writes) = (mib(peak(stage.operator())), mib(resident(stage.operator())), calls.writes());
+    println!("the API server was asked for: {}", calls.show());
+    println!("| connections | all verified after a restart | memory at most | after | CPU | API writes |");
+    println!("| {connections} | {seconds:.1} s | {peak} MiB | {now} MiB | {cpu:.1} s | {writes} |");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a quarter of an hour of measuring: make scale"]
 async fn scale() {
     let (connections, accounts) = (number("CONNECTIONS", 1000), number("ACCOUNTS", 20));
-    let window = Duration::from_secs(number("IDLE_SECONDS", 720).try_into().unwrap());
+    let (commits, window) = (number("COMMITS", 20), number("IDLE_SECONDS", 720));
     let mut stage = Stage::without_operator("scale").await;
     // As it is by default: the other tests' is louder.
     stage.variables.push(("BITBUCKET_CONNECTOR_LOG_LEVEL", "info".to_owned()));
-    let simulator = load::bitbucket(&stage, accounts).await;
+    let simulator = load::bitbucket(&stage, accounts, commits).await;
     let began = Instant::now();
     load::create(&stage, &simulator.url(), connections, accounts).await;
     println!("{connections} connections of {accounts} accounts, created in {:.0} s", began.elapsed().as_secs_f64());
-    let calls = start(&mut stage, &simulator, connections).await;
-    idle(&stage, &simulator, connections, calls, window).await;
+    let mut calls = start(&mut stage, &simulator, connections).await;
+    idle(&stage, &simulator, connections, &mut calls, Duration::from_secs(window.try_into().unwrap())).await;
+    again(&mut stage, &simulator, connections, &mut calls).await;
 }

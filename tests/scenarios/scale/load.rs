@@ -10,15 +10,13 @@ use serde_json::json;
 
 use crate::support::operator::Stage;
 
-/// Commits of each repository.
-const COMMITS: usize = 20;
 /// Objects that are created at a time.
 const AT_A_TIME: usize = 16;
 
-/// A Bitbucket with so many accounts, each of which reads one repository, of its own project.
-pub async fn bitbucket(stage: &Stage, accounts: usize) -> Simulator {
+/// A Bitbucket with so many accounts, each of which reads one repository with so many commits, of its own project.
+pub async fn bitbucket(stage: &Stage, accounts: usize, commits: usize) -> Simulator {
     let path = stage.folder.path().join("api.git");
-    histories::linear(&path, COMMITS).unwrap();
+    histories::linear(&path, commits).unwrap();
     let mut builder = Simulator::builder();
     for number in 0..accounts {
         let (user, project) = (account(number), format!("TEAM{number}"));
