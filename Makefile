@@ -58,7 +58,7 @@ model: tools ## Random histories and faults that no test has played, until one f
 figures: tools ## Measure what docs/figures.md says, anew
 	cargo test --release --locked --test scenarios figures -- --ignored --nocapture
 
-scale: tools cluster-binaries ## Measure what docs/scale.md says, anew; CONNECTIONS=… for more than 1,000, ACCOUNTS=…, COMMITS=…, IDLE_SECONDS=…
+scale: tools cluster-binaries ## Measure what docs/scale.md says, anew; CONNECTIONS=… for more than 1,000
 	cargo test --release --locked --test scenarios scale:: -- --ignored --nocapture
 
 lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-chart lint-copies ## All that can be found wrong without running it

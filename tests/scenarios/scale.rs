@@ -14,6 +14,7 @@ use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, watcher};
 
 use self::calls::Calls;
+use self::load::Size;
 use crate::support::operator::{Stage, condition};
 use crate::support::program::{peak, processor, resident};
 use crate::support::until;
@@ -181,15 +182,20 @@ async fn again(stage: &mut Stage, simulator: &Simulator, connections: usize, cal
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a quarter of an hour of measuring: make scale"]
 async fn scale() {
-    let (connections, accounts) = (number("CONNECTIONS", 1000), number("ACCOUNTS", 20));
-    let (commits, window) = (number("COMMITS", 20), number("IDLE_SECONDS", 720));
+    let size = Size {
+        connections: number("CONNECTIONS", 1000),
+        accounts: number("ACCOUNTS", 20),
+        repositories: number("REPOSITORIES", 1),
+        commits: number("COMMITS", 20),
+    };
+    let (connections, window) = (size.connections, number("IDLE_SECONDS", 720));
     let mut stage = Stage::without_operator("scale").await;
     // As it is by default: the other tests' is louder.
     stage.variables.push(("BITBUCKET_CONNECTOR_LOG_LEVEL", "info".to_owned()));
-    let simulator = load::bitbucket(&stage, accounts, commits).await;
+    let simulator = load::bitbucket(&stage, size).await;
     let began = Instant::now();
-    load::create(&stage, &simulator.url(), connections, accounts).await;
-    println!("{connections} connections of {accounts} accounts, created in {:.0} s", began.elapsed().as_secs_f64());
+    load::create(&stage, &simulator.url(), size).await;
+    println!("{connections} connections created in {:.0} s", began.elapsed().as_secs_f64());
     let mut calls = start(&mut stage, &simulator, connections).await;
     idle(&stage, &simulator, connections, &mut calls, Duration::from_secs(window.try_into().unwrap())).await;
     again(&mut stage, &simulator, connections, &mut calls).await;

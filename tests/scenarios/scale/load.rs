@@ -13,15 +13,30 @@ use crate::support::operator::Stage;
 /// Objects that are created at a time.
 const AT_A_TIME: usize = 16;
 
-/// A Bitbucket with so many accounts, each of which reads one repository with so many commits, of its own project.
-pub async fn bitbucket(stage: &Stage, accounts: usize, commits: usize) -> Simulator {
+/// How much there is of everything.
+#[derive(Clone, Copy)]
+pub struct Size {
+    /// Connections, each with a Secret of its own.
+    pub connections: usize,
+    /// Accounts, which the connections have in turn.
+    pub accounts: usize,
+    /// Repositories that each account reads, and nobody else.
+    pub repositories: usize,
+    /// Commits of each of these.
+    pub commits: usize,
+}
+
+/// A Bitbucket of this size.
+pub async fn bitbucket(stage: &Stage, size: Size) -> Simulator {
     let path = stage.folder.path().join("api.git");
-    histories::linear(&path, commits).unwrap();
+    histories::linear(&path, size.commits).unwrap();
     let mut builder = Simulator::builder();
-    for number in 0..accounts {
+    for number in 0..size.accounts {
         let (user, project) = (account(number), format!("TEAM{number}"));
+        for repository in 0..size.repositories {
+            builder = builder.repository(&format!("{project}/api{repository}"), &path);
+        }
         builder = builder
-            .repository(&format!("{project}/api"), &path)
             .add_user(NewUser::reader(&user, &password(number)).access(Access::Nothing))
             .command(Command::Access { user, target: Some(project), access: Access::Read });
     }
@@ -36,13 +51,12 @@ fn password(number: usize) -> String {
     format!("hunter2-{number}")
 }
 
-/// Creates so many connections, each with a Secret of its own, of the accounts in turn. Their schedule has no moment for
-/// years.
-pub async fn create(stage: &Stage, url: &str, connections: usize, accounts: usize) {
+/// Creates the connections and their Secrets. Their schedule has no moment for years.
+pub async fn create(stage: &Stage, url: &str, size: Size) {
     let secrets: Api<Secret> = Api::namespaced(stage.objects.clone().into_client(), &stage.namespace);
     let params = PostParams::default();
     let one = async |number: usize| {
-        let (name, of) = (format!("c{number}"), number % accounts);
+        let (name, of) = (format!("c{number}"), number % size.accounts);
         let data = json!({"username": account(of), "password": password(of)});
         let secret: Secret = serde_json::from_value(json!({"metadata": {"name": name}, "stringData": data})).unwrap();
         secrets.create(&params, &secret).await?;
@@ -50,5 +64,5 @@ pub async fn create(stage: &Stage, url: &str, connections: usize, accounts: usiz
         let object = BitbucketConnection::new(&name, serde_json::from_value(spec).unwrap());
         stage.objects.create(&params, &object).await.map(drop)
     };
-    stream::iter((0..connections).map(one)).buffer_unordered(AT_A_TIME).try_collect::<()>().await.unwrap();
+    stream::iter((0..size.connections).map(one)).buffer_unordered(AT_A_TIME).try_collect::<()>().await.unwrap();
 }
