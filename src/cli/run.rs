@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,7 @@ use super::database::DatabaseArgs;
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::Clients;
-use crate::controller::{self, Context, Destinations, Elector, FIELD_MANAGER, Memories, Metrics, SecretWatch, Watch};
+use crate::controller::{self, Context, Destinations, Elector, Memories, Metrics, SecretWatch, Watch};
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
@@ -112,7 +111,6 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         None => (None, Lead::alone()),
     };
-    let recorder = Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None });
     let addresses = trust.addresses();
     let destinations = Arc::new(Destinations::new(database, addresses.clone(), lead.clone()));
     let trust = Trust::from(trust);
@@ -127,7 +125,6 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             trust: trust.clone(),
             destinations: Arc::clone(&destinations),
             lead: lead.clone(),
-            recorder: recorder.clone(),
             turns: Arc::clone(&turns),
             removals: Arc::new(Semaphore::new(REMOVALS)),
             metrics: metrics.clone(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{OwnedMutexGuard, Semaphore, mpsc};
 use tokio::time::Instant;
@@ -42,8 +41,6 @@ pub struct Context {
     pub destinations: Arc<Destinations>,
     /// Whether this process may write.
     pub lead: Lead,
-    /// Writes events.
-    pub recorder: Recorder,
     /// Sync runs at a time, in the order in which they were claimed.
     pub turns: Arc<Semaphore>,
     /// Removals of rows at a time: they take a database's connections from runs.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tracing::debug;
 
 use super::context::Context;
 use super::error::within;
+use super::status::FIELD_MANAGER;
 use crate::api::BitbucketConnection;
 use crate::api::conditions::{self, READY};
 use crate::api::status::BitbucketConnectionStatus;
@@ -61,7 +62,7 @@ fn sentence(text: &str) -> String {
     format!("{text}.")
 }
 
-/// Publishes one event. A reason once more after the same action is counted, and its note is lost.
+/// Publishes one event.
 pub(super) async fn send(
     context: &Context,
     object: &ObjectReference,
@@ -78,7 +79,11 @@ pub(super) async fn send(
         action: action.to_owned(),
         secondary: None,
     };
-    if let Err(error) = within(context.recorder.publish(&event, object)).await {
+    let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: None };
+    // A new one each time: it would keep every event for minutes, and look through all of them at each, to count those that
+    // come again. Here only changes are told.
+    let recorder = Recorder::new(context.client.clone(), reporter);
+    if let Err(error) = within(recorder.publish(&event, object)).await {
         debug!(%error, "an event could not be published");
     }
 }

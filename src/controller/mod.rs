@@ -34,7 +34,6 @@ pub use self::destinations::Destinations;
 pub use self::error::within;
 pub use self::lease::{Elector, LeaseOptions};
 pub use self::metrics::Metrics;
-pub use self::status::FIELD_MANAGER;
 pub use self::watch::{SecretWatch, Watch, run};
 use crate::api::BitbucketConnection;
 

@@ -46,7 +46,7 @@ pub async fn grant(cluster: &'static Cluster, namespace: &str, folder: &Path, mo
     std::fs::write(&path, own.to_string()).unwrap();
     // The API server hears of a new right a moment after it was given.
     let file = path.display().to_string();
-    let mut last = vec![vec!["patch", "events.events.k8s.io", "-n", namespace], vec!["get", "namespaces/kube-system"]];
+    let mut last = vec![vec!["create", "events.events.k8s.io", "-n", namespace], vec!["get", "namespaces/kube-system"]];
     if manifests.contains("leases") {
         last.push(vec!["create", "leases", "-n", namespace]);
     }
