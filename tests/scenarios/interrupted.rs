@@ -1,6 +1,7 @@
 //! Whatever happens to the operator and to what it sees of the cluster, between any two calls to the API server of a whole
 //! life: in the end all is as in a life that nothing has disturbed.
 
+mod answers;
 mod crash;
 mod ending;
 mod life;
@@ -46,7 +47,7 @@ impl House {
     }
 
     /// Plays a life for each of these. In the end all is as without a disturbance, whose events come back.
-    async fn play<P>(
+    async fn play<P: std::fmt::Debug>(
         &mut self,
         points: impl IntoIterator<Item = P>,
         play: impl AsyncFn(&mut Stage, P) -> (Ending, Lost),
@@ -56,11 +57,12 @@ impl House {
         join_all(self.stages.iter_mut().map(async |stage| {
             loop {
                 let Some(point) = points.borrow_mut().next() else { return };
+                let what = format!("{point:?}");
                 let (mut ending, lost) = play(stage, point).await;
                 if lost == Lost::Event && ending.events.len() + 1 == expected.events.len() {
                     ending.events.extend(expected.events.iter().cloned());
                 }
-                assert_eq!(ending, *expected);
+                assert_eq!(ending, *expected, "{what}");
             }
         }))
         .await;
@@ -88,6 +90,15 @@ impl Point {
     /// Writes come in each life, and so do the first reads.
     fn assert_reached(&self, hold: &Hold) {
         assert!(hold.arrived() > 0 || self.kind == "GET secrets/NAME", "{self:?} was not reached");
+    }
+
+    /// What may be lost there. An event follows the status that it tells of: what happens between the two loses that event, and
+    /// no other, and never the status.
+    fn loses(&self, moment: Moment) -> Lost {
+        match (self.kind.split(' ').next(), moment) {
+            (Some("PATCH"), Moment::After) | (Some("POST"), Moment::Before) => Lost::Event,
+            _ => Lost::Nothing,
+        }
     }
 
     fn is_read(&self) -> bool {
@@ -118,8 +129,8 @@ enum Moment {
 
 /// From this call on the API server is silent. Gives the hold that the call arrives at.
 fn silence(front: &Front, point: &Point, moment: Moment) -> Hold {
-    let hold = Hold::new();
-    let (at, held, others) = (point.clone(), hold.clone(), Hold::new());
+    let (hold, others, at) = (Hold::new(), Hold::new(), point.clone());
+    let first = hold.clone();
     let mut silent = false;
     front.on(move |call| {
         if silent {
@@ -128,8 +139,8 @@ fn silence(front: &Front, point: &Point, moment: Moment) -> Hold {
         silent = at.is(call);
         match moment {
             _ if !silent => Act::Pass,
-            Moment::Before => Act::Before(held.clone()),
-            Moment::After => Act::After(held.clone()),
+            Moment::Before => Act::Before(first.clone()),
+            Moment::After => Act::After(first.clone()),
         }
     });
     hold

@@ -13,10 +13,7 @@ async fn killed_between_any_two_calls() {
     house.play(points, async |stage, (point, moment)| killed(stage, &point, moment).await).await;
 }
 
-/// A life whose operator is killed at a call, and how it must end.
-///
-/// An event follows the status that it tells of, so that it is lost if the operator is killed between the two: that one, and
-/// no other, and never the status.
+/// A life whose operator is killed at a call.
 async fn killed(stage: &mut Stage, point: &Point, moment: Moment) -> (Ending, Lost) {
     let life = Life::new(stage, &format!("{moment:?}-{}", point.name()).to_lowercase()).await;
     let front = Front::new(&stage.config).await;
@@ -30,7 +27,5 @@ async fn killed(stage: &mut Stage, point: &Point, moment: Moment) -> (Ending, Lo
     .await;
     point.assert_reached(&hold);
     over(stage, &life).await;
-    let between = [("PATCH bitbucketconnections/NAME/status", Moment::After), ("POST", Moment::Before)];
-    let may_lack = between.iter().any(|(method, of)| point.kind.starts_with(method) && moment == *of);
-    (ending, if may_lack { Lost::Event } else { Lost::Nothing })
+    (ending, point.loses(moment))
 }

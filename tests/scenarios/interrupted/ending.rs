@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bitbucket_simulator::{Action, Fault};
+
 use super::*;
 
 /// Kubernetes waits for 30 s, where nobody says otherwise; drains of nodes may be shorter.
@@ -27,7 +29,32 @@ async fn ended(stage: &mut Stage, point: &Point) -> (Ending, Lost) {
     .await;
     point.assert_reached(&hold);
     over(stage, &life).await;
-    (ending, if point.kind.starts_with("POST") { Lost::Event } else { Lost::Nothing })
+    (ending, point.loses(Moment::Before))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ended_while_bitbucket_is_silent() {
+    let mut house = House::new("silent").await;
+    // The verification, the listing of the first run, and its pages.
+    let asked = [("/application-properties", 1), ("/repos", 2), ("/branches/default", 1), ("/commits", 2)];
+    house.play(asked, async |stage, asked| Box::pin(ended_while_asking(stage, asked)).await).await;
+}
+
+async fn ended_while_asking(stage: &mut Stage, (path, nth): (&str, u32)) -> (Ending, Lost) {
+    let life = Life::new(stage, &path.replace('/', "of-")).await;
+    let (front, hold) = (Front::new(&stage.config).await, Hold::new());
+    life.simulator.faults().push(Fault::on_path(path, Action::Hold(hold.clone())).after(nth - 1).times(1));
+    stage.start_operator_through(&front);
+    played(&life, async {
+        hold.wait_for(1).await;
+        terminated(stage).await;
+        stage.start_operator_through(&front);
+    })
+    .await;
+    assert_eq!(hold.arrived(), 1, "{path}");
+    let ending = life.ending().await;
+    over(stage, &life).await;
+    (ending, Lost::Nothing)
 }
 
 /// SIGTERM, and the exit code is 0 in time.

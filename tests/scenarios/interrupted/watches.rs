@@ -101,6 +101,9 @@ fn missed(front: &Front, form: Form) {
         listed.insert(call.kind.clone());
         Act::Pass
     });
-    front.end_watches(End::Quiet);
+    front.end_watches(match form {
+        Form::Status => End::Quiet,
+        Form::Event => End::Gone,
+    });
     front.release_watches();
 }

@@ -1,6 +1,7 @@
 //! An HTTP proxy before the API server, for one operator: plain http towards the operator. It knows each call, and does with
 //! it what the test wants.
 
+mod call;
 mod watches;
 mod wire;
 
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body};
 use bitbucket_simulator::Hold;
@@ -20,29 +21,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use self::call::Call;
 use self::watches::Watches;
 pub use self::watches::{End, gone, gone_event};
 use self::wire::{Listener, Peer, Wire, Wires};
-
-/// A call of the operator's.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The how-many-th it is, watches not counted; of a watch, how many calls there were before it.
-    pub number: usize,
-    /// The method and the resource, such as `GET secrets/NAME` and `PATCH bitbucketconnections/NAME/status`.
-    pub kind: String,
-    /// The how-many-th of its kind it is, watches and other calls counted apart.
-    pub nth: usize,
-    pub query: String,
-    /// The bearer token that it comes with.
-    pub token: String,
-}
-
-impl Call {
-    pub fn is_watch(&self) -> bool {
-        self.query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"))
-    }
-}
 
 /// What becomes of a call.
 pub enum Act {
@@ -89,28 +71,6 @@ struct Shared {
     rule: Mutex<Rule>,
     watches: Watches,
     wires: Arc<Wires>,
-}
-
-impl Shared {
-    fn arrived(&self, request: &Request) -> Call {
-        let (uri, headers) = (request.uri(), request.headers());
-        let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let mut call = Call {
-            number: 0,
-            kind: kind(request.method(), uri.path()),
-            nth: 1,
-            query: uri.query().unwrap_or_default().to_owned(),
-            token: token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim().to_owned(),
-        };
-        self.calls.send_modify(|calls| {
-            let before = calls.last().map_or(0, |call| call.number);
-            call.number = before + usize::from(!call.is_watch());
-            let same = |other: &&Call| (&other.kind, other.is_watch()) == (&call.kind, call.is_watch());
-            call.nth += calls.iter().filter(same).count();
-            calls.push(call.clone());
-        });
-        call
-    }
 }
 
 /// The proxy. It ends when this is dropped, and its connections with it.
@@ -202,7 +162,7 @@ async fn handle(
     ConnectInfo(Peer(wire)): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
-    let call = shared.arrived(&request);
+    let call = Call::arrived(&request, &shared.calls);
     let act = shared.rule.lock().unwrap()(&call);
     match act {
         Act::Pass => forward(&shared, &call, request, &wire, None).await,
@@ -223,13 +183,6 @@ async fn handle(
             answer
         }
     }
-}
-
-fn kind(method: &Method, path: &str) -> String {
-    let inside = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split_once('/'));
-    let Some((_, resource)) = inside else { return format!("{method} namespaces/NAME") };
-    let parts: Vec<_> = resource.split('/').enumerate().map(|(at, part)| if at == 1 { "NAME" } else { part }).collect();
-    format!("{method} {}", parts.join("/"))
 }
 
 /// What is answered is not sent any more.
