@@ -93,7 +93,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, "bitbucket-connector started");
 
     let client =
-        Client::try_default().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
+        controller::connect().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
     let (ready, is_ready) = watch::channel(vec!["the API server".to_owned()]);
     let mut registry = admin::registry();
     let metrics = Metrics::register(&mut registry);

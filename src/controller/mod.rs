@@ -3,6 +3,7 @@
 //! The only room that talks to Kubernetes.
 
 mod anew;
+mod connect;
 mod context;
 pub mod decision;
 mod deletion;
@@ -29,6 +30,7 @@ mod watch;
 
 use kube::core::DeserializeGuard;
 
+pub use self::connect::connect;
 pub use self::context::{Context, Memories};
 pub use self::destinations::Destinations;
 pub use self::error::within;
