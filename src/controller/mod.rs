@@ -26,6 +26,7 @@ mod status;
 mod target;
 mod tasks;
 mod version;
+mod waiting;
 mod watch;
 
 use kube::core::DeserializeGuard;

@@ -23,6 +23,7 @@ use super::anew::watched;
 use super::context::Context;
 use super::error::Error;
 use super::reconcile::reconcile;
+use super::waiting::{Waiting, advice};
 use crate::api::REQUESTED_AT;
 
 /// Load balancers cut idle connections after four minutes; a watch must end by itself before.
@@ -66,34 +67,30 @@ pub async fn run(context: Arc<Context>, watch: Watch) {
     let Watch { namespaces, secrets, wakes, ready, stop } = watch;
     let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let concurrency = (CONCURRENCY / scopes.len()).max(1);
-    let (mut routes, mut listed, mut controllers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut routes, mut known, mut waited, mut controllers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for namespace in scopes {
         let (wake, wakes) = mpsc::unbounded_channel();
         let (reader, writer) = reflector::store();
-        listed.push(reader.clone());
-        let scope = Scope { namespace: namespace.clone(), secrets, wakes, reader, writer, concurrency };
+        let waiting = Arc::new(Waiting::new(namespace.as_deref(), &ready));
+        waited.push(waiting.what());
+        known.push(known_once(reader.clone(), Arc::clone(&waiting)));
+        let scope = Scope { namespace: namespace.clone(), secrets, wakes, reader, writer, waiting, concurrency };
         controllers.push(scope.run(Arc::clone(&context), stop.clone()));
         routes.push((namespace, wake));
     }
-    ready.send_replace(routes.iter().map(|(namespace, _)| listing(namespace.as_deref())).collect());
-    let known = join_all(routes.iter().zip(&listed).map(|((namespace, _), reader)| {
-        let (what, ready) = (listing(namespace.as_deref()), &ready);
-        async move {
-            if reader.wait_until_ready().await.is_ok() {
-                ready.send_modify(|waited| waited.retain(|waited| *waited != what));
-            }
-        }
-    }));
+    ready.send_replace(waited);
     let route = route(wakes, &routes);
     tokio::select! {
-        _ = async { tokio::join!(join_all(controllers), known) } => {}
+        _ = async { tokio::join!(join_all(controllers), join_all(known)) } => {}
         () = route => {}
     }
 }
 
-fn listing(namespace: Option<&str>) -> String {
-    let of = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
-    format!("the API server to list the BitbucketConnections of {of}")
+/// Nothing is waited for when a list has come.
+async fn known_once(reader: reflector::Store<Guarded>, waiting: Arc<Waiting>) {
+    if reader.wait_until_ready().await.is_ok() {
+        waiting.over();
+    }
 }
 
 /// Hands each wake to the watch of its namespace, for ever.
@@ -117,12 +114,13 @@ struct Scope {
     wakes: UnboundedReceiver<ObjectRef<Guarded>>,
     reader: reflector::Store<Guarded>,
     writer: reflector::store::Writer<Guarded>,
+    waiting: Arc<Waiting>,
     concurrency: usize,
 }
 
 impl Scope {
     async fn run(self, context: Arc<Context>, stop: CancellationToken) {
-        let Self { namespace, secrets, mut wakes, reader, writer, concurrency } = self;
+        let Self { namespace, secrets, mut wakes, reader, writer, waiting, concurrency } = self;
         let config = || watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS).page_size(WATCH_PAGE);
         let objects = connections(&context, namespace.as_deref(), config(), writer);
         let of_secret = {
@@ -145,7 +143,7 @@ impl Scope {
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, retry, Arc::clone(&context))
             .for_each(|result| {
-                report(&context, result);
+                report(&context, &waiting, result);
                 std::future::ready(())
             });
         let over = async {
@@ -228,7 +226,11 @@ fn retry(object: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
     Action::requeue(wait)
 }
 
-fn report(context: &Context, result: Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>) {
+fn report(
+    context: &Context,
+    waiting: &Waiting,
+    result: Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>,
+) {
     match result {
         Ok((object, action)) => debug!(%object, ?action, "reconciled"),
         Err(controller::Error::ObjectNotFound(object)) => {
@@ -241,6 +243,12 @@ fn report(context: &Context, result: Result<(ObjectRef<Guarded>, Action), contro
             %error,
             "the watch is tried again; the operator's ServiceAccount has no right to it (chart: watch.namespaces, watch.secrets)"
         ),
+        Err(controller::Error::QueueError(error)) => match advice(&error) {
+            // Once: it may be so for long.
+            Some(why) if waiting.because(why) => warn!(%error, "waiting until it is there: {why}"),
+            Some(_) => debug!(%error, "the watch is tried again"),
+            None => warn!(%error, "the watch is tried again"),
+        },
         Err(error) => warn!(%error, "the watch is tried again"),
     }
 }

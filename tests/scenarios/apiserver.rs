@@ -2,6 +2,7 @@
 //! has found out changes by it.
 
 mod credentials;
+mod missing;
 
 use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_simulator::{Simulator, histories};
