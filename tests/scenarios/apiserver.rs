@@ -3,6 +3,7 @@
 
 mod credentials;
 mod missing;
+mod outage;
 
 use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_simulator::{Simulator, histories};
