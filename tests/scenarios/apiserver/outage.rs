@@ -42,6 +42,17 @@ async fn a_restart_changes_no_verdict_and_costs_no_request_more() {
     let seen = scene.front.calls().len();
     scene.front.set_open(true).await;
     scene.front.until(|calls| calls.len() >= seen + 4).await;
+    // It reads again, and cannot write yet.
+    let writes = |calls: &[Call]| calls.iter().filter(|call| call.kind.starts_with("PATCH")).count();
+    let written = writes(&scene.front.calls());
+    scene.front.on(|call| {
+        if call.kind.starts_with("GET") {
+            Act::Pass
+        } else {
+            Act::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "no leader")
+        }
+    });
+    scene.front.until(|calls| writes(calls) >= written + 4).await;
     scene.front.pass();
 
     scene.stage.until_ready("fresh", "True", "Synced").await;

@@ -25,6 +25,7 @@ pub use self::call::Call;
 use self::watches::Watches;
 pub use self::watches::{End, gone, gone_event};
 use self::wire::{Listener, Peer, Wire, Wires};
+use super::within;
 
 /// What becomes of a call.
 pub enum Act {
@@ -123,9 +124,10 @@ impl Front {
         self.shared.calls.borrow().clone()
     }
 
-    /// Waits until the calls so far are as wanted. The caller bounds the wait.
+    /// Waits until the calls so far are as wanted.
     pub async fn until(&self, mut so: impl FnMut(&[Call]) -> bool) {
-        let _ = self.shared.calls.subscribe().wait_for(|calls| so(calls)).await;
+        let mut calls = self.shared.calls.subscribe();
+        let _ = within("the calls that are waited for", calls.wait_for(|calls| so(calls))).await;
     }
 
     /// From now on no event of a watch comes through.
