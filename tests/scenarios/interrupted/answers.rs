@@ -22,9 +22,8 @@ async fn broken(stage: &mut Stage, point: &Point, moment: Moment) -> (Ending, Lo
         Moment::After => Act::Deafen,
     });
     stage.start_operator_through(&front);
-    life.play().await;
-    assert!(front.calls().iter().any(|call| point.is(call)), "{point:?} was not reached");
-    let ending = life.ending().await;
+    let ending = life.play().await;
+    point.assert_reached(front.calls().iter().any(|call| point.is(call)));
     over(stage, &life).await;
     (ending, point.loses(moment))
 }

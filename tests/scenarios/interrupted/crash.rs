@@ -25,7 +25,7 @@ async fn killed(stage: &mut Stage, point: &Point, moment: Moment) -> (Ending, Lo
         stage.start_operator_through(&front);
     })
     .await;
-    point.assert_reached(&hold);
+    point.assert_reached(hold.arrived() > 0);
     over(stage, &life).await;
     (ending, point.loses(moment))
 }

@@ -41,7 +41,7 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 5] = [Self::Apply, Self::Filter, Self::Push, Self::Secret, Self::Revoke];
+    pub const ALL: [Self; 5] = [Self::Apply, Self::Filter, Self::Push, Self::Secret, Self::Revoke];
 }
 
 /// A connection and what belongs to it.
