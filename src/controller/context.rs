@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Guarded;
 use super::decision::{Attempts, Inputs, Knowledge};
-use super::deletion::Ended;
 use super::destinations::{Destinations, Handle};
 use super::metrics::Metrics;
 use super::right::Right;
@@ -121,6 +120,15 @@ pub struct Underway {
     pub progress: Arc<Progress>,
     /// When progress may be shown again.
     pub show_at: Instant,
+}
+
+/// How an attempt to remove the rows of a deleted connection has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Whether it has removed some.
+    pub progressed: bool,
+    /// What is wrong with the database.
+    pub result: Result<(), String>,
 }
 
 impl Context {

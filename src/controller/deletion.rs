@@ -11,27 +11,18 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Guarded;
-use super::context::{Context, Memory, PROGRESS_INTERVAL};
+use super::context::{Context, Ended, Memory, PROGRESS_INTERVAL};
 use super::decision::{Deletion, DeletionStep, Removal, deletion};
 use super::destinations::Handle;
 use super::error::Error;
 use super::pass::Pass;
-use super::right::{self, Right};
+use super::right::Right;
 use super::tasks::Task;
 use super::{dereference, events, finalizer};
 use crate::destination::{ConnectionKey, Destination};
 
 /// A lost wake is waited for so long.
 const LONG: Duration = Duration::from_mins(1);
-
-/// How an attempt to remove the rows has ended.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// Whether it has removed some.
-    progressed: bool,
-    /// What is wrong with the database.
-    result: Result<(), String>,
-}
 
 /// An object that is being deleted, whether or not it can be understood.
 struct Deleted<'a> {
@@ -135,7 +126,7 @@ impl Deleted<'_> {
     /// Takes the finalizer off.
     async fn let_go(&self, memory: &mut Memory) -> Result<Action, Error> {
         let result = finalizer::set(self.context, self.metadata, memory, false).await;
-        right::told(self.context, &self.reference, memory, result, Right::RemoveFinalizer).await?;
+        events::told(self.context, &self.reference, memory, result, Right::RemoveFinalizer).await?;
         memory.removal = None;
         Ok(Action::await_change())
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tracing::debug;
+use tracing::{debug, warn};
 
-use super::context::Context;
-use super::error::within;
+use super::context::{Context, Memory};
+use super::error::{Error, within};
+use super::right::Right;
 use super::status::FIELD_MANAGER;
 use crate::api::BitbucketConnection;
 use crate::api::conditions::{self, READY};
@@ -35,6 +36,22 @@ pub async fn publish(
     let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
     let note = (type_, ready.reason.as_str(), ready.message.as_str());
     send(context, &object.object_ref(&()), "Reconcile", note).await;
+}
+
+/// Says that a right is missing, where `result` is that: once, since it may be missing for days.
+pub async fn told<T>(
+    context: &Context,
+    object: &ObjectReference,
+    memory: &mut Memory,
+    result: Result<T, Error>,
+    right: Right,
+) -> Result<T, Error> {
+    let forbidden = result.as_ref().is_err_and(Error::is_forbidden);
+    if forbidden && memory.missing.replace(right) != Some(right) {
+        warn!("{}", right.note());
+        send(context, object, right.action(), (EventType::Warning, "Forbidden", right.note())).await;
+    }
+    result
 }
 
 /// Says that a deleted object is held, because its rows cannot be removed yet.
@@ -63,7 +80,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Publishes one event.
-pub(super) async fn send(
+async fn send(
     context: &Context,
     object: &ObjectReference,
     action: &str,

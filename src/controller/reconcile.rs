@@ -14,7 +14,7 @@ use super::deletion::delete_unknown;
 use super::dereference::dereference;
 use super::error::Error;
 use super::pass::Pass;
-use super::right::{self, Right};
+use super::right::Right;
 use super::{Guarded, events, finalizer, status};
 use crate::api::REQUESTED_AT;
 use crate::api::spec::DeletionPolicy;
@@ -61,12 +61,12 @@ impl Pass<'_> {
         let reference = self.object.object_ref(&());
         // Before a row is written.
         let held = finalizer::set(self.context, &self.object.metadata, memory, self.holds_rows()).await;
-        if !right::told(self.context, &reference, memory, held, Right::SetFinalizer).await? {
+        if !events::told(self.context, &reference, memory, held, Right::SetFinalizer).await? {
             self.context.forget(&self.reference);
             return Ok(Action::await_change());
         }
         let found = dereference(self.context, self.object).await;
-        let found = right::told(self.context, &reference, memory, found, Right::ReadSecrets).await?;
+        let found = events::told(self.context, &reference, memory, found, Right::ReadSecrets).await?;
         memory.missing = None;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.

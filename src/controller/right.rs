@@ -1,12 +1,4 @@
-//! Rights that the operator may lack, and what is said then.
-
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::EventType;
-use tracing::warn;
-
-use super::context::{Context, Memory};
-use super::error::Error;
-use super::events;
+//! Rights that the operator may lack, and what is said then. Said once, by `events.rs`.
 
 /// A right in the namespace of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +12,8 @@ pub enum Right {
 }
 
 impl Right {
-    const fn action(self) -> &'static str {
+    /// What was tried.
+    pub const fn action(self) -> &'static str {
         match self {
             Self::ReadSecrets => "ReadSecrets",
             Self::SetFinalizer => "SetFinalizer",
@@ -28,7 +21,8 @@ impl Right {
         }
     }
 
-    const fn note(self) -> &'static str {
+    /// What follows, and what to do.
+    pub const fn note(self) -> &'static str {
         match self {
             Self::ReadSecrets => {
                 "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces)."
@@ -41,20 +35,4 @@ impl Right {
             }
         }
     }
-}
-
-/// Says that a right is missing, where `result` is that: once, since it may be missing for days.
-pub async fn told<T>(
-    context: &Context,
-    object: &ObjectReference,
-    memory: &mut Memory,
-    result: Result<T, Error>,
-    right: Right,
-) -> Result<T, Error> {
-    let forbidden = result.as_ref().is_err_and(Error::is_forbidden);
-    if forbidden && memory.missing.replace(right) != Some(right) {
-        warn!("{}", right.note());
-        events::send(context, object, right.action(), (EventType::Warning, "Forbidden", right.note())).await;
-    }
-    result
 }
