@@ -1,8 +1,11 @@
-//! Watches that begin anew, with a list, when they are too far behind to go on.
+//! Watches that wait longer after each fault, and begin anew, with a list, when they are too far behind to go on.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Error, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -25,4 +28,20 @@ where
         let over = matches!(&event, Err(Error::WatchStartFailed(kube::Error::Api(status))) if status.code == GONE);
         Some((event, ((!over).then_some(watch), objects, config)))
     })
+    .default_backoff()
+}
+
+/// For the controller, whose watches wait by themselves: while it did, it would hear of nothing, not even of the end of a task.
+pub(super) struct NoBackoff;
+
+impl Iterator for NoBackoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for NoBackoff {
+    fn reset(&mut self) {}
 }

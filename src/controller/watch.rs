@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Guarded;
-use super::anew::watched;
+use super::anew::{NoBackoff, watched};
 use super::context::Context;
 use super::error::Error;
 use super::reconcile::reconcile;
@@ -129,8 +129,9 @@ impl Scope {
         };
         let listed = reader.clone();
         let limit = u16::try_from(concurrency).unwrap_or(u16::MAX);
-        let controller =
-            Controller::for_stream(objects, reader).with_config(controller::Config::default().concurrency(limit));
+        let controller = Controller::for_stream(objects, reader)
+            .trigger_backoff(NoBackoff)
+            .with_config(controller::Config::default().concurrency(limit));
         let controller = match secrets {
             SecretWatch::Metadata => {
                 let secrets = watched(api(&context.client, namespace.as_deref()), config());
@@ -171,7 +172,6 @@ fn connections(
     let objects: Api<Guarded> = api(&context.client, namespace);
     let context = Arc::clone(context);
     watched(objects, config)
-        .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(move |event| {

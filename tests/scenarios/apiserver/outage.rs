@@ -104,3 +104,22 @@ async fn whoever_is_told_to_come_again_later_does_so() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_of_secrets_that_fails_makes_nobody_else_wait() {
+    let mut scene = scene("deaf").await;
+    let of_secrets = |call: &Call| call.kind == "GET secrets";
+    scene.front.on(move |call| {
+        if of_secrets(call) { refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalError") } else { Act::Pass }
+    });
+    scene.stage.start_operator_through(&scene.front);
+    let _bitbucket = scene.connect("a").await;
+    scene.stage.until_ready("a", "True", "Synced").await;
+    for request in ["1", "2", "3", "4", "5", "6"] {
+        scene.ask("a", request);
+        scene.until_done("a", request).await;
+    }
+    // Each try waits longer than the last one, up to half a minute: whoever waited with them could not have done so much by now.
+    let tries = scene.front.calls().iter().filter(|call| of_secrets(call)).count();
+    assert!((1..8).contains(&tries), "{tries}");
+}
