@@ -22,6 +22,8 @@ NO_SECRETS := tests/no-secrets.sh
 export BITBUCKET_CONNECTOR := $(CARGO_TARGET_DIR)/debug/bitbucket-connector
 export BITBUCKET_SIMULATOR := $(CARGO_TARGET_DIR)/debug/bitbucket-simulator
 export CLUSTER := $(CURDIR)/tests/cluster/cluster
+# Scenarios wait more than they work: for an API server, for pauses that grow, for a lease.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 

@@ -189,16 +189,18 @@ passes "the examples are accepted" kubectl apply --dry-run=server --warnings-as-
 for verb in get list watch; do
     may "$verb" secrets yes -A
 done
-for verb in list watch; do
+for verb in list watch patch; do
     may "$verb" bitbucketconnections.bitbucket-connector.dev yes -A
 done
 may patch bitbucketconnections.bitbucket-connector.dev yes -A --subresource status
 may create events.events.k8s.io yes -A
-may patch events.events.k8s.io yes -A
+may patch events.events.k8s.io no -A
 may get namespaces/kube-system yes
 may get bitbucketconnections.bitbucket-connector.dev no -A
-for verb in create update patch delete; do
+for verb in create update delete; do
     may "$verb" bitbucketconnections.bitbucket-connector.dev no -A
+done
+for verb in create update patch delete; do
     may "$verb" secrets no -A
     may "$verb" configmaps no -A
 done
