@@ -9,6 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,6 +27,9 @@ use crate::trust::Trust;
 
 /// Between two questions to an API server that does not answer.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+
+/// How long the end waits for a page that is being read.
+const PROBES: Duration = Duration::from_secs(1);
 
 /// Connections whose rows are removed at a time: a database has eight sessions for all.
 const REMOVALS: usize = 2;
@@ -143,7 +147,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         metrics.leader.set(1);
         work(stop.clone()).await;
     }
-    probes.await??;
+    // Whoever has asked for a page and does not take it is not waited for.
+    if let Ok(ended) = timeout(PROBES, probes).await {
+        ended??;
+    }
     info!("bitbucket-connector ended");
     Ok(ExitCode::SUCCESS)
 }

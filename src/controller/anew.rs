@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::{self, Error, Event, watcher};
+use kube::runtime::watcher::{self, DefaultBackoff, Error, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
@@ -28,7 +28,26 @@ where
         let over = matches!(&event, Err(Error::WatchStartFailed(kube::Error::Api(status))) if status.code == GONE);
         Some((event, ((!over).then_some(watch), objects, config)))
     })
-    .default_backoff()
+    .backoff(Growing::default())
+}
+
+/// Waits twice as long after each fault, up to a quarter of a minute, and as at first after two minutes without one. What goes well
+/// in between does not count: before each list that fails, kube says that one begins.
+#[derive(Default)]
+struct Growing(DefaultBackoff);
+
+const LONGEST: Duration = Duration::from_secs(15);
+
+impl Iterator for Growing {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|wait| wait.min(LONGEST))
+    }
+}
+
+impl Backoff for Growing {
+    fn reset(&mut self) {}
 }
 
 /// For the controller, whose watches wait by themselves: while it did, it would hear of nothing, not even of the end of a task.
@@ -44,4 +63,28 @@ impl Iterator for NoBackoff {
 
 impl Backoff for NoBackoff {
     fn reset(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::utils::StreamBackoff;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_well_in_between_shortens_no_wait() {
+        let faults = futures::stream::iter((0..7).flat_map(|_| [Ok(()), Err(())]));
+        let mut last = Instant::now();
+        let mut waits = Vec::new();
+        let mut stream = Box::pin(StreamBackoff::new(faults, Growing::default()));
+        while let Some(event) = stream.next().await {
+            if event.is_ok() {
+                waits.push(last.elapsed());
+                last = Instant::now();
+            }
+        }
+        assert!(waits[1..].is_sorted() && waits[6] >= Duration::from_secs(12), "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= LONGEST), "{waits:?}");
+    }
 }

@@ -1,9 +1,16 @@
 //! The way to the API server.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
+
+use super::watch::WATCH_TIMEOUT_SECONDS;
+
+/// A server, or a load balancer before it, may take a request and never answer. Longer than a watch lasts, which may have nothing
+/// to tell.
+const SILENCE: Duration = Duration::from_secs(WATCH_TIMEOUT_SECONDS as u64 + 10);
 
 /// Finds it as kubectl does, or as a Pod. The file of a certificate authority is read again about every minute, as that of a
 /// token is: kube does so in a Pod only, and otherwise nothing would be trusted any more after the authority was replaced.
@@ -12,12 +19,17 @@ pub async fn connect() -> kube::Result<Client> {
     if config.root_cert_file.is_none() {
         config.root_cert_file = authority();
     }
+    config.read_timeout = Some(SILENCE);
+    // Or the time for which nobody needed the connection would count.
+    config.reset_reader_on_write = true;
+    // Whoever may act now must not act later: each write is asked for anew, and so is everything else.
+    config.default_retry = false;
     Client::try_from(config)
 }
 
 /// The file that the kubeconfig names, where it does not hold the certificates itself.
 fn authority() -> Option<PathBuf> {
-    let read = Kubeconfig::from_env().ok().flatten().or_else(|| Kubeconfig::read().ok())?;
+    let read = Kubeconfig::read().ok()?;
     let context = read.contexts.into_iter().find(|context| Some(&context.name) == read.current_context.as_ref())?;
     let name = context.context?.cluster;
     let cluster = read.clusters.into_iter().find(|cluster| cluster.name == name)?.cluster?;

@@ -70,6 +70,10 @@ pub struct Memory {
     pub written: Option<BitbucketConnectionStatus>,
     /// The object's version when it was last written.
     pub version: Option<String>,
+    /// Whether a status was sent and nobody has said what became of it.
+    pub unsure: bool,
+    /// Calls to the API server that have failed in a row.
+    pub faults: u32,
     /// What is known of the connection.
     pub knowledge: Knowledge,
     /// The verification under way, or ended and not yet told.

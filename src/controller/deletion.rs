@@ -138,7 +138,12 @@ impl Deleted<'_> {
         let wait = memory.attempts.failed(progressed, patience, &memory.uid, Instant::now());
         let Some(wait) = wait else {
             let action = self.let_go(memory).await?;
-            warn!("the connection is let go and its rows stay; docs/deletion.md says how to remove them");
+            warn!(
+                cluster = self.context.cluster,
+                namespace = self.reference.namespace,
+                name = self.reference.name,
+                "the connection is let go and its rows stay; docs/deletion.md says how to remove them"
+            );
             events::rows_stay(self.context, &self.reference, why).await;
             return Ok(action);
         };

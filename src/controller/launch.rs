@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use tracing::{info, warn};
 
 use super::context::PROGRESS_INTERVAL;
 use super::context::{Asking, Memory, Underway};
 use super::dereference::Dereferenced;
 use super::pass::Pass;
-use super::tasks::{Task, Wake};
+use super::tasks::Task;
 use crate::api::Reason;
 use crate::api::status::Trigger;
 use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS, Rate};
-use crate::destination::{ConnectionKey, Destination};
+use crate::destination::Destination;
 use crate::sync::{Filter, Run, RunError};
 use crate::verification::{Outcome, Past, no_way, verify};
 
@@ -116,19 +115,5 @@ impl Pass<'_> {
     /// Requests, and so repositories, at a time.
     fn concurrency(&self) -> usize {
         usize::try_from(self.object.spec.limits.concurrency).unwrap_or(1).clamp(1, 16)
-    }
-
-    /// Whose the rows are.
-    pub(super) fn key(&self) -> ConnectionKey {
-        ConnectionKey {
-            cluster: self.context.cluster.clone(),
-            namespace: self.object.namespace().unwrap_or_default(),
-            name: self.object.name_any(),
-            uid: self.object.uid().unwrap_or_default(),
-        }
-    }
-
-    pub(super) fn wake(&self) -> Wake {
-        Wake { object: self.reference.clone(), sender: self.context.wake.clone() }
     }
 }

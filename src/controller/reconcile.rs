@@ -1,15 +1,16 @@
 //! One reconcile: dereference, gather, decide, write; then remember, and start the run that was claimed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::context::{Context, Memory};
-use super::decision::{Learned, RunState, Waiting, decide, wait};
+use super::decision::{Learned, RunState, Waiting, backoff, decide, wait};
 use super::deletion::delete_unknown;
 use super::dereference::dereference;
 use super::error::Error;
@@ -18,6 +19,9 @@ use super::right::Right;
 use super::{Guarded, events, finalizer, status};
 use crate::api::REQUESTED_AT;
 use crate::api::spec::DeletionPolicy;
+
+/// Between two tries, where the API server does not do what it is asked for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Reconciles one object.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -33,11 +37,14 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         Ok(object) => object,
         Err(invalid) => {
             warn!(connection = %reference, "the object cannot be understood and is left alone: {invalid}");
+            let mut memory = context.memory(&reference, &guarded.uid().unwrap_or_default()).await;
+            memory.asking = None;
+            memory.run = None;
             if invalid.metadata.deletion_timestamp.is_none() {
                 return Ok(Action::await_change());
             }
-            let mut memory = context.memory(&reference, &guarded.uid().unwrap_or_default()).await;
-            return delete_unknown(&guarded, &mut memory, &context).await;
+            let result = delete_unknown(&guarded, &mut memory, &context).await;
+            return Ok(tried_again(&mut memory, result));
         }
     };
     let connection = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
@@ -47,10 +54,34 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         let requested_at = object.annotations().get(REQUESTED_AT).cloned();
         let requested_at = requested_at.filter(|value| old.last_handled_reconcile_at.as_ref() != Some(value));
         let now = Instant::now();
-        Pass { context: &context, object, reference, old, requested_at, now }.run(&mut memory).await
+        let pass = Pass { context: &context, object, reference, old, requested_at, now };
+        // Boxed: it is large.
+        let result = Box::pin(pass.run(&mut memory)).await;
+        Ok(tried_again(&mut memory, result))
     }
     .instrument(info_span!("connection", connection))
     .await
+}
+
+/// A call to the API server that failed is tried again, later each time, and said once: an outage meets all objects.
+fn tried_again(memory: &mut Memory, result: Result<Action, Error>) -> Action {
+    let error = match result {
+        Ok(action) => {
+            memory.faults = 0;
+            return action;
+        }
+        Err(error) => error,
+    };
+    memory.faults = memory.faults.saturating_add(1);
+    // A right is given by a person.
+    let wait =
+        if error.is_forbidden() { LONGEST_WAIT } else { backoff::wait(memory.faults, &memory.uid).min(LONGEST_WAIT) };
+    if memory.faults == 1 {
+        warn!(%error, "tried again in {} s, and later each time", wait.as_secs_f32());
+    } else {
+        debug!(%error, "tried again in {} s", wait.as_secs_f32());
+    }
+    Action::requeue(wait)
 }
 
 impl Pass<'_> {
@@ -74,7 +105,7 @@ impl Pass<'_> {
         };
         let Learned { facts, knowledge, heard, .. } = learned;
         let decision = decide(&facts);
-        if !status::write(self.context, self.object, &self.old, &decision.status, &mut memory.version).await? {
+        if !status::write(self.context, self.object, &self.old, &decision.status, memory).await? {
             self.context.forget(&self.reference);
             return Ok(Action::await_change());
         }

@@ -5,7 +5,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tracing::debug;
 
-use super::context::Context;
+use super::context::{Context, Memory};
 use super::error::{Error, within};
 use super::version::newest;
 use crate::api::BitbucketConnection;
@@ -14,7 +14,7 @@ use crate::api::status::BitbucketConnectionStatus;
 /// Who owns the status in `managedFields`.
 pub const FIELD_MANAGER: &str = "bitbucket-connector";
 
-/// Writes `new` where it differs from `old`, and the object's version into `written`. False, if the object is gone. A conflict,
+/// Writes `new` where it differs from `old`, and remembers the object's version. False, if the object is gone. A conflict,
 /// as with another object of the same name or with what another operator has written since, is an error: by the next try the
 /// watch shows what is there.
 pub async fn write(
@@ -22,9 +22,9 @@ pub async fn write(
     object: &BitbucketConnection,
     old: &BitbucketConnectionStatus,
     new: &BitbucketConnectionStatus,
-    written: &mut Option<String>,
+    memory: &mut Memory,
 ) -> Result<bool, Error> {
-    if old == new {
+    if old == new && !memory.unsure {
         return Ok(true);
     }
     if !context.lead.holds() {
@@ -38,7 +38,7 @@ pub async fn write(
         "metadata": {
             "name": object.name_any(),
             "uid": object.uid(),
-            "resourceVersion": newest(object.resource_version(), written.take()),
+            "resourceVersion": newest(object.resource_version(), memory.version.take()),
         },
         "status": new,
     });
@@ -46,9 +46,12 @@ pub async fn write(
         Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     // Forced: nobody else owns this status.
     let params = PatchParams::apply(FIELD_MANAGER).force();
+    // It may be done although no answer comes: then `old` is not what is there.
+    memory.unsure = true;
     match within(objects.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await {
         Ok(object) => {
-            *written = object.resource_version();
+            memory.version = object.resource_version();
+            memory.unsure = false;
             Ok(true)
         }
         Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => {

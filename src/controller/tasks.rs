@@ -1,4 +1,4 @@
-//! Work that outlives a reconcile: verifications and sync runs. Reconciles stay short, look at the work through
+//! Work that outlives a reconcile: verifications, sync runs and removals of rows. Reconciles stay short, look at the work through
 //! a handle, and are woken when it ends.
 
 use std::sync::{Arc, OnceLock};

@@ -27,7 +27,7 @@ use super::waiting::{Waiting, advice};
 use crate::api::REQUESTED_AT;
 
 /// Load balancers cut idle connections after four minutes; a watch must end by itself before.
-const WATCH_TIMEOUT_SECONDS: u32 = 200;
+pub const WATCH_TIMEOUT_SECONDS: u32 = 200;
 /// A larger page stays in memory as long as the store.
 const WATCH_PAGE: u32 = 50;
 /// Reconciles at a time. They wait for the API server at the most: Bitbucket is asked by tasks of their own.
@@ -122,7 +122,7 @@ impl Scope {
     async fn run(self, context: Arc<Context>, stop: CancellationToken) {
         let Self { namespace, secrets, mut wakes, reader, writer, waiting, concurrency } = self;
         let config = || watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS).page_size(WATCH_PAGE);
-        let objects = connections(&context, namespace.as_deref(), config(), writer);
+        let objects = connections(&context, namespace.as_deref(), config(), reader.clone(), writer);
         let of_secret = {
             let reader = reader.clone();
             move |secret: PartialObjectMeta<Secret>| connections_of(&reader, &secret)
@@ -167,6 +167,7 @@ fn connections(
     context: &Arc<Context>,
     namespace: Option<&str>,
     config: watcher::Config,
+    reader: reflector::Store<Guarded>,
     writer: reflector::store::Writer<Guarded>,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + use<> {
     let objects: Api<Guarded> = api(&context.client, namespace);
@@ -179,11 +180,25 @@ fn connections(
                 context.forget(&ObjectRef::from_obj(object));
             }
         })
-        .applied_objects()
+        .flat_map(move |event| futures::stream::iter(known(event, &reader)))
         .predicate_filter(
             predicates::generation.combine(requested_at).combine(predicates::finalizers),
             PredicateConfig::default(),
         )
+}
+
+/// The objects to look at after an event. Those of a list are in the store only when its last page has come.
+fn known(
+    event: Result<Event<Guarded>, watcher::Error>,
+    reader: &reflector::Store<Guarded>,
+) -> impl Iterator<Item = Result<Guarded, watcher::Error>> + use<> {
+    let (one, all) = match event {
+        Ok(Event::Apply(object)) => (Some(Ok(object)), Vec::new()),
+        Ok(Event::InitDone) => (None, reader.state()),
+        Ok(Event::Init | Event::InitApply(_) | Event::Delete(_)) => (None, Vec::new()),
+        Err(error) => (Some(Err(error)), Vec::new()),
+    };
+    one.into_iter().chain(all.into_iter().map(|object| Ok(object.as_ref().clone())))
 }
 
 fn requested_at(object: &Guarded) -> Option<u64> {
@@ -218,12 +233,9 @@ fn connections_of(
         .collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the controller asks for this signature")]
-fn retry(object: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
-    // A right is given by a person.
-    let wait = if error.is_forbidden() { Duration::from_mins(1) } else { Duration::from_secs(5) };
-    warn!(connection = %ObjectRef::from_obj(object.as_ref()), %error, "tried again in {} s", wait.as_secs());
-    Action::requeue(wait)
+/// Whatever else fails is tried again by `reconcile` itself.
+fn retry(_: Arc<Guarded>, _: &Error, _: Arc<Context>) -> Action {
+    Action::requeue(Duration::from_secs(5))
 }
 
 fn report(
@@ -237,8 +249,7 @@ fn report(
             let gone = ObjectRef::new(&object.name).within(object.namespace.as_deref().unwrap_or_default());
             context.forget(&gone);
         }
-        // Said by `retry` already.
-        Err(controller::Error::ReconcilerFailed(..)) => {}
+        Err(controller::Error::ReconcilerFailed(error, object)) => debug!(%object, %error, "tried again"),
         Err(controller::Error::QueueError(error)) if is_forbidden(&error) => warn!(
             %error,
             "the watch is tried again; the operator's ServiceAccount has no right to it (chart: watch.namespaces, watch.secrets)"

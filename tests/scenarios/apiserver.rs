@@ -1,6 +1,7 @@
 //! An API server that is not there, not ready, too busy, or not the same any more: the operator survives it, and nothing that it
 //! has found out changes by it.
 
+mod answers;
 mod credentials;
 mod missing;
 mod outage;

@@ -12,6 +12,7 @@ use bitbucket_simulator::git::GitRepository;
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Simulator, histories};
 use tokio::time::Instant;
 
+use crate::support::clock::Clock;
 use crate::support::net::Cable;
 use crate::support::operator::{Stage, connection, secret};
 use crate::support::postgres::{Database, server};
@@ -203,6 +204,7 @@ async fn who_does_not_lead_writes_no_row() {
     assert_eq!(destination.mark(1, RepositoryState::Empty).await, refused);
     assert_eq!(destination.set_branch(1, "main".to_owned()).await, refused);
     assert_eq!(destination.finish_run(scope).await.map(drop), refused);
+    assert_eq!(destination.remove(&key()).await.map(drop), refused);
     let refused = refused.clone().map_err(StoreError::Destination);
     assert_eq!(destination.abandon(1, Position::default()).await.map(drop), refused);
     assert_eq!(destination.store(scope, 1, Position::default(), page).await.map(drop), refused);
@@ -234,6 +236,29 @@ async fn several_operators_need_a_server() {
     let output = within("its end", command.output()).await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("need one database on a server"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_are_wrong_make_nobody_lead_too_early_or_never() {
+    let mut scene = scene("clocks").await;
+    scene.apply();
+    scene.stage.start_operator();
+    scene.says(0, LEADS, 1).await;
+    scene.stage.until_ready("a", "True", "Synced").await;
+    for (number, minutes) in [(1, 180), (2, -20)] {
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes);
+        Clock::of(&mut scene.stage, &now.to_string());
+        scene.stage.start_operator();
+        scene.says(number, "standing by", 1).await;
+    }
+    scene.push("one").await;
+    assert_eq!(scene.transitions(), "1", "nobody has taken it for an old one");
+    for request in ["two", "three"] {
+        scene.stage.signal_operator("-KILL");
+        scene.stage.terminate_operator().await;
+        scene.push(request).await;
+    }
+    assert_eq!(scene.transitions(), "3");
 }
 
 /// For docs/high-availability.md, with the duration that holds where nothing is said. Nothing is held against a bound.

@@ -234,3 +234,14 @@ async fn a_broken_repository_stops_neither_the_verification_nor_the_others() {
     assert_eq!(sync.failures.len(), 1);
     assert_eq!((sync.failures[0].repository.as_str(), sync.commits), ("PLAT/a", Some(150)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_somebody_asks_for_too_slowly_holds_up_no_end() {
+    let mut stage = Stage::start("slow").await;
+    until("it listens", async || stage.log().contains("connector started")).await;
+    let mut slow = crate::support::replica::dial(&stage.log());
+    std::io::Write::write_all(&mut slow, b"GET /metr").unwrap();
+    assert!(stage.page("/metrics").contains(" 200 "), "it has taken the one before too");
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), stage.terminate_operators()).await;
+    assert!(ended.is_ok(), "{}", stage.log());
+}

@@ -1,7 +1,7 @@
 //! All that is decided and nothing that is done: from facts to the next status, and from events to when Bitbucket
 //! is asked. Pure, and tested without a cluster.
 
-mod backoff;
+pub mod backoff;
 mod decide;
 mod deletion;
 mod facts;

@@ -17,7 +17,7 @@ impl Clock {
         let places = ["/usr/lib", "/usr/lib64"].map(Path::new);
         let found = places.iter().flat_map(|place| walk(place)).any(|path| path.ends_with("faketime/libfaketime.so.1"));
         assert!(found, "libfaketime is installed (Debian: faketime)");
-        let clock = Self(stage.folder.path().join("clock"));
+        let clock = Self(stage.folder.path().join(format!("clock-{}", fastrand::u64(..))));
         clock.set(now);
         stage.variables.extend([
             ("LD_PRELOAD", library.to_owned()),

@@ -76,11 +76,16 @@ impl Drop for Replica {
 
 /// The whole answer to a request for a page of the operator whose log ends like this.
 pub fn page(log: &str, path: &str) -> String {
-    let line = log.lines().rfind(|line| line.contains("bitbucket-connector started")).unwrap();
-    let port = line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
-    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    let mut stream = dial(log);
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// A connection to where its pages are.
+pub fn dial(log: &str) -> TcpStream {
+    let line = log.lines().rfind(|line| line.contains("bitbucket-connector started")).unwrap();
+    let port = line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    TcpStream::connect(format!("127.0.0.1:{port}")).unwrap()
 }
