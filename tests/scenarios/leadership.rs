@@ -255,8 +255,8 @@ async fn clocks_that_are_wrong_make_nobody_lead_too_early_or_never() {
     assert_eq!(scene.transitions(), "1", "nobody has taken it for an old one");
     for request in ["two", "three"] {
         scene.stage.signal_operator("-KILL");
-        scene.stage.terminate_operator().await;
         scene.push(request).await;
+        scene.stage.terminate_operator().await;
     }
     assert_eq!(scene.transitions(), "3");
 }

@@ -54,14 +54,20 @@ async fn what_was_written_without_an_answer_is_written_over() {
     scene.stage.start_operator_through(&scene.front);
     let _bitbucket = scene.connect("a").await;
     scene.stage.until_ready("a", "True", "Synced").await;
-    let mut deafened = false;
-    scene.front.on(move |call| {
-        let write = call.kind == "PATCH bitbucketconnections/NAME/status";
-        if write && !std::mem::replace(&mut deafened, true) { Act::Deafen } else { Act::Pass }
+    let (mut deafened, again) = (false, Hold::new());
+    let look = again.clone();
+    scene.front.on(move |call| match call.kind.as_str() {
+        "PATCH bitbucketconnections/NAME/status" if !std::mem::replace(&mut deafened, true) => Act::Deafen,
+        // The next look is at what is right again.
+        "GET secrets/NAME" if deafened => Act::Before(look.clone()),
+        _ => Act::Pass,
     });
-    scene.stage.kubectl(&["delete", "secret", "a"]);
-    scene.stage.until_ready("a", "False", "SecretNotFound").await;
+    let without = r#"[{"op": "remove", "path": "/data/username"}]"#;
+    scene.stage.kubectl(&["patch", "secret", "a", "--type=json", "-p", without]);
+    scene.stage.until_ready("a", "False", "InvalidSecret").await;
+    within("another look", again.wait_for(1)).await;
     scene.stage.apply(&secret("a", "reader", "hunter2"));
+    again.release();
     scene.stage.until_ready("a", "True", "Synced").await;
 }
 
