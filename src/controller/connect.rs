@@ -22,8 +22,6 @@ pub async fn connect() -> kube::Result<Client> {
     config.read_timeout = Some(SILENCE);
     // Or the time for which nobody needed the connection would count.
     config.reset_reader_on_write = true;
-    // Whoever may act now must not act later: each write is asked for anew, and so is everything else.
-    config.default_retry = false;
     Client::try_from(config)
 }
 

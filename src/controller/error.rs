@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::runtime::lead::Lead;
+
 /// How long one call to the API server may take: kube sets no timeout of its own.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -36,5 +38,30 @@ pub async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T,
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(Error::Timeout),
+    }
+}
+
+/// Awaits a write, which only who leads may do, and no longer than that is so: where the API server has too much to do, it is
+/// sent again, seconds later.
+pub async fn leading<T>(lead: &Lead, write: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    let Some(left) = lead.left() else { return Err(Error::NoLead) };
+    tokio::time::timeout(left, within(write)).await.unwrap_or(Err(Error::NoLead))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_ends_with_the_lead() {
+        let (lead, begin) = (Lead::contested(), Instant::now());
+        let pending = || std::future::pending::<kube::Result<()>>();
+        assert!(matches!(leading(&lead, pending()).await, Err(Error::NoLead)));
+        lead.extend(begin + Duration::from_secs(9));
+        assert!(matches!(leading(&lead, pending()).await, Err(Error::NoLead)));
+        assert_eq!(begin.elapsed(), Duration::from_secs(9));
+        assert!(matches!(leading(&Lead::alone(), pending()).await, Err(Error::Timeout)));
     }
 }

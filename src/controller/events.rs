@@ -6,11 +6,10 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::context::{Context, Memory};
-use super::error::{Error, within};
+use super::error::{Error, leading};
 use super::right::Right;
 use super::status::FIELD_MANAGER;
 use crate::api::BitbucketConnection;
@@ -19,8 +18,6 @@ use crate::api::status::BitbucketConnectionStatus;
 
 /// What is done where rows are removed.
 const REMOVAL: &str = "RemoveRows";
-/// Between two tries to publish one.
-const PAUSE: Duration = Duration::from_secs(1);
 /// Notes may have a kilobyte.
 const LONGEST_NOTE: usize = 1000;
 
@@ -100,17 +97,8 @@ async fn send(
     // A new one each time: it would keep every event for minutes, and look through all of them at each, to count those that
     // come again. Here only changes are told.
     let recorder = Recorder::new(context.client.clone(), reporter);
-    // The status is written, so nobody comes back to this.
-    for pause in [Some(PAUSE), Some(PAUSE * 2), None] {
-        if !context.lead.holds() {
-            return;
-        }
-        let Err(error) = within(recorder.publish(&event, object)).await else { return };
+    if let Err(error) = leading(&context.lead, recorder.publish(&event, object)).await {
         debug!(%error, "an event could not be published");
-        let passing = !error.is_refusal();
-        if let Some(pause) = pause.filter(|_| passing) {
-            sleep(pause).await;
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::context::{Context, Memory};
-use super::error::{Error, within};
+use super::error::{Error, leading};
 use super::status::FIELD_MANAGER;
 use super::version::{is_older, newest};
 use crate::api::{BitbucketConnection, FINALIZER};
@@ -38,7 +38,8 @@ pub async fn set(context: &Context, metadata: &ObjectMeta, memory: &mut Memory, 
     let objects: Api<BitbucketConnection> = Api::namespaced(context.client.clone(), namespace);
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let name = metadata.name.as_deref().unwrap_or_default();
-    match within(objects.patch_metadata(name, &parameters, &Patch::Merge(patch))).await {
+    let patch = Patch::Merge(patch);
+    match leading(&context.lead, objects.patch_metadata(name, &parameters, &patch)).await {
         Ok(object) => {
             memory.version.clone_from(&object.metadata.resource_version);
             memory.holds = object.metadata.resource_version.map(|version| (hold, version));

@@ -103,6 +103,10 @@ impl Pass<'_> {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));
         };
+        if self.context.stop.is_cancelled() {
+            // A task that was told to end has found out nothing.
+            return Ok(Action::await_change());
+        }
         let Learned { facts, knowledge, heard, .. } = learned;
         let decision = decide(&facts);
         if !status::write(self.context, self.object, &self.old, &decision.status, memory).await? {

@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::debug;
 
 use super::context::{Context, Memory};
-use super::error::{Error, within};
+use super::error::{Error, leading};
 use super::version::newest;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
@@ -48,7 +48,8 @@ pub async fn write(
     let params = PatchParams::apply(FIELD_MANAGER).force();
     // It may be done although no answer comes: then `old` is not what is there.
     memory.unsure = true;
-    match within(objects.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await {
+    let (name, patch) = (object.name_any(), Patch::Apply(patch));
+    match leading(&context.lead, objects.patch_status(&name, &params, &patch)).await {
         Ok(object) => {
             memory.version = object.resource_version();
             memory.unsure = false;

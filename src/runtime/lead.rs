@@ -1,6 +1,7 @@
 //! Whether this process may act. Of several that look after the same connections, one does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -36,7 +37,13 @@ impl Lead {
 
     /// Whether it holds now, by this machine's monotonic clock.
     pub fn holds(&self) -> bool {
-        self.end_of_it().is_none_or(|end| end.is_some_and(|end| Instant::now() < end))
+        self.left().is_some()
+    }
+
+    /// How long it holds from now on, if nobody extends it; None, where it does not.
+    pub fn left(&self) -> Option<Duration> {
+        let Some(end) = self.end_of_it() else { return Some(Duration::MAX) };
+        end.map(|end| end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
     fn end_of_it(&self) -> Option<MutexGuard<'_, Option<Instant>>> {
@@ -46,8 +53,6 @@ impl Lead {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -62,7 +62,9 @@ impl House {
                 if lost == Lost::Event && ending.events.len() + 1 == expected.events.len() {
                     ending.events.extend(expected.events.iter().cloned());
                 }
-                assert_eq!(ending, *expected, "{what}");
+                let told = "custom-columns=REASON:.reason,OF:.regarding.name,NOTE:.note";
+                let told = || stage.kubectl(&["get", "events.events.k8s.io", "-o", told]);
+                assert_eq!(ending, *expected, "{what}, of events:\n{}", told());
             }
         }))
         .await;
