@@ -14,8 +14,13 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 CHART := charts/bitbucket-connector
+RELEASE := $(CARGO_TARGET_DIR)/bitbucket-connector-static
+# What the image says of itself. A checkout with changes has no revision.
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+REVISION := $(shell [[ -n "$$(git status --porcelain 2>&1)" ]] || git rev-parse HEAD)
+export IMAGE_LABELS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 # What these source is checked with them.
-SCRIPTS := .ci/run $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/readme.sh tests/demo/demo.sh
+SCRIPTS := .ci/run .ci/compile $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/readme.sh tests/demo/demo.sh
 # What it runs fails where it prints a password or a token.
 NO_SECRETS := tests/no-secrets.sh
 
@@ -96,18 +101,18 @@ lint-copies:
 	@tests/chart/readme.sh | cmp - $(CHART)/README.md || { echo 'run: make chart-readme'; exit 1; }
 	@version=$$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml); \
 		grep -q "^FROM rust:$$version-" Dockerfile || { echo "Dockerfile: FROM rust:$$version-… as in rust-toolchain.toml"; exit 1; }
-	@version=$$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml); \
-		grep -q "^appVersion: $$version$$" $(CHART)/Chart.yaml || { echo "Chart.yaml: appVersion: $$version as in Cargo.toml"; exit 1; }
+	@grep -q "^appVersion: $(VERSION)$$" $(CHART)/Chart.yaml || { echo "Chart.yaml: appVersion: $(VERSION) as in Cargo.toml"; exit 1; }
 
 build: tools ## The operator and the simulator
 	@[[ -d $(CARGO_TARGET_DIR)/debug ]] || echo '== compiling 300 crates, once: three to six minutes on two cores'
 	cargo build --workspace --locked
 
-release: tools ## The operator as the image has it
-	cargo build --release --locked
+release: tools ## The operator as the image has it, static
+	@.ci/compile $(RELEASE)
+	@echo '$(RELEASE)'
 
 image: ## The container image; ENGINE=podman for another engine
-	$(or $(ENGINE),docker) build --tag bitbucket-connector .
+	$(or $(ENGINE),docker) build --tag bitbucket-connector $(IMAGE_LABELS) .
 
 crd: tools ## Write the CRD again, after a change of src/api/
 	cargo run --quiet -- crd >crds/bitbucketconnections.yaml
