@@ -37,7 +37,7 @@ func useExisting(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", kubeconfig, err)
 	}
-	if err := report(ready{kubeconfig, strings.TrimSpace(string(server)), bin, "", map[string]int{}}); err != nil {
+	if err := report(ready{kubeconfig, strings.TrimSpace(string(server)), bin, "", map[string]int{}, nil}); err != nil {
 		return err
 	}
 	<-ctx.Done()

@@ -1,5 +1,6 @@
 // Command cluster is a real Kubernetes control plane for tests, the demo and
-// development: etcd, kube-apiserver and kube-controller-manager, without nodes.
+// development: etcd, kube-apiserver and kube-controller-manager, and if asked
+// for a node.
 package main
 
 import (
@@ -12,11 +13,14 @@ import (
 	"syscall"
 
 	"bitbucket-connector/cluster/internal/binaries"
+	"bitbucket-connector/cluster/internal/sandbox"
 )
 
 const usage = `usage:
-  cluster build                              build what is missing, print the folder of the binaries
-  cluster start --dir DIR [--audit] [--keep] run a control plane until standard input ends or SIGTERM comes
+  cluster build [--node]           build what is missing, print the folder of the binaries, or of a node's
+  cluster start --dir DIR [--audit] [--keep] [--node]
+                                   run a control plane until standard input ends or SIGTERM comes,
+                                   with a node if asked for (root, Linux)
 
 environment:
   KUBEBUILDER_ASSETS=FOLDER      use the binaries in FOLDER, build only what it lacks
@@ -54,26 +58,31 @@ func run(arguments []string) error {
 	}
 	switch arguments[0] {
 	case "build":
-		if len(arguments) > 1 {
-			return usageError("build takes no arguments")
+		switch {
+		case len(arguments) == 1:
+			return build(binaries.ForCluster)
+		case len(arguments) == 2 && arguments[1] == "--node":
+			return build(binaries.ForNode)
 		}
-		return build()
+		return usageError("build takes no arguments but --node")
 	case "start":
 		options, err := parseStart(arguments[1:])
 		if err != nil {
 			return err
 		}
 		return start(options)
+	case sandbox.First:
+		return first(arguments[1:])
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	}
 	return usageError(fmt.Sprintf("unknown command %q", arguments[0]))
 }
 
-func build() error {
+func build(provide func(context.Context) (string, error)) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	folder, err := binaries.ForCluster(ctx)
+	folder, err := provide(ctx)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ func TestCalledWrongly(t *testing.T) {
 		"start":                "needs --dir",
 		"start --dir d x":      "does not take",
 		"start --dir d --port": "not defined",
+		"build --nodes":        "but --node",
+		"first":                "for `start --node` alone",
 	} {
 		err := run(strings.Fields(call))
 		var wrong usageError

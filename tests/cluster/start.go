@@ -14,11 +14,12 @@ import (
 
 	"bitbucket-connector/cluster/internal/binaries"
 	"bitbucket-connector/cluster/internal/controlplane"
+	"bitbucket-connector/cluster/internal/sandbox"
 )
 
 type startOptions struct {
-	dir         string
-	audit, keep bool
+	dir               string
+	audit, keep, node bool
 }
 
 // ready is the line on standard output. Tests and scripts read it.
@@ -28,6 +29,7 @@ type ready struct {
 	Bin        string         `json:"bin"`
 	AuditLog   string         `json:"auditLog"`
 	PIDs       map[string]int `json:"pids"`
+	Node       *readyNode     `json:"node,omitempty"`
 }
 
 func parseStart(arguments []string) (startOptions, error) {
@@ -37,6 +39,7 @@ func parseStart(arguments []string) (startOptions, error) {
 	flags.StringVar(&options.dir, "dir", "", "")
 	flags.BoolVar(&options.audit, "audit", false, "")
 	flags.BoolVar(&options.keep, "keep", false, "")
+	flags.BoolVar(&options.node, "node", false, "")
 	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
 		return options, err
 	} else if err != nil {
@@ -52,6 +55,9 @@ func parseStart(arguments []string) (startOptions, error) {
 	if options.audit && existing {
 		return options, usageError("--audit needs a cluster of its own: it cannot be added to the one of USE_EXISTING_CLUSTER")
 	}
+	if options.node && existing {
+		return options, usageError("--node needs a cluster of its own: the one of USE_EXISTING_CLUSTER has nodes, or not")
+	}
 	return options, nil
 }
 
@@ -61,14 +67,19 @@ func start(options startOptions) error {
 	ctx, stop := untilAsked(options.keep)
 	defer stop()
 	var err error
-	if os.Getenv("USE_EXISTING_CLUSTER") == "true" {
+	switch {
+	case os.Getenv("USE_EXISTING_CLUSTER") == "true":
 		err = useExisting(ctx)
-	} else {
+	case options.node && sandbox.PID() == "":
+		err = runSandboxed(ctx, options)
+	default:
 		err = runOwn(ctx, options)
 	}
 	if cause := context.Cause(ctx); errors.As(cause, new(asked)) {
 		// What fails after that, fails because of that.
-		fmt.Fprintf(os.Stderr, "cluster ended: %v\n", cause)
+		if sandbox.PID() == "" {
+			fmt.Fprintf(os.Stderr, "cluster ended: %v\n", cause)
+		}
 		return nil
 	}
 	return err
@@ -80,13 +91,21 @@ func runOwn(ctx context.Context, options startOptions) error {
 		return err
 	}
 	began := time.Now()
-	cluster, err := controlplane.Start(ctx, controlplane.Options{Bin: bin, Dir: options.dir, Audit: options.audit})
+	settings := controlplane.Options{Bin: bin, Dir: options.dir, Audit: options.audit}
+	var node *readyNode
+	if options.node {
+		if settings.Node, err = nodeOptions(ctx); err != nil {
+			return err
+		}
+		node = &readyNode{sandbox.PID(), settings.Node.Bin, settings.Node.Socket()}
+	}
+	cluster, err := controlplane.Start(ctx, settings)
 	if err != nil {
 		return err
 	}
 	defer cluster.Stop()
 	fmt.Fprintf(os.Stderr, "cluster ready at %s after %.1f s\n", cluster.Server, time.Since(began).Seconds())
-	if err := report(ready{cluster.Kubeconfig, cluster.Server, bin, cluster.AuditLog, cluster.PIDs()}); err != nil {
+	if err := report(ready{cluster.Kubeconfig, cluster.Server, bin, cluster.AuditLog, cluster.PIDs(), node}); err != nil {
 		return err
 	}
 	return cluster.Wait(ctx)

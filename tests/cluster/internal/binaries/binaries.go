@@ -1,5 +1,5 @@
-// Package binaries provides the programs of a Kubernetes control plane: it
-// builds them from their Go modules into a cache, or takes ready ones.
+// Package binaries provides the programs of a Kubernetes control plane, and of
+// a node: it builds them from their Go modules into a cache, or takes ready ones.
 package binaries
 
 import (
@@ -16,10 +16,21 @@ const (
 	ControllerManager = "kube-controller-manager"
 	Kubectl           = "kubectl"
 	Helm              = "helm"
+
+	Kubelet    = "kubelet"
+	Proxy      = "kube-proxy"
+	Scheduler  = "kube-scheduler"
+	Containerd = "containerd"
+	Shim       = "containerd-shim-runc-v2"
+	Ctr        = "ctr"
+	CoreDNS    = "coredns"
 )
 
 // All is what a complete folder holds.
 var All = []string{Etcd, APIServer, ControllerManager, Kubectl, Helm}
+
+// Node is what runs Pods, beside a control plane.
+var Node = []string{Kubelet, Proxy, Scheduler, Containerd, Shim, Ctr, CoreDNS}
 
 // Clients is what is needed beside a cluster that exists already.
 var Clients = []string{Kubectl, Helm}

@@ -14,9 +14,9 @@ import (
 // temporarySuffix marks what is not ready yet; a file without it is complete.
 const temporarySuffix = ".tmp-"
 
-// build returns the cached folder with those modules built that the wanted
+// build returns the modules' cached folder, with those built that the wanted
 // names come from. Processes that ask at the same time build once.
-func build(ctx context.Context, wanted []string) (string, error) {
+func build(ctx context.Context, modules []module, wanted []string) (string, error) {
 	source, err := source()
 	if err != nil {
 		return "", err
@@ -25,7 +25,7 @@ func build(ctx context.Context, wanted []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key, err := key(source, toolchain)
+	key, err := key(modules, source, toolchain)
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +108,7 @@ func (m module) compile(ctx context.Context, source, file string) error {
 	}
 	progress := newProgress(os.Stderr, what)
 	command := exec.CommandContext(ctx, "go", m.arguments(version, temporary)...)
-	command.Dir = filepath.Join(source, m.name)
+	command.Dir = filepath.Join(source, m.folder)
 	command.Env = environment()
 	command.Stderr = progress
 	// go starts compilers: end the whole group, or they go on for a while.

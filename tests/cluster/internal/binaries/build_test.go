@@ -153,3 +153,22 @@ func TestClientToolsComeFromPath(t *testing.T) {
 		t.Errorf("built %v", got)
 	}
 }
+
+func TestANodesProgramsAreApart(t *testing.T) {
+	builds := fakeGo(t, works)
+	cluster := mustProvide(t)
+	folder, err := ForNode(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := absent(folder, Node); folder == cluster || len(missing) > 0 {
+		t.Errorf("%s lacks %v", folder, missing)
+	}
+	want := []string{"node", "containerd", "containerd-shim-runc-v2", "ctr", "coredns"}
+	if got := builds(); !slices.Equal(got[2:], want) {
+		t.Errorf("built %v", got[2:])
+	}
+	if again, err := ForNode(context.Background()); err != nil || again != folder || len(builds()) != 7 {
+		t.Errorf("%s, %v, and built %v", again, err, builds())
+	}
+}

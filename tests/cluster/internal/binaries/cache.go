@@ -30,18 +30,22 @@ func root() (string, error) {
 // key names the folder of the binaries: versions for the reader, a hash over
 // every input for correctness. Whatever changes the result changes the key, so
 // that a folder is never stale, only unused.
-func key(source, toolchain string) (string, error) {
+func key(modules []module, source, toolchain string) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s\n", toolchain)
-	name := ""
+	name, known := "", map[string]bool{}
 	for _, module := range modules {
 		version, err := module.version(source)
 		if err != nil {
 			return "", err
 		}
-		name += fmt.Sprintf("%s-%s-", module.name, strings.TrimPrefix(version, "v"))
 		fmt.Fprintf(hash, "%q\n", module.arguments(version, ""))
-		if err := hashFiles(hash, filepath.Join(source, module.name)); err != nil {
+		if known[module.folder] {
+			continue
+		}
+		known[module.folder] = true
+		name += fmt.Sprintf("%s-%s-", module.name, strings.TrimPrefix(version, "v"))
+		if err := hashFiles(hash, filepath.Join(source, module.folder)); err != nil {
 			return "", err
 		}
 	}
@@ -75,7 +79,7 @@ func hashFiles(hash io.Writer, folder string) error {
 // toolchain is what of the Go installation shapes the result.
 func toolchain(ctx context.Context, source string) (string, error) {
 	command := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOOS", "GOARCH", "GOAMD64", "GOARM64")
-	command.Dir = filepath.Join(source, modules[0].name)
+	command.Dir = filepath.Join(source, clusterModules[0].folder)
 	command.Env = environment()
 	command.Stderr = os.Stderr
 	output, err := command.Output()

@@ -31,7 +31,7 @@ func fakeSource(t *testing.T) string {
 
 func mustKey(t *testing.T, source, toolchain string) string {
 	t.Helper()
-	name, err := key(source, toolchain)
+	name, err := key(clusterModules, source, toolchain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestKeyIgnoresNotes(t *testing.T) {
 func TestKeyNeedsVersions(t *testing.T) {
 	source := fakeSource(t)
 	write(t, filepath.Join(source, "helm/go.mod"), "module y\n")
-	if name, err := key(source, "go1.26"); err == nil {
+	if name, err := key(clusterModules, source, "go1.26"); err == nil {
 		t.Errorf("a module without a version has the key %q", name)
 	}
 }

@@ -10,34 +10,58 @@ import (
 	"strings"
 )
 
-// A module is one checked-in Go module that yields one file, and the names by
-// which that file is called.
+// A module is one program of one checked-in Go module, and the names by which
+// its file is called.
 type module struct {
-	name     string // of its folder below build/, and of the file it yields
-	requires string // the Go module whose version it is known by
-	pkg      string // what to build, as seen from its folder
-	names    []string
+	name     string   // of the file it yields
+	folder   string   // of the Go module, below build/
+	requires string   // the Go module whose version it is known by
+	pkg      string   // what to build, as seen from its folder
+	tags     string   // what to leave out of it
+	names    []string // those that are not name itself are links to it
 }
 
-// Kubernetes and helm need other versions of the same dependencies, hence two.
-var modules = []module{
+const (
+	kubernetes = "k8s.io/kubernetes"
+	containerd = "github.com/containerd/containerd/v2"
+	coredns    = "github.com/coredns/coredns"
+	helm       = "helm.sh/helm/v4"
+)
+
+// clusterModules make All. Kubernetes and helm need other versions of the same
+// dependencies, hence two.
+var clusterModules = []module{
 	{
-		name:     "kubernetes",
-		requires: "k8s.io/kubernetes",
-		pkg:      ".",
-		names:    []string{Etcd, APIServer, ControllerManager, Kubectl},
+		name: "kubernetes", folder: "kubernetes", requires: kubernetes, pkg: ".",
+		names: []string{Etcd, APIServer, ControllerManager, Kubectl},
 	},
+	{name: Helm, folder: "helm", requires: helm, pkg: helm + "/cmd/helm", names: []string{Helm}},
+}
+
+// nodeModules make Node, in a folder of their own: most tests have no node. A
+// program of Kubernetes' module shares its versions, and what is compiled.
+var nodeModules = []module{
 	{
-		name:     Helm,
-		requires: "helm.sh/helm/v4",
-		pkg:      "helm.sh/helm/v4/cmd/helm",
-		names:    []string{Helm},
+		name: "node", folder: "kubernetes", requires: kubernetes, pkg: "./node",
+		names: []string{Kubelet, Proxy, Scheduler},
 	},
+	// Three files: what containerd registers on its start, the shim must not.
+	containerdProgram(Containerd),
+	containerdProgram(Shim),
+	containerdProgram(Ctr),
+	{name: CoreDNS, folder: "coredns", requires: coredns, pkg: coredns, names: []string{CoreDNS}},
+}
+
+func containerdProgram(name string) module {
+	return module{
+		name: name, folder: "containerd", requires: containerd, pkg: containerd + "/cmd/" + name,
+		tags: "no_btrfs,no_devmapper,no_zfs", names: []string{name},
+	}
 }
 
 // version reads the module's version from its go.mod, the only place it is written.
 func (m module) version(source string) (string, error) {
-	path := filepath.Join(source, m.name, "go.mod")
+	path := filepath.Join(source, m.folder, "go.mod")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
@@ -53,17 +77,7 @@ func (m module) version(source string) (string, error) {
 // arguments are those of `go` that build the module into output. Everything
 // that shapes the result is here or in the module's files: both go into the key.
 func (m module) arguments(version, output string) []string {
-	ldflags := []string{"-s", "-w"}
-	if m.name == Helm {
-		ldflags = append(ldflags, "-X", "helm.sh/helm/v4/internal/version.version="+version)
-	} else {
-		number := strings.Split(strings.TrimPrefix(version, "v"), ".")
-		const variable = "k8s.io/component-base/version."
-		ldflags = append(ldflags,
-			"-X", variable+"gitVersion="+version,
-			"-X", variable+"gitMajor="+number[0],
-			"-X", variable+"gitMinor="+number[1])
-	}
+	ldflags := append([]string{"-s", "-w"}, m.stamp(version)...)
 	return []string{
 		"build", "-v", "-trimpath",
 		// The result must not depend on the commit of the checkout around it, and
@@ -73,8 +87,28 @@ func (m module) arguments(version, output string) []string {
 		// compiler make it saves a fifth of the time.
 		"-gcflags=all=-dwarf=false",
 		"-ldflags", strings.Join(ldflags, " "),
+		"-tags", m.tags,
 		"-o", output, m.pkg,
 	}
+}
+
+// stamp is how the linker tells the program its version.
+func (m module) stamp(version string) []string {
+	switch m.requires {
+	case helm:
+		return []string{"-X", "helm.sh/helm/v4/internal/version.version=" + version}
+	case containerd:
+		return []string{"-X", containerd + "/version.Version=" + version}
+	case kubernetes:
+		number := strings.Split(strings.TrimPrefix(version, "v"), ".")
+		const variable = "k8s.io/component-base/version."
+		return []string{
+			"-X", variable + "gitVersion=" + version,
+			"-X", variable + "gitMajor=" + number[0],
+			"-X", variable + "gitMinor=" + number[1],
+		}
+	}
+	return nil // it knows
 }
 
 // source finds the folder of the build modules. They cannot be embedded: Go

@@ -19,7 +19,7 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 func ForCluster(ctx context.Context) (string, error) {
 	assets := os.Getenv(assetsVariable)
 	if assets == "" {
-		return build(ctx, All)
+		return build(ctx, clusterModules, All)
 	}
 	required := []string{Etcd, APIServer, Kubectl}
 	if missing := absent(assets, required); len(missing) > 0 {
@@ -32,6 +32,12 @@ func ForCluster(ctx context.Context) (string, error) {
 	fmt.Fprintf(os.Stderr, "%s=%s has no %s: taking what this tool builds\n",
 		assetsVariable, assets, strings.Join(missing, ", "))
 	return combine(ctx, All, func(name string) string { return inFolder(assets, name) })
+}
+
+// ForNode returns a folder with everything in Node. They are always built:
+// nothing else hands them out together.
+func ForNode(ctx context.Context) (string, error) {
+	return build(ctx, nodeModules, Node)
 }
 
 // ForClient returns a folder with everything in Clients, for a cluster that
@@ -76,7 +82,7 @@ func combine(ctx context.Context, names []string, find func(name string) string)
 		folders[filepath.Dir(path)] = true
 	}
 	if len(missing) > 0 {
-		built, err := build(ctx, missing)
+		built, err := build(ctx, clusterModules, missing)
 		if err != nil {
 			return "", err
 		}

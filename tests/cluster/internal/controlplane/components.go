@@ -12,17 +12,21 @@ type layout struct {
 	dir                               string
 	audit                             bool
 	etcdPort, etcdPeerPort, apiserver int
+	node                              *Node // nil: none
 }
 
 func (l layout) path(name string) string { return filepath.Join(l.dir, name) }
 func (l layout) pki(name string) string  { return filepath.Join(l.dir, "pki", name) }
 func (l layout) kubeconfig() string      { return l.path("kubeconfig") }
-func (l layout) managerConfig() string   { return l.path("controller-manager.kubeconfig") }
-func (l layout) auditLog() string        { return l.path("audit.log") }
-func (l layout) auditPolicy() string     { return l.path("audit-policy.yaml") }
-func (l layout) log(name string) string  { return l.path(name + ".log") }
-func (l layout) server() string          { return loopback("https", l.apiserver) }
-func (l layout) etcdURL() string         { return loopback("https", l.etcdPort) }
+func (l layout) managerConfig() string   { return l.kubeconfigOf("controller-manager") }
+func (l layout) kubeconfigOf(component string) string {
+	return l.path(component + ".kubeconfig")
+}
+func (l layout) auditLog() string       { return l.path("audit.log") }
+func (l layout) auditPolicy() string    { return l.path("audit-policy.yaml") }
+func (l layout) log(name string) string { return l.path(name + ".log") }
+func (l layout) server() string         { return loopback("https", l.apiserver) }
+func (l layout) etcdURL() string        { return loopback("https", l.etcdPort) }
 
 func loopback(scheme string, port int) string {
 	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port)
@@ -59,12 +63,6 @@ func (l layout) kubeAPIServer() []string {
 		"--etcd-certfile=" + l.pki(adminCertificate),
 		"--etcd-keyfile=" + l.pki(adminKey),
 		fmt.Sprintf("--secure-port=%d", l.apiserver),
-		"--bind-address=127.0.0.1",
-		// Both, so that it starts on a machine without a default route: left
-		// alone it looks for an address that other machines reach, to write it
-		// into the endpoints of the Service "kubernetes", which no pod here uses.
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none",
 		"--tls-cert-file=" + l.pki(serverCertificate),
 		"--tls-private-key-file=" + l.pki(serverKey),
 		"--client-ca-file=" + l.pki(caCertificate),
@@ -75,6 +73,7 @@ func (l layout) kubeAPIServer() []string {
 		"--authorization-mode=Node,RBAC",
 		"--allow-privileged=true",
 	}
+	arguments = append(arguments, l.reachable()...)
 	if l.audit {
 		arguments = append(arguments,
 			"--audit-policy-file="+l.auditPolicy(),
@@ -87,6 +86,29 @@ func (l layout) kubeAPIServer() []string {
 		)
 	}
 	return arguments
+}
+
+// reachable says at which address the API server can be asked, and by whom.
+func (l layout) reachable() []string {
+	if l.node == nil {
+		return []string{
+			"--bind-address=127.0.0.1",
+			// Both, so that it starts on a machine without a default route: left
+			// alone it looks for an address that other machines reach, to write it
+			// into the endpoints of the Service "kubernetes", which no pod here uses.
+			"--advertise-address=127.0.0.1",
+			"--endpoint-reconciler-type=none",
+		}
+	}
+	return []string{
+		"--bind-address=0.0.0.0",
+		"--advertise-address=" + NodeAddress,
+		"--enable-admission-plugins=NodeRestriction",
+		"--kubelet-client-certificate=" + l.pki(adminCertificate),
+		"--kubelet-client-key=" + l.pki(adminKey),
+		"--kubelet-certificate-authority=" + l.pki(caCertificate),
+		"--kubelet-preferred-address-types=InternalIP",
+	}
 }
 
 func (l layout) kubeControllerManager() []string {

@@ -1,11 +1,13 @@
 // Package controlplane starts etcd, kube-apiserver and kube-controller-manager
-// on loopback ports, says when they are ready, and ends them.
+// on loopback ports, and a node if asked for one, says when they are ready, and
+// ends them.
 package controlplane
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -19,6 +21,7 @@ type Options struct {
 	Bin   string // the folder of the binaries
 	Dir   string // for data, certificates and logs; data found there is used again
 	Audit bool   // write Dir/audit.log
+	Node  *Node  // nil: none
 }
 
 // A Cluster is a control plane that is ready.
@@ -66,7 +69,7 @@ func start(ctx context.Context, options Options, dir string) (_ *Cluster, err er
 	if err != nil {
 		return nil, err
 	}
-	l := layout{dir: dir, audit: options.Audit, etcdPort: ports[0], etcdPeerPort: ports[1], apiserver: ports[2]}
+	l := layout{dir: dir, audit: options.Audit, etcdPort: ports[0], etcdPeerPort: ports[1], apiserver: ports[2], node: options.Node}
 	if err := prepare(l); err != nil {
 		return nil, err
 	}
@@ -83,26 +86,47 @@ func start(ctx context.Context, options Options, dir string) (_ *Cluster, err er
 			cluster.Stop()
 		}
 	}()
-	defaultAccount := l.server() + "/api/v1/namespaces/default/serviceaccounts/default"
-	for _, step := range []struct {
-		name      string
-		arguments []string
-		ready     string
-	}{
-		{binaries.Etcd, l.etcd(), l.etcdURL() + "/health"},
-		{binaries.APIServer, l.kubeAPIServer(), l.server() + "/readyz"},
-		{binaries.ControllerManager, l.kubeControllerManager(), defaultAccount},
-	} {
-		process, err := startProcess(options.Bin, step.name, l.log(step.name), step.arguments)
+	for _, step := range steps(l, options.Bin, client) {
+		process, err := startProcess(step.bin, step.name, l.log(step.name), step.arguments)
 		if err != nil {
 			return nil, err
 		}
 		cluster.processes = append(cluster.processes, process)
-		if err := waitFor(ctx, client, step.ready, cluster.processes); err != nil {
+		if step.ready == nil {
+			continue
+		}
+		if err := waitFor(ctx, step.name, step.ready, cluster.processes); err != nil {
 			return nil, err
 		}
 	}
 	return cluster, nil
+}
+
+// A step is a component, and how to find out whether it is ready, where the next
+// one needs that.
+type step struct {
+	name, bin string
+	arguments []string
+	ready     func(context.Context) error
+}
+
+func steps(l layout, bin string, client *http.Client) []step {
+	answers := func(url string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := read(ctx, client, url)
+			return err
+		}
+	}
+	defaultAccount := l.server() + "/api/v1/namespaces/default/serviceaccounts/default"
+	all := []step{
+		{binaries.Etcd, bin, l.etcd(), answers(l.etcdURL() + "/health")},
+		{binaries.APIServer, bin, l.kubeAPIServer(), answers(l.server() + "/readyz")},
+		{binaries.ControllerManager, bin, l.kubeControllerManager(), answers(defaultAccount)},
+	}
+	if l.node != nil {
+		all = append(all, nodeSteps(l, client)...)
+	}
+	return all
 }
 
 // prepare writes the files that the components read.
@@ -123,7 +147,11 @@ func prepare(l layout) error {
 	if err := writeKubeconfig(l.kubeconfig(), l.server(), pki, adminCertificate, adminKey, "admin"); err != nil {
 		return err
 	}
-	return writeKubeconfig(l.managerConfig(), l.server(), pki, managerCert, managerKey, "controller-manager")
+	err := writeKubeconfig(l.managerConfig(), l.server(), pki, managerCert, managerKey, "controller-manager")
+	if err != nil || l.node == nil {
+		return err
+	}
+	return prepareNode(l)
 }
 
 // claim keeps a second cluster out of the same folder; etcd itself would wait

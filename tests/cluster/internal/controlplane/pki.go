@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"bitbucket-connector/cluster/internal/binaries"
 )
 
 // The files of a folder that createPKI filled. One CA signs everything: who may
@@ -70,7 +72,7 @@ func createPKI(folder string) error {
 			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
 			"kubernetes.default.svc.cluster.local",
 		},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(serviceAddress)},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(serviceAddress), net.ParseIP(NodeAddress)},
 	}
 	if err := ca.issue(folder, serverCertificate, serverKey, server); err != nil {
 		return err
@@ -83,13 +85,40 @@ func createPKI(folder string) error {
 	if err := ca.issue(folder, managerCert, managerKey, manager); err != nil {
 		return err
 	}
+	if err := issueForNode(ca, folder); err != nil {
+		return err
+	}
 	return writeServiceAccountKeys(folder)
+}
+
+// issueForNode: always, because a folder's keys stay, and the CA's own does not.
+func issueForNode(ca *authority, folder string) error {
+	kubelet := client("system:node:"+nodeName, "system:nodes")
+	// It is a server, too.
+	kubelet.ExtKeyUsage = append(kubelet.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+	kubelet.DNSNames = []string{nodeName}
+	kubelet.IPAddresses = []net.IP{net.ParseIP(NodeAddress)}
+	for name, template := range map[string]*x509.Certificate{
+		binaries.Kubelet:   kubelet,
+		binaries.Proxy:     client("system:kube-proxy"),
+		binaries.Scheduler: client("system:kube-scheduler"),
+		binaries.CoreDNS:   master("coredns"),
+	} {
+		if err := ca.issue(folder, name+".crt", name+".key", template); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // master is a client that RBAC lets do anything.
 func master(name string) *x509.Certificate {
+	return client(name, "system:masters")
+}
+
+func client(name string, groups ...string) *x509.Certificate {
 	return &x509.Certificate{
-		Subject:     pkix.Name{CommonName: name, Organization: []string{"system:masters"}},
+		Subject:     pkix.Name{CommonName: name, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 }

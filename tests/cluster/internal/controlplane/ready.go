@@ -41,14 +41,14 @@ func adminClient(l layout) (*http.Client, error) {
 	}, nil
 }
 
-// waitFor polls url until it answers 200. It gives up when one of the processes
-// ends, since then it never will.
-func waitFor(ctx context.Context, client *http.Client, url string, processes []*process) error {
+// waitFor polls until what is called name is ready. It gives up when one of the
+// processes ends, since then it never will be.
+func waitFor(ctx context.Context, name string, ready func(context.Context) error, processes []*process) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, errTooSlow)
 	defer cancel()
 	var last error
 	for {
-		last = get(ctx, client, url)
+		last = ready(ctx)
 		if last == nil {
 			return nil
 		}
@@ -62,7 +62,7 @@ func waitFor(ctx context.Context, client *http.Client, url string, processes []*
 			if cause := context.Cause(ctx); !errors.Is(cause, errTooSlow) {
 				return cause
 			}
-			return fmt.Errorf("%s was not ready within %s: %w", url, readyWithin, last)
+			return fmt.Errorf("%s was not ready within %s: %w", name, readyWithin, last)
 		case <-time.After(pollEvery):
 		}
 	}
@@ -70,22 +70,23 @@ func waitFor(ctx context.Context, client *http.Client, url string, processes []*
 
 var errTooSlow = errors.New("too slow")
 
-func get(ctx context.Context, client *http.Client, url string) error {
+// read returns the body of an answer with status 200.
+func read(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 16<<10))
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, body)
+		return nil, fmt.Errorf("%s answers %s: %s", url, response.Status, body)
 	}
-	return nil
+	return body, nil
 }
