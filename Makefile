@@ -16,11 +16,11 @@ CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 CHART := charts/bitbucket-connector
 RELEASE := $(CARGO_TARGET_DIR)/bitbucket-connector-static
 # What the image says of itself. A checkout with changes has no revision.
-VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+export VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 REVISION := $(shell [[ -n "$$(git status --porcelain 2>&1)" ]] || git rev-parse HEAD)
 export IMAGE_LABELS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 # What these source is checked with them.
-SCRIPTS := .ci/run .ci/compile $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/readme.sh tests/demo/demo.sh
+SCRIPTS := .ci/run .ci/compile $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/readme.sh tests/demo/demo.sh tests/e2e/e2e.sh tests/e2e/can-run.sh
 # What it runs fails where it prints a password or a token.
 NO_SECRETS := tests/no-secrets.sh
 
@@ -32,7 +32,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
-.PHONY: help demo test test-cluster test-rust test-chart model figures scale lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
+.PHONY: help demo test test-cluster test-rust test-chart model figures scale e2e lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
 	lint-copies build release image crd chart-readme cluster tools cluster-binaries clean
 
 help: ## What can be made
@@ -57,6 +57,13 @@ test-rust: cluster-binaries
 test-chart: cluster-binaries
 	@echo '== the chart on a real API server'
 	@$(NO_SECRETS) tests/chart/check.sh
+
+e2e: ## The chart and the image on a real node on this machine: needs Linux and root
+	@tests/e2e/can-run.sh
+	@tests/ensure-tools.sh node
+	@$(MAKE) build cluster-binaries release
+	@$(CLUSTER) build --node >/dev/null
+	@OPERATOR=$(RELEASE) $(NO_SECRETS) tests/e2e/e2e.sh
 
 model: tools ## Random histories and faults that no test has played, until one fails; STEPS=… for more than 20,000
 	@echo '== each failure names its seed: MODEL_SEED=… make model plays it again'

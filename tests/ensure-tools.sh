@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
+# Usage: ensure-tools.sh [node]
 # Installs what building and testing needs and this machine lacks: on Debian as root; elsewhere it says what to install.
-# Every target of the Makefile begins with this, so it is quick and silent when nothing is missing.
+# Every target of the Makefile begins with this, so it is quick and silent when nothing is missing. With "node", also what
+# `make e2e` needs.
 set -euo pipefail
 
+for_what=${1:-}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 go_needed=$(sed -n 's/^go //p' tests/cluster/go.mod)
 rust_needed=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
@@ -38,6 +41,18 @@ packages() {
     have strace || echo strace
     have faketime || echo faketime
     have_go || echo golang-go
+    [[ $for_what != node ]] || node_packages
+}
+
+node_packages() {
+    have curl || echo curl
+    have ip || echo iproute2
+    have iptables || echo iptables
+    have runc || echo runc
+    have buildah || echo buildah
+    # Where Debian has them; another place would not be found.
+    [[ -x /usr/lib/cni/bridge ]] || echo containernetworking-plugins
+    [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
 }
 
 say_and_fail() {

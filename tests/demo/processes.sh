@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the demo starts and ends. Sourced by demo.sh, which sets $dir (its folder) and $keep.
+# What is started and ended. Sourced by demo.sh and e2e.sh, which set $dir (their folder) and $keep.
 
 pids=()
 
@@ -48,31 +48,4 @@ end_processes() {
         wait "${pids[i]}" 2>/dev/null || true
     done
     pids=()
-}
-
-# What a person needs to go on with a demo that was left running.
-print_how_to_look_around() {
-    cat >"$dir/end.sh" <<END
-kill ${pids[*]} 2>/dev/null
-while kill -0 ${pids[0]} 2>/dev/null; do sleep 0.2; done
-rm -rf '$dir'
-END
-    cat <<END
-
-It is left running. To look around:
-
-  export KUBECONFIG=$KUBECONFIG PATH=$bin:\$PATH
-  kubectl get bbc -n demo -o wide
-  kubectl describe bbc -n demo bitbucket
-  kubectl annotate bbc -n demo bitbucket --overwrite bitbucket-connector.dev/requestedAt="\$(date)"
-  kubectl patch secret -n demo wrong-password -p "{\"data\": {\"password\": \"\$(kubectl get secret -n demo bitbucket -o jsonpath={.data.password})\"}}"
-  $BITBUCKET_CONNECTOR query --database sqlite://$database "SELECT * FROM bitbucket_repository_freshness"
-  curl -s $url/rest/api/1.0/application-properties
-  tail -f $dir/operator.log
-
-The repositories that Bitbucket serves are in $dir/git: a push to one of them arrives with the next sync.
-To end it:
-
-  sh $dir/end.sh
-END
 }

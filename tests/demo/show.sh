@@ -97,3 +97,30 @@ compare() {
         return 1
     fi
 }
+
+# What a person needs to go on with a demo that was left running.
+print_how_to_look_around() {
+    cat >"$dir/end.sh" <<END
+kill ${pids[*]} 2>/dev/null
+while kill -0 ${pids[0]} 2>/dev/null; do sleep 0.2; done
+rm -rf '$dir'
+END
+    cat <<END
+
+It is left running. To look around:
+
+  export KUBECONFIG=$KUBECONFIG PATH=$bin:\$PATH
+  kubectl get bbc -n demo -o wide
+  kubectl describe bbc -n demo bitbucket
+  kubectl annotate bbc -n demo bitbucket --overwrite bitbucket-connector.dev/requestedAt="\$(date)"
+  kubectl patch secret -n demo wrong-password -p "{\"data\": {\"password\": \"\$(kubectl get secret -n demo bitbucket -o jsonpath={.data.password})\"}}"
+  $BITBUCKET_CONNECTOR query --database sqlite://$database "SELECT * FROM bitbucket_repository_freshness"
+  curl -s $url/rest/api/1.0/application-properties
+  tail -f $dir/operator.log
+
+The repositories that Bitbucket serves are in $dir/git: a push to one of them arrives with the next sync.
+To end it:
+
+  sh $dir/end.sh
+END
+}
