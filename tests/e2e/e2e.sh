@@ -14,7 +14,13 @@ operator=${OPERATOR:?is set by make e2e} version=${VERSION:?is set by make e2e}
 namespace=connector
 chart=$root/charts/bitbucket-connector
 keep=
-dir=$(mktemp -d "${TMPDIR:-/tmp}/bitbucket-connector-e2e.XXXXXX")
+temporary=${TMPDIR:-/tmp}
+# What others have left that were killed; the number is theirs.
+for dir in "$temporary"/bitbucket-connector-e2e.*; do
+    owner=${dir#*-e2e.}
+    [[ -e /proc/${owner%%.*} ]] || rm -rf "$dir"
+done
+dir=$(mktemp -d "$temporary/bitbucket-connector-e2e.$$.XXXXXX")
 # shellcheck source=tests/demo/processes.sh
 source "$root/tests/demo/processes.sh"
 # shellcheck source=tests/demo/repositories.sh
@@ -36,7 +42,8 @@ end() {
     local code=$?
     trap - EXIT
     touch "$dir/enough"
-    ((code == 0)) || show_what_is_there
+    # Not after a signal: whoever sent it knows.
+    ((code == 0 || code > 128)) || show_what_is_there
     end_processes
     # Who is asked to end may take its time; what it writes to goes last.
     wait

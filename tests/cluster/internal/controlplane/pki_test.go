@@ -44,13 +44,32 @@ func roots(t *testing.T, folder string) *x509.CertPool {
 func TestServerCertificate(t *testing.T) {
 	folder := newPKI(t)
 	server := load(t, folder, serverCertificate, serverKey)
-	for _, name := range []string{"127.0.0.1", "localhost", "10.0.0.1", "kubernetes.default.svc"} {
+	for _, name := range []string{"127.0.0.1", "localhost", "10.0.0.1", NodeAddress, "kubernetes.default.svc"} {
 		if _, err := server.Verify(x509.VerifyOptions{Roots: roots(t, folder), DNSName: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := server.Verify(x509.VerifyOptions{Roots: roots(t, newPKI(t))}); err == nil {
 		t.Error("another cluster's CA vouches for it")
+	}
+}
+
+func TestANodeIsWhoItSays(t *testing.T) {
+	folder := newPKI(t)
+	kubelet := load(t, folder, "kubelet.crt", "kubelet.key")
+	// The Node authorizer goes by both.
+	if kubelet.Subject.CommonName != "system:node:node" || !slices.Equal(kubelet.Subject.Organization, []string{"system:nodes"}) {
+		t.Errorf("the kubelet is %s", kubelet.Subject)
+	}
+	if _, err := kubelet.Verify(x509.VerifyOptions{Roots: roots(t, folder), DNSName: NodeAddress}); err != nil {
+		t.Errorf("as a server: %v", err)
+	}
+	for _, name := range []string{"kubelet", "kube-proxy", "kube-scheduler", "coredns"} {
+		one := load(t, folder, name+".crt", name+".key")
+		options := x509.VerifyOptions{Roots: roots(t, folder), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+		if _, err := one.Verify(options); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
