@@ -70,6 +70,10 @@ build_pause
 build_operator
 build_servers
 for image in pause:latest "bitbucket-connector:$version" bitbucket-connector:previous servers:latest; do import_image "$image"; done
+passes "the operator's: two files, a user who is not root, labels" image_says "file ./bitbucket-connector" \
+    "file ./etc/ssl/certs/ca-certificates.crt" "user 65532:65532" org.opencontainers.image.title=bitbucket-connector \
+    org.opencontainers.image.licenses=Apache-2.0 "org.opencontainers.image.version=$version"
+passes "its program names the crates it is made of" names_its_crates
 
 step "A simulated Bitbucket and a PostgreSQL, each in a Pod"
 mkdir -p "$dir/volumes"/for-one-{pod,node}

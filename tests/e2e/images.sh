@@ -37,6 +37,25 @@ build_operator() {
     with_buildah tag "localhost/bitbucket-connector:$version" localhost/bitbucket-connector:previous
 }
 
+# Usage: image_says TEXT…
+# Each is a line of what the operator's image says of itself, or of the list of its files.
+image_says() {
+    local container text said
+    container=$(with_buildah from --pull-never "localhost/bitbucket-connector:$version")
+    # shellcheck disable=SC2016 # a template, not the shell's
+    said=$(with_buildah inspect --format '{{with .OCIv1.Config}}user {{.User}}{{"\n"}}{{range $name, $value := .Labels}}{{$name}}={{$value}}{{"\n"}}{{end}}{{end}}' "$container"
+        cd "$(with_buildah mount "$container")" && find . -type f | sed 's/^/file /')
+    with_buildah rm "$container" >/dev/null
+    echo "$said"
+    for text in "$@"; do grep -qxF -- "$text" <<<"$said" || { echo "there is no line: $text"; return 1; }; done
+    [[ $(grep -c '^file ' <<<"$said") == 2 ]]
+}
+
+# cargo-auditable keeps the list in a section of this name.
+names_its_crates() {
+    grep -q '\.dep-v0' "$operator"
+}
+
 build_pause() {
     mkdir "$dir/pause"
     (cd "$root/tests/cluster" && CGO_ENABLED=0 go build -buildvcs=false -ldflags '-s -w' -o "$dir/pause/pause" ./pause)
