@@ -25,15 +25,25 @@ func runSandboxed(ctx context.Context, options startOptions) error {
 		return err
 	}
 	// Now: there is no network in there.
-	if _, err := binaries.ForCluster(ctx); err != nil {
+	bin, err := binaries.ForCluster(ctx)
+	if err != nil {
 		return err
 	}
-	if _, err := binaries.ForNode(ctx); err != nil {
+	nodeBin, err := binaries.ForNode(ctx)
+	if err != nil {
 		return err
 	}
 	dir, err := filepath.Abs(options.dir)
 	if err != nil {
 		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, folder := range []string{bin, nodeBin, dir} {
+		if err := sandbox.CheckFolder(folder); err != nil {
+			return err
+		}
 	}
 	arguments := []string{"start", "--node", "--dir", dir}
 	if options.audit {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -20,13 +21,33 @@ var kernelSettings = map[string]string{
 	"kernel/keys/root_maxbytes": "25000000",
 }
 
+var inMemory = []string{"/run", "/var/log"}
+
+// inLayers can be read as it is, but for what is mounted in it.
+const inLayers = "/var/lib"
+
+// CheckFolder says whether a folder that is used on both sides would be another
+// one inside.
+func CheckFolder(path string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	for _, hidden := range append([]string{inLayers}, inMemory...) {
+		if path == hidden || strings.HasPrefix(path, hidden+"/") {
+			return fmt.Errorf("a node cannot use %s: it has a %s of its own", path, hidden)
+		}
+	}
+	return nil
+}
+
 // mounts makes all that a node writes outside of the folders it is given vanish
 // with the namespace. What is mounted here is seen by nobody else.
 func mounts() error {
 	if err := mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err
 	}
-	for _, folder := range []string{"/run", "/var/log"} {
+	for _, folder := range inMemory {
 		if err := mount("node", folder, "tmpfs", 0, "mode=0755"); err != nil {
 			return err
 		}
@@ -39,8 +60,8 @@ func mounts() error {
 		}
 	}
 	// The kubelet and CNI have fixed folders there.
-	layers := fmt.Sprintf("lowerdir=/var/lib,upperdir=%s,workdir=%s", over["upper"], over["work"])
-	if err := mount("node", "/var/lib", "overlay", 0, layers); err != nil {
+	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", inLayers, over["upper"], over["work"])
+	if err := mount("node", inLayers, "overlay", 0, layers); err != nil {
 		return err
 	}
 	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {

@@ -20,3 +20,4 @@ func CgroupRoot() string                  { return "" }
 func Available() error                    { return errNoLinux }
 func Run(context.Context, []string) error { return errNoLinux }
 func Enter(string, []string) (int, error) { return 0, errNoLinux }
+func CheckFolder(string) error            { return errNoLinux }

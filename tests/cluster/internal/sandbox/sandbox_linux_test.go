@@ -32,3 +32,11 @@ func TestNobodyIsInASandboxUnasked(t *testing.T) {
 		t.Errorf("the first process of a sandbox is %q", PID())
 	}
 }
+
+func TestFoldersThatAreOthersInside(t *testing.T) {
+	for path, usable := range map[string]bool{"/run": false, "/var/lib": false, "/var/log": false, "/usr": true, t.TempDir(): true} {
+		if err := CheckFolder(path); (err == nil) != usable {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
