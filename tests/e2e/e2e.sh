@@ -136,13 +136,15 @@ passes "helm upgrade" upgrade --set database.secretRef.name=commits-app,replicas
 sync_again
 passes "40 pages of the long repository are read, and it asks for more" page_41_is_asked_for
 watch_leaders &
+watcher=$!
+within 20 "one leads" one_leader_at_a_time 1
 passes "kubectl rollout restart in the middle of the sync" kubectl rollout restart -n "$namespace" deployment/bitbucket-connector
 passes "both are replaced" kubectl rollout status -n "$namespace" deployment/bitbucket-connector --timeout 90s
 let_go
 within 90 "the sync ends" is_synced_again
 within 20 "two have led, and never two at once" one_leader_at_a_time 2
 touch "$dir/enough"
-wait $!
+wait "$watcher"
 passes "it went on where the first one stopped" pages_at_most 75
 passes "the rows are git's" rows_are_gits
 

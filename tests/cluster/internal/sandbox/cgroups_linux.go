@@ -54,7 +54,10 @@ func makeCgroups(pid string) error {
 	return nil
 }
 
-// delegate lets the cgroups in folder have its controllers. Only version 2 has
+// controllers are those that the kubelet wants.
+var controllers = []string{"cpu", "cpuset", "hugetlb", "memory", "pids"}
+
+// delegate lets the cgroups in folder have these controllers. Only version 2 has
 // to be told, and nearly everywhere systemd has done so.
 func delegate(folder string) error {
 	available, err := os.ReadFile(filepath.Join(folder, "cgroup.controllers"))
@@ -69,8 +72,9 @@ func delegate(folder string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range strings.Fields(string(available)) {
-		if slices.Contains(strings.Fields(string(enabled)), name) {
+	for _, name := range controllers {
+		has := func(list []byte) bool { return slices.Contains(strings.Fields(string(list)), name) }
+		if !has(available) || has(enabled) {
 			continue
 		}
 		if err := os.WriteFile(control, []byte("+"+name), 0); err != nil {
