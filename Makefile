@@ -37,7 +37,7 @@ export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
 help: ## What can be made
 	@echo 'make TARGET, where TARGET is one of'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 demo: build cluster-binaries ## The operator at work on a real API server; REPOS="path …" serves other repositories, KEEP=1 leaves it running
 	@REPOS='$(REPOS)' KEEP='$(KEEP)' $(NO_SECRETS) tests/demo/demo.sh
