@@ -6,8 +6,8 @@ WORKDIR /build
 COPY . .
 ARG TARGETARCH
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target,id=target-$TARGETARCH \
-    --mount=type=cache,target=/root/.cache,id=tools-$TARGETARCH \
-    .ci/compile /bitbucket-connector
+    --mount=type=cache,target=/build/cache,id=tools-$TARGETARCH \
+    XDG_CACHE_HOME=/build/cache .ci/compile /bitbucket-connector
 
 # Nothing but the program and the public authorities. Time zones are within the program (Cargo.toml: tzdb-bundle-always).
 # `make e2e` builds this stage with a folder in place of the one above, and runs what comes out.

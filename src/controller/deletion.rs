@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
@@ -25,10 +23,9 @@ use crate::destination::{ConnectionKey, Destination};
 const LONG: Duration = Duration::from_mins(1);
 
 /// An object that is being deleted, whether or not it can be understood.
-struct Deleted<'a> {
+struct Deleted<'a, K> {
     context: &'a Context,
-    metadata: &'a ObjectMeta,
-    reference: ObjectReference,
+    object: &'a K,
 }
 
 impl Pass<'_> {
@@ -50,8 +47,7 @@ impl Pass<'_> {
                 Some(Ended { result: Err(why), .. }) => Removal::Failed(why),
             }),
         };
-        let (metadata, reference) = (&self.object.metadata, self.object.object_ref(&()));
-        let deleted = Deleted { context: self.context, metadata, reference };
+        let deleted = Deleted { context: self.context, object: self.object };
         match deletion(seen) {
             DeletionStep::Wait => {}
             DeletionStep::Remove => match self.database(memory).await? {
@@ -118,15 +114,15 @@ pub async fn delete_unknown(object: &Guarded, memory: &mut Memory, context: &Con
     if !finalizer::holds(object.meta(), memory) {
         return Ok(Action::await_change());
     }
-    let deleted = Deleted { context, metadata: object.meta(), reference: object.object_ref(&()) };
+    let deleted = Deleted { context, object };
     deleted.failed(memory, false, "this version of the operator cannot understand the object").await
 }
 
-impl Deleted<'_> {
+impl<K: Resource<DynamicType = ()>> Deleted<'_, K> {
     /// Takes the finalizer off.
     async fn let_go(&self, memory: &mut Memory) -> Result<Action, Error> {
-        let result = finalizer::set(self.context, self.metadata, memory, false).await;
-        events::told(self.context, &self.reference, memory, result, Right::RemoveFinalizer).await?;
+        let result = finalizer::set(self.context, self.object.meta(), memory, false).await;
+        events::told(self.context, self.object, memory, result, Right::RemoveFinalizer).await?;
         memory.removal = None;
         Ok(Action::await_change())
     }
@@ -140,15 +136,15 @@ impl Deleted<'_> {
             let action = self.let_go(memory).await?;
             warn!(
                 cluster = self.context.cluster,
-                namespace = self.reference.namespace,
-                name = self.reference.name,
+                namespace = self.object.meta().namespace,
+                name = self.object.meta().name,
                 "the connection is let go and its rows stay; docs/deletion.md says how to remove them"
             );
-            events::rows_stay(self.context, &self.reference, why).await;
+            events::rows_stay(self.context, self.object, why).await;
             return Ok(action);
         };
         if memory.attempts.is_first() {
-            events::rows_block(self.context, &self.reference, why, patience).await;
+            events::rows_block(self.context, self.object, why, patience).await;
         }
         Ok(Action::requeue(wait))
     }

@@ -45,7 +45,7 @@ pub async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T,
 /// sent again, seconds later.
 pub async fn leading<T>(lead: &Lead, write: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
     let Some(left) = lead.left() else { return Err(Error::NoLead) };
-    tokio::time::timeout(left, within(write)).await.unwrap_or(Err(Error::NoLead))
+    tokio::time::timeout(left, within(write)).await.unwrap_or(Err(Error::Timeout))
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
         let pending = || std::future::pending::<kube::Result<()>>();
         assert!(matches!(leading(&lead, pending()).await, Err(Error::NoLead)));
         lead.extend(begin + Duration::from_secs(9));
-        assert!(matches!(leading(&lead, pending()).await, Err(Error::NoLead)));
+        assert!(matches!(leading(&lead, pending()).await, Err(Error::Timeout)));
         assert_eq!(begin.elapsed(), Duration::from_secs(9));
         assert!(matches!(leading(&Lead::alone(), pending()).await, Err(Error::Timeout)));
     }

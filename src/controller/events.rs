@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tracing::{debug, warn};
@@ -35,13 +34,13 @@ pub async fn publish(
     }
     let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
     let note = (type_, ready.reason.as_str(), ready.message.as_str());
-    send(context, &object.object_ref(&()), "Reconcile", note).await;
+    send(context, object, "Reconcile", note).await;
 }
 
 /// Says that a right is missing, where `result` is that: once, since it may be missing for days.
 pub async fn told<T>(
     context: &Context,
-    object: &ObjectReference,
+    object: &impl Resource<DynamicType = ()>,
     memory: &mut Memory,
     result: Result<T, Error>,
     right: Right,
@@ -55,7 +54,7 @@ pub async fn told<T>(
 }
 
 /// Says that a deleted object is held, because its rows cannot be removed yet.
-pub async fn rows_block(context: &Context, object: &ObjectReference, why: &str, patience: Duration) {
+pub async fn rows_block(context: &Context, object: &impl Resource<DynamicType = ()>, why: &str, patience: Duration) {
     let note = format!(
         "The connection's rows cannot be removed yet: {} This is tried for {} s; set spec.deletionPolicy to Retain to let the rows stay and the connection go at once.",
         sentence(why),
@@ -65,7 +64,7 @@ pub async fn rows_block(context: &Context, object: &ObjectReference, why: &str, 
 }
 
 /// Says that a deleted object goes and its rows do not.
-pub async fn rows_stay(context: &Context, object: &ObjectReference, why: &str) {
+pub async fn rows_stay(context: &Context, object: &impl Resource<DynamicType = ()>, why: &str) {
     let note = format!(
         "The connection goes, and its rows stay: {} Remove them from the database by hand (docs/deletion.md), or create a connection of the same name, which takes them over.",
         sentence(why)
@@ -82,7 +81,7 @@ fn sentence(text: &str) -> String {
 /// Publishes one event.
 async fn send(
     context: &Context,
-    object: &ObjectReference,
+    object: &impl Resource<DynamicType = ()>,
     action: &str,
     (type_, reason, note): (EventType, &str, &str),
 ) {
@@ -97,7 +96,7 @@ async fn send(
     // A new one each time: it would keep every event for minutes, and look through all of them at each, to count those that
     // come again. Here only changes are told.
     let recorder = Recorder::new(context.client.clone(), reporter);
-    if let Err(error) = leading(&context.lead, recorder.publish(&event, object)).await {
+    if let Err(error) = leading(&context.lead, recorder.publish(&event, &object.object_ref(&()))).await {
         debug!(%error, "an event could not be published");
     }
 }

@@ -24,9 +24,6 @@ pub async fn set(context: &Context, metadata: &ObjectMeta, memory: &mut Memory, 
     if holds(metadata, memory) == hold {
         return Ok(true);
     }
-    if !context.lead.holds() {
-        return Err(Error::NoLead);
-    }
     let others = metadata.finalizers.iter().flatten().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER);
     // Others' finalizers are written as they were looked at, or not at all.
     let patch = json!({"metadata": {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, info, info_span, warn};
 
@@ -89,15 +89,14 @@ impl Pass<'_> {
         if self.object.metadata.deletion_timestamp.is_some() {
             return self.delete(memory).await;
         }
-        let reference = self.object.object_ref(&());
         // Before a row is written.
         let held = finalizer::set(self.context, &self.object.metadata, memory, self.holds_rows()).await;
-        if !events::told(self.context, &reference, memory, held, Right::SetFinalizer).await? {
+        if !events::told(self.context, self.object, memory, held, Right::SetFinalizer).await? {
             self.context.forget(&self.reference);
             return Ok(Action::await_change());
         }
         let found = dereference(self.context, self.object).await;
-        let found = events::told(self.context, &reference, memory, found, Right::ReadSecrets).await?;
+        let found = events::told(self.context, self.object, memory, found, Right::ReadSecrets).await?;
         memory.missing = None;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.

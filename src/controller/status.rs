@@ -27,9 +27,6 @@ pub async fn write(
     if old == new && !memory.unsure {
         return Ok(true);
     }
-    if !context.lead.holds() {
-        return Err(Error::NoLead);
-    }
     let patch = json!({
         "apiVersion": BitbucketConnection::api_version(&()),
         "kind": BitbucketConnection::kind(&()),

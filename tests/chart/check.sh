@@ -16,17 +16,8 @@ bin=$(sed 's/.*"bin":"\([^"]*\)".*/\1/' <<<"$ready")
 export KUBECONFIG=$dir/cluster/kubeconfig PATH=$bin:$PATH
 export HELM_CACHE_HOME=$dir/helm HELM_CONFIG_HOME=$dir/helm HELM_DATA_HOME=$dir/helm
 
-passes() {
-    local what=$1
-    shift
-    if "$@" >"$dir/out" 2>&1; then
-        echo "ok    $what"
-    else
-        echo "FAILS $what"
-        cat "$dir/out"
-        exit 1
-    fi
-}
+# shellcheck source=tests/passes.sh
+source "$root/tests/passes.sh"
 
 # Usage: refuses WHAT TEXT COMMAND…
 # The command must fail, and say TEXT.

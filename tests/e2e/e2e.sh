@@ -23,6 +23,8 @@ done
 dir=$(mktemp -d "$temporary/bitbucket-connector-e2e.$$.XXXXXX")
 # shellcheck source=tests/demo/processes.sh
 source "$root/tests/demo/processes.sh"
+# shellcheck source=tests/passes.sh
+source "$root/tests/passes.sh"
 # shellcheck source=tests/demo/repositories.sh
 source "$root/tests/demo/repositories.sh"
 # shellcheck source=tests/e2e/node.sh

@@ -50,19 +50,6 @@ within() {
     echo "ok    $what ($((SECONDS - began)) s)"
 }
 
-# Usage: passes WHAT COMMAND…
-passes() {
-    local what=$1
-    shift
-    if "$@" >"$dir/out" 2>&1; then
-        echo "ok    $what"
-    else
-        echo "FAILS $what"
-        cat "$dir/out"
-        return 1
-    fi
-}
-
 show_what_is_there() {
     [[ ${node:-} ]] || { tail -n 20 "$dir/cluster.log" 2>/dev/null; return 0; }
     kubectl get pods,pvc -A -o wide || true

@@ -44,9 +44,8 @@ fn verdict(reason: Reason) -> Outcome {
 }
 
 fn wrong() -> Outcome {
-    let (identity, message) = (Identity::default(), String::new());
-    let reason = Reason::InvalidCredentials;
-    Outcome::Verdict(Verdict::Refused(Negative { reason, message, wrong_password: true, identity }))
+    let Outcome::Verdict(Verdict::Refused(negative)) = verdict(Reason::InvalidCredentials) else { unreachable!() };
+    Outcome::Verdict(Verdict::Refused(Negative { wrong_password: true, ..negative }))
 }
 
 fn fault(retry_after: Option<Duration>) -> Outcome {

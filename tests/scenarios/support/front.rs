@@ -3,7 +3,6 @@
 
 mod call;
 mod watches;
-mod wire;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body};
 use bitbucket_simulator::Hold;
+use bitbucket_simulator::net::{Listener, Peer, Wire, Wires};
 use futures::StreamExt;
 use kube::Config;
 use serde_json::{Value, json};
@@ -24,7 +24,6 @@ use tokio::task::JoinHandle;
 pub use self::call::Call;
 use self::watches::Watches;
 pub use self::watches::{End, gone, gone_event};
-use self::wire::{Listener, Peer, Wire, Wires};
 use super::within;
 
 /// What becomes of a call.
@@ -155,13 +154,13 @@ impl Front {
 impl Drop for Front {
     fn drop(&mut self) {
         self.serving.abort();
-        self.shared.wires.cut();
+        self.shared.wires.end_all();
     }
 }
 
 async fn handle(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(Peer(wire)): ConnectInfo<Peer>,
+    ConnectInfo(Peer { wire, .. }): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
     let call = Call::arrived(&request, &shared.calls);
@@ -189,7 +188,7 @@ async fn handle(
 
 /// What is answered is not sent any more.
 fn broken(wire: &Wire) -> Response {
-    wire.cut();
+    wire.end();
     ().into_response()
 }
 

@@ -31,7 +31,7 @@ pub mod git;
 pub mod histories;
 mod log;
 mod mangle;
-mod net;
+pub mod net;
 mod refusal;
 mod rest;
 mod server;

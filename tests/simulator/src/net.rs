@@ -1,3 +1,6 @@
+//! Below HTTP: connections that can be ended or made to say what is not HTTP, and a port that can be closed and opened again.
+//! Whoever tests with another server than this one's needs them too.
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -24,23 +27,26 @@ enum Fate {
 
 /// A hold on one connection, below HTTP: it can be ended, or made to say something that is not HTTP.
 #[derive(Default)]
-pub(crate) struct Wire {
+pub struct Wire {
     fate: Mutex<Fate>,
     waker: AtomicWaker,
 }
 
 impl Wire {
+    /// Ends the connection, in the middle of whatever is under way.
     pub fn end(&self) {
         *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = Fate::Ended;
         self.waker.wake();
     }
 
+    /// These bytes go out in place of whatever is to be written next; then it ends.
     pub fn replace(&self, bytes: Vec<u8>) {
         *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = Fate::Replaced(bytes);
     }
 }
 
-pub(crate) struct Connection {
+/// A connection that is taken.
+pub struct Connection {
     stream: TcpStream,
     wire: Arc<Wire>,
     wires: Arc<Wires>,
@@ -94,7 +100,7 @@ impl AsyncWrite for Connection {
 
 /// Open connections, so that they can be ended all at once.
 #[derive(Default)]
-pub(crate) struct Wires {
+pub struct Wires {
     open: Mutex<Vec<Weak<Wire>>>,
     /// Bytes that callers took, or that are on their way to them.
     sent: AtomicU64,
@@ -107,6 +113,7 @@ impl Wires {
         wires.push(Arc::downgrade(wire));
     }
 
+    /// Ends them.
     pub fn end_all(&self) {
         for wire in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if let Some(wire) = wire.upgrade() {
@@ -115,15 +122,19 @@ impl Wires {
         }
     }
 
+    /// Bytes that callers took, or that are on their way to them.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
 
 /// Listens, stops listening and listens again at the same address.
-pub(crate) struct Listener {
+pub struct Listener {
+    /// None while it does not listen.
     pub inner: Option<TcpListener>,
+    /// Where it listens.
     pub address: SocketAddr,
+    /// The connections that it has taken.
     pub wires: Arc<Wires>,
     /// What is wanted.
     pub wanted: watch::Receiver<bool>,
@@ -177,8 +188,10 @@ impl axum::serve::Listener for Listener {
 
 /// What a handler learns of its connection.
 #[derive(Clone)]
-pub(crate) struct Peer {
+pub struct Peer {
+    /// Whose it is.
     pub address: SocketAddr,
+    /// The hold on it.
     pub wire: Arc<Wire>,
 }
 
