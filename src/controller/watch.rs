@@ -12,7 +12,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::utils::{Predicate, PredicateConfig};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, predicates};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -221,9 +221,10 @@ fn connections_of(
     connections: &reflector::Store<Guarded>,
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<Guarded>> {
-    let (namespace, name) = (secret.namespace(), secret.name_any());
+    let (namespace, name) = (&secret.meta().namespace, secret.name_any());
+    // Each Secret meets each connection when all are listed.
     let references = |object: &Guarded| {
-        object.namespace() == namespace
+        object.meta().namespace == *namespace
             && object.0.as_ref().is_ok_and(|object| object.spec.secrets().any(|secret| secret == name))
     };
     connections
