@@ -5,6 +5,7 @@
 passes() {
     local what=$1
     shift
+    : "${dir:?is set by who sources this}"
     if "$@" >"$dir/out" 2>&1; then
         echo "ok    $what"
     else
