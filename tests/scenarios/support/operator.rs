@@ -157,7 +157,12 @@ impl Stage {
 
     /// Sends the one that was started first a signal, such as `-STOP`.
     pub fn signal_operator(&self, signal: &str) {
-        self.operators[0].signal(signal);
+        self.signal_operator_at(0, signal);
+    }
+
+    /// The same to another one of those that there are, in the order in which they were started.
+    pub fn signal_operator_at(&self, place: usize, signal: &str) {
+        self.operators[place].signal(signal);
     }
 
     /// SIGTERM to the one that was started first, and waits for a good end.
