@@ -152,9 +152,17 @@ passes "upgrade to this one" without_warning helm upgrade bitbucket-connector "$
 passes "its claim keeps its access mode" mode ReadWriteOnce
 passes "roll back" helm rollback bitbucket-connector 1 --namespace chart
 passes "upgrade again" helm upgrade bitbucket-connector "$chart" --namespace chart
-passes "to PostgreSQL" helm upgrade bitbucket-connector "$chart" --namespace chart --set database.secretRef.name=commits-app
+strategy() { [[ $(kubectl get deployment -n chart bitbucket-connector -o jsonpath='{.spec.strategy.type}') == "$1" ]]; }
+to_postgres() { helm upgrade bitbucket-connector "$chart" --namespace chart --set database.secretRef.name=commits-app "$@"; }
+refuses "to PostgreSQL and more replicas at once" "change from SQLite to PostgreSQL with replicas=1" to_postgres --set replicas=2
+passes "to PostgreSQL" to_postgres
+passes "the Pod with SQLite ends first" strategy Recreate
+passes "then more replicas" to_postgres --set replicas=2
+passes "from then on they are replaced one by one" strategy RollingUpdate
 passes "and back to SQLite" helm upgrade bitbucket-connector "$chart" --namespace chart
-passes "to PostgreSQL again" helm upgrade bitbucket-connector "$chart" --namespace chart --set database.secretRef.name=commits-app
+passes "paused" helm upgrade bitbucket-connector "$chart" --namespace chart --set replicas=0
+passes "to PostgreSQL, which nothing has to make way for" to_postgres --set replicas=2
+passes "nothing had to" strategy RollingUpdate
 passes "roll back to the previous version" helm rollback bitbucket-connector 1 --namespace chart
 passes "upgrade once more" helm upgrade bitbucket-connector "$chart" --namespace chart
 passes "the connection is still there" there

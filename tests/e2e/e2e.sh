@@ -132,9 +132,10 @@ step "Changing to PostgreSQL, two replicas"
 kubectl create secret generic commits-app -n "$namespace" \
     --from-literal=uri=postgres://app:hunter2@postgres.servers.svc:5432/postgres >/dev/null
 hold_after 40
-# An operator with SQLite asks for no Lease: it ends before those with PostgreSQL begin.
-passes "paused" upgrade --set replicas=0
-passes "helm upgrade" upgrade --set database.secretRef.name=commits-app,replicas=2
+# An operator with SQLite asks for no Lease: it ends before one with PostgreSQL begins.
+passes "helm upgrade to PostgreSQL" upgrade --set database.secretRef.name=commits-app
+within 10 "the Pod with SQLite had ended" one_at_a_time 6
+passes "helm upgrade to two replicas" upgrade --set database.secretRef.name=commits-app,replicas=2
 sync_again
 passes "40 pages of the long repository are read, and it asks for more" page_41_is_asked_for
 watch_leaders &

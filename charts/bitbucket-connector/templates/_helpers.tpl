@@ -73,3 +73,14 @@ secret:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Whether Pods with SQLite are running where PostgreSQL is asked for. They hold no Lease, so all of them must have ended when the
+first with PostgreSQL begins. Only known where Helm may ask the cluster. */}}
+{{- define "bitbucket-connector.leavesSQLite" -}}
+{{- $running := lookup "apps/v1" "Deployment" .Release.Namespace (include "bitbucket-connector.fullname" .) | default dict -}}
+{{- if and .Values.database.secretRef.name (gt (int (dig "spec" "replicas" 0 $running)) 0) }}
+{{- range $running.spec.template.spec.containers }}
+{{- if and (eq .name "bitbucket-connector") (not (has "--leader-election" (.args | default list))) }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
