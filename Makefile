@@ -9,7 +9,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bitbucket-connector
 # Outside the tree: 300 crates are compiled once for all checkouts, and neither `git clean` nor a new clone throws them away.
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 # What tests/ensure-tools.sh installs is found, and what was there before goes first.
-export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:$(CACHE)/prometheus
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)

@@ -6,6 +6,7 @@
 set -euo pipefail
 
 for_what=${1:-}
+prometheus=${XDG_CACHE_HOME:-$HOME/.cache}/bitbucket-connector/prometheus
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 go_needed=$(sed -n 's/^go //p' tests/cluster/go.mod)
 rust_needed=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
@@ -28,6 +29,30 @@ have_rust() {
     have cargo && have rustc && { ! have rustup || rustup toolchain list | grep -q "^$rust_needed"; } &&
         [[ $(rustc --version) == "rustc $rust_needed "* ]] && cargo clippy --version &>/dev/null &&
         cargo fmt --version &>/dev/null
+}
+
+# On the PATH, or where the next function puts it.
+have_prometheus() {
+    { have prometheus && have promtool; } || [[ -x $prometheus/promtool ]]
+}
+
+# Debian's package is a service of the whole machine: only its programs are taken.
+install_prometheus() {
+    have_prometheus && return
+    { have apt-get && have dpkg; } ||
+        say_and_fail "Missing: prometheus and promtool. Install them, https://prometheus.io/download/"
+    echo "== unpacking Prometheus, for the tests of alerts"
+    dir=$(mktemp -d)
+    trap 'rm -rf "$dir"' EXIT
+    download_prometheus "$dir" || { apt-get update -qq && download_prometheus "$dir"; } ||
+        say_and_fail "Debian's package prometheus cannot be downloaded"
+    dpkg --extract "$dir"/prometheus_*.deb "$dir/package"
+    mkdir -p "$prometheus"
+    mv "$dir"/package/usr/bin/{prometheus,promtool} "$prometheus"
+}
+
+download_prometheus() {
+    (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download prometheus)
 }
 
 packages() {
@@ -109,4 +134,5 @@ install_rust() {
 }
 
 install_packages
+install_prometheus
 install_rust

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::answer::Answerable;
-use super::client::{Client, Identity};
+use super::client::Client;
+use super::endpoints::Endpoint;
 use super::error::{Error, Fault, Policy};
 use super::exchange::Question;
 use super::gate::{Account, Pass};
@@ -85,7 +86,7 @@ impl Client {
         account.pacer.charge();
         let url = self.place().base.rest(segments);
         let request = format!("GET {}", url.path());
-        let question = Question { identity: Identity::Account, url, request: request.clone(), page: false };
+        let question = Question { endpoint: Endpoint::RateLimit, url, request: request.clone(), page: false };
         self.exchange(account, pass.clone(), question).await?.answer.read(&request)
     }
 }

@@ -5,13 +5,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answerable, Reply};
 use super::clients::Clients;
+use super::endpoints::{Endpoint, Identity};
 use super::error::{Error, Fault, Hop};
 use super::exchange::Question;
 use super::gate::Pass;
+use super::metrics::Metrics;
 use super::pacer::Turn;
 use super::patience::Patience;
 use super::place::Place;
@@ -53,15 +56,6 @@ pub struct Client {
     recognised: Arc<OnceLock<String>>,
     /// Whether it was proven by an answer that does not name it.
     nameless: Arc<AtomicBool>,
-}
-
-/// Whether a request carries the credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
-    Account,
-    /// The account, where nobody else is answered: a good answer proves it.
-    Proof,
-    Nobody,
 }
 
 impl Client {
@@ -154,11 +148,11 @@ impl Client {
     /// Sends a GET, again where that may help, and reads the whole answer.
     pub(super) async fn get<T: Answerable>(
         &self,
-        identity: Identity,
+        endpoint: Endpoint,
         segments: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
-        let place = match identity {
+        let place = match endpoint.identity() {
             Identity::Account | Identity::Proof => Box::pin(self.settled()).await?,
             Identity::Nobody => self.place(),
         };
@@ -167,7 +161,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let question = Question { identity, url, request, page: T::PAGE };
+        let question = Question { endpoint, url, request, page: T::PAGE };
         self.patience.send(|| self.once(place, question.clone())).await
     }
 
@@ -176,11 +170,13 @@ impl Client {
         if let Some(hop) = self.denied {
             return Err(Error::Transport { request, fault: Fault::Denied(hop) });
         }
+        let waiting = Instant::now();
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
-        let pass = match question.identity {
+        let pass = match question.endpoint.identity() {
             Identity::Account | Identity::Proof => self.enter(place).await?,
             Identity::Nobody => Pass::of_nobody(&place.server).await?,
         };
+        self.metrics().waited(waiting.elapsed());
         self.exchange(&place.account, pass, question).await?.answer.reply(request)
     }
 
@@ -223,6 +219,10 @@ impl Client {
 
     pub(super) fn sent_requests(&self) -> &AtomicU64 {
         &self.requests
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        self.clients.metrics()
     }
 
     /// Whether this process may ask.

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::bounds::LARGE_BODIES;
 use super::client::{Client, Options};
 use super::gate::{Account, Gates, Server};
+use super::metrics::Metrics;
 use super::resolver::Resolver;
 use super::way::{InvalidWay, Way};
 use super::{BaseUrl, Credentials};
@@ -25,23 +26,25 @@ pub struct Clients {
     /// Trust in authorities takes milliseconds and memory to set up: once for each way, not for each connection.
     connections: Mutex<HashMap<[u8; 32], Weak<reqwest::Client>>>,
     large_bodies: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 impl Clients {
     /// Clients that send at most `per_host` requests at a time to one host, whoever sends them, and connect to
     /// these addresses only.
     pub fn new(per_host: usize, addresses: Addresses) -> Arc<Self> {
-        Self::led(per_host, addresses, Lead::alone())
+        Self::led(per_host, addresses, Lead::alone(), Metrics::default())
     }
 
-    /// Clients that send something only while `lead` holds.
-    pub fn led(per_host: usize, addresses: Addresses, lead: Lead) -> Arc<Self> {
+    /// Clients that send something only while `lead` holds, and count it.
+    pub fn led(per_host: usize, addresses: Addresses, lead: Lead, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             gates: Gates::new(per_host),
             addresses: Arc::new(addresses),
             lead,
             connections: Mutex::default(),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+            metrics,
         })
     }
 
@@ -69,6 +72,10 @@ impl Clients {
     /// Room for bodies that are not small: what is read at a time is bounded for the whole process.
     pub(super) const fn large_bodies(&self) -> &Arc<Semaphore> {
         &self.large_bodies
+    }
+
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The addresses that are connected to.

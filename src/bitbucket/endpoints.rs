@@ -3,13 +3,67 @@
 use serde::de::IgnoredAny;
 
 use super::answer::{Answerable, Reply};
-use super::client::{Client, Identity};
+use super::client::Client;
 use super::error::{Error, Fault};
 use super::model::{Branch, Commit, Page, Repository};
 use super::refusal::Refusal;
 
 /// The most that any server lets pass; it clamps silently to its own cap.
 const LISTING_LIMIT: &str = "1000";
+
+/// What is asked for, as it is counted. Whatever the repository, so that there are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    ApplicationProperties,
+    Users,
+    Repositories,
+    Repository,
+    DefaultBranch,
+    Commits,
+    RateLimit,
+}
+
+impl Endpoint {
+    pub const ALL: [Self; 7] = [
+        Self::ApplicationProperties,
+        Self::Users,
+        Self::Repositories,
+        Self::Repository,
+        Self::DefaultBranch,
+        Self::Commits,
+        Self::RateLimit,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApplicationProperties => "application-properties",
+            Self::Users => "users",
+            Self::Repositories => "repositories",
+            Self::Repository => "repository",
+            Self::DefaultBranch => "default-branch",
+            Self::Commits => "commits",
+            Self::RateLimit => "rate-limit",
+        }
+    }
+
+    /// As whom it is asked.
+    pub const fn identity(self) -> Identity {
+        match self {
+            Self::ApplicationProperties => Identity::Nobody,
+            Self::Users => Identity::Proof,
+            _ => Identity::Account,
+        }
+    }
+}
+
+/// Whether a request carries the credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    Account,
+    /// The account, where nobody else is answered: a good answer proves it.
+    Proof,
+    Nobody,
+}
 
 /// The commits of one walk: reachable from `until`, not reachable from `since`.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +78,7 @@ impl Client {
     /// `users` with one result: closed to anonymous users, so a 200 proves the identity. Tells the account's
     /// name where the server names it.
     pub async fn prove_identity(&self) -> Result<Option<String>, Error> {
-        let reply: Reply<IgnoredAny> = self.get(Identity::Proof, &["users"], &[("limit", "1")]).await?;
+        let reply: Reply<IgnoredAny> = self.get(Endpoint::Users, &["users"], &[("limit", "1")]).await?;
         Ok(reply.username)
     }
 
@@ -34,24 +88,26 @@ impl Client {
         let start = start.to_string();
         // Without `archived=ALL` servers from 8.0 on hide archived repositories; older ones ignore it.
         let query = [("archived", "ALL"), ("limit", LISTING_LIMIT), ("start", start.as_str())];
-        let reply = self.get(Identity::Account, &["repos"], &query).await?;
+        let reply = self.get(Endpoint::Repositories, &["repos"], &query).await?;
         let username = reply.username.clone();
         Ok((require(reply)?, username))
     }
 
     /// One repository by its names, to learn its numeric id.
     pub async fn repository(&self, project: &str, slug: &str) -> Result<Repository, Error> {
-        require(self.about((project, slug), &[], &[]).await?)
+        require(self.about(Endpoint::Repository, (project, slug), &[], &[]).await?)
     }
 
     /// The default branch and its head; None for a repository without commits.
     pub async fn default_branch(&self, project: &str, slug: &str) -> Result<Option<Branch>, Error> {
-        Ok(self.about((project, slug), &["branches", "default"], &[]).await?.value)
+        Ok(self.about(Endpoint::DefaultBranch, (project, slug), &["branches", "default"], &[]).await?.value)
     }
 
     /// Whether the newest commit of the default branch may be read: fails where it may not.
     pub async fn newest_commit(&self, project: &str, slug: &str) -> Result<(), Error> {
-        let reply: Reply<Page<IgnoredAny>> = self.about((project, slug), &["commits"], &[("limit", "1")]).await?;
+        let repository = (project, slug);
+        let reply: Reply<Page<IgnoredAny>> =
+            self.about(Endpoint::Commits, repository, &["commits"], &[("limit", "1")]).await?;
         require(reply).map(drop)
     }
 
@@ -66,19 +122,20 @@ impl Client {
         let (start, limit) = (start.to_string(), limit.to_string());
         let mut query = vec![("until", range.until), ("start", &start), ("limit", &limit)];
         query.extend(range.since.map(|since| ("since", since)));
-        require(self.about(repository, &["commits"], &query).await?)
+        require(self.about(Endpoint::Commits, repository, &["commits"], &query).await?)
     }
 
     /// Asks about a repository. Where the account's name is kept from us, a refusal reads like one to nobody: a proof
     /// that comes after it tells that it is one to this account.
     async fn about<T: Answerable>(
         &self,
+        endpoint: Endpoint,
         (project, slug): (&str, &str),
         rest: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
         let segments = [&["projects", project, "repos", slug], rest].concat();
-        match self.get(Identity::Account, &segments, query).await {
+        match self.get(endpoint, &segments, query).await {
             Err(Error::Refused { request, status, refusal: Refusal::Anonymous }) if self.is_proven_without_name() => {
                 self.prove_identity().await?;
                 Err(Error::Refused { request, status, refusal: Refusal::Forbidden })

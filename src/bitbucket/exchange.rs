@@ -12,7 +12,8 @@ use url::Url;
 
 use super::answer::Answer;
 use super::bounds::{PAGE_BODY, SMALL_BODY};
-use super::client::{Client, Identity};
+use super::client::Client;
+use super::endpoints::{Endpoint, Identity};
 use super::error::{Error, Fault};
 use super::gate::{Account, Pass};
 use super::refusal::Refusal;
@@ -21,7 +22,7 @@ use super::{fault, headers};
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
-    pub identity: Identity,
+    pub endpoint: Endpoint,
     pub url: Url,
     /// Method and path.
     pub request: String,
@@ -58,7 +59,8 @@ impl Client {
         if !self.leads() {
             return Err(Error::Stopped);
         }
-        let Question { identity, url, request, page } = question;
+        let Question { endpoint, url, request, page } = question;
+        let identity = endpoint.identity();
         let broken = |fault| Error::Transport { request: request.clone(), fault };
         let accept = HeaderValue::from_static("application/json");
         let mut builder = self.http().get(url.clone()).header(ACCEPT, accept).timeout(self.timeout());
@@ -67,7 +69,10 @@ impl Client {
         }
         self.sent_requests().fetch_add(1, Ordering::Relaxed);
         let sent = Instant::now();
-        let received = match self.receive(builder, &url, page).await {
+        let under_way = self.metrics().sent(endpoint);
+        let received = self.receive(builder, &url, page).await;
+        under_way.ended(received.as_ref().map(|received| received.answer.status));
+        let received = match received {
             Ok(received) => received,
             Err(fault) => {
                 let error = broken(fault);

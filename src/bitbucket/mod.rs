@@ -21,6 +21,7 @@ mod headers;
 #[cfg(test)]
 mod headers_properties;
 mod listing;
+mod metrics;
 pub mod model;
 #[cfg(test)]
 mod model_properties;
@@ -49,6 +50,7 @@ pub use self::endpoints::Range;
 pub use self::error::{Error, Fault, Hop, Policy};
 pub use self::gate::Account;
 pub use self::listing::{Listed, Listing};
+pub use self::metrics::Metrics;
 pub use self::patience::{Patience, RETRY_WAITS};
 pub use self::rate::Rate;
 pub use self::refusal::Refusal;

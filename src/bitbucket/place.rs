@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::client::{Client, Identity};
+use super::client::Client;
 use super::clients::Clients;
-use super::endpoints::require;
+use super::endpoints::{Endpoint, require};
 use super::error::{Error, Fault};
 use super::gate::{Account, Server};
 use super::model::ApplicationProperties;
@@ -45,7 +45,7 @@ impl Client {
     /// whether it wants to be asked by https.
     pub async fn application_properties(&self) -> Result<ApplicationProperties, Error> {
         let path = &["application-properties"];
-        let answered = self.get(Identity::Nobody, path, &[]).await.map_err(no_word_of_an_account);
+        let answered = self.get(Endpoint::ApplicationProperties, path, &[]).await.map_err(no_word_of_an_account);
         let secure = match &answered {
             Err(Error::Transport { fault: Fault::Redirect { https: Some(port), .. }, .. }) => {
                 self.place().base.behind_https(*port)
@@ -54,7 +54,7 @@ impl Client {
         };
         if let Some(base) = secure {
             self.settle(Some(base));
-            return require(self.get(Identity::Nobody, path, &[]).await.map_err(no_word_of_an_account)?);
+            return require(self.get(Endpoint::ApplicationProperties, path, &[]).await.map_err(no_word_of_an_account)?);
         }
         let properties = require(answered?)?;
         self.settle(None);

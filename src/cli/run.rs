@@ -18,7 +18,7 @@ use super::account::duration;
 use super::database::DatabaseArgs;
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
-use crate::bitbucket::Clients;
+use crate::bitbucket::{self, Clients};
 use crate::controller::{self, Context, Destinations, Elector, Memories, Metrics, SecretWatch, Watch};
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
@@ -101,6 +101,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let (ready, is_ready) = watch::channel(vec!["the API server".to_owned()]);
     let mut registry = admin::registry();
     let metrics = Metrics::register(&mut registry);
+    let requests = bitbucket::Metrics::register(&mut registry);
     let probes = tokio::spawn(admin::serve(listener, is_ready, registry, stop.clone()));
     let cluster = match cluster_name {
         Some(name) => Some(name),
@@ -125,7 +126,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         let (wake, wakes) = mpsc::unbounded_channel();
         let context = Arc::new(Context {
             client: client.clone(),
-            clients: Clients::led(max_requests_per_host, addresses.clone(), lead.clone()),
+            clients: Clients::led(max_requests_per_host, addresses.clone(), lead.clone(), requests.clone()),
             trust: trust.clone(),
             destinations: Arc::clone(&destinations),
             lead: lead.clone(),

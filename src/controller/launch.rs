@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::context::PROGRESS_INTERVAL;
 use super::context::{Asking, Memory, Underway};
 use super::dereference::Dereferenced;
+use super::metrics::Counted;
 use super::pass::Pass;
 use super::tasks::Task;
 use crate::api::Reason;
 use crate::api::status::Trigger;
 use crate::bitbucket::{Client, InvalidWay, Options, Patience, RETRY_WAITS, Rate};
 use crate::destination::Destination;
-use crate::sync::{Filter, Run, RunError};
+use crate::sync::{Filter, Progress, Run, RunError};
 use crate::verification::{Outcome, Past, no_way, verify};
 
 impl Pass<'_> {
     /// Asks Bitbucket whether the credentials are good.
     pub(super) fn ask(&self, memory: &mut Memory, known: &Dereferenced, past: Past) {
         let stop = self.context.stop.child_token();
-        let patience = Patience { stop: stop.clone(), waits: &[] };
+        let (stopped, patience) = (stop.clone(), Patience { stop: stop.clone(), waits: &[] });
         let client = self.client(known, &memory.rate, patience, self.requested_at.clone());
         if let Ok(client) = &client {
             memory.bitbucket = Some(client.clone());
@@ -29,11 +31,17 @@ impl Pass<'_> {
         if past == Past::Verified {
             self.context.clients.account(&known.url, &known.credentials).vouch();
         }
+        let metrics = self.context.metrics.clone();
         let work = async move {
-            match client {
+            let outcome = match client {
                 Ok(client) => verify(&client, &filter, past).await,
                 Err(error) => no_way(error),
+            };
+            // Whoever is told to stop has found out nothing.
+            if !stopped.is_cancelled() {
+                metrics.verified(outcome.reason());
             }
+            outcome
         };
         let broken = Outcome::Fault {
             reason: Reason::UnexpectedAnswer,
@@ -57,7 +65,8 @@ impl Pass<'_> {
             Err(error) => return warn!(%error, "no client for the sync run"),
         };
         let Some(handle) = memory.destination.clone() else { return };
-        let progress = Arc::default();
+        let metrics = self.context.metrics.clone();
+        let progress = Arc::new(Progress::counted(metrics.commits_added.clone(), metrics.commits_removed.clone()));
         let run = Run {
             client,
             destination,
@@ -73,11 +82,16 @@ impl Pass<'_> {
             if turns.available_permits() == 0 {
                 info!(?trigger, "sync run waits until another one has ended (--max-concurrent-syncs)");
             }
-            let Some(Ok(_turn)) = waiting.run_until_cancelled(turns.acquire_owned()).await else {
-                return Err(RunError::Stopped);
+            let turn = {
+                let _waiting = Counted::new(&metrics.runs_waiting);
+                waiting.run_until_cancelled(turns.acquire_owned()).await
             };
+            let Some(Ok(_turn)) = turn else { return Err(RunError::Stopped) };
             info!(?trigger, "sync run started");
+            let _under_way = Counted::new(&metrics.runs_under_way);
+            let began = Instant::now();
             let result = run.run().await;
+            metrics.run_ended(&result, began.elapsed());
             match &result {
                 Ok(summary) => info!(
                     added = summary.added,

@@ -57,6 +57,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         let pass = Pass { context: &context, object, reference, old, requested_at, now };
         // Boxed: it is large.
         let result = Box::pin(pass.run(&mut memory)).await;
+        context.metrics.reconciled(result.is_ok(), now.elapsed());
         Ok(tried_again(&mut memory, result))
     }
     .instrument(info_span!("connection", connection))

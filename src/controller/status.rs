@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::context::{Context, Memory};
 use super::error::{Error, leading};
+use super::metrics::Written;
 use super::version::newest;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
@@ -46,7 +47,13 @@ pub async fn write(
     // It may be done although no answer comes: then `old` is not what is there.
     memory.unsure = true;
     let (name, patch) = (object.name_any(), Patch::Apply(patch));
-    match leading(&context.lead, objects.patch_status(&name, &params, &patch)).await {
+    let written = leading(&context.lead, objects.patch_status(&name, &params, &patch)).await;
+    context.metrics.written(match &written {
+        Ok(_) => Written::Applied,
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_conflict() => Written::Conflict,
+        Err(_) => Written::Failed,
+    });
+    match written {
         Ok(object) => {
             memory.version = object.resource_version();
             memory.unsure = false;

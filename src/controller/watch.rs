@@ -67,23 +67,28 @@ pub async fn run(context: Arc<Context>, watch: Watch) {
     let Watch { namespaces, secrets, wakes, ready, stop } = watch;
     let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let concurrency = (CONCURRENCY / scopes.len()).max(1);
-    let (mut routes, mut known, mut waited, mut controllers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut routes, mut known, mut waited, mut stores, mut controllers) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for namespace in scopes {
         let (wake, wakes) = mpsc::unbounded_channel();
         let (reader, writer) = reflector::store();
         let waiting = Arc::new(Waiting::new(namespace.as_deref(), &ready));
         waited.push(waiting.what());
+        stores.push(reader.clone());
         known.push(known_once(reader.clone(), Arc::clone(&waiting)));
         let scope = Scope { namespace: namespace.clone(), secrets, wakes, reader, writer, waiting, concurrency };
         controllers.push(scope.run(Arc::clone(&context), stop.clone()));
         routes.push((namespace, wake));
     }
     ready.send_replace(waited);
+    context.metrics.connections.watch(stores);
     let route = route(wakes, &routes);
     tokio::select! {
         _ = async { tokio::join!(join_all(controllers), join_all(known)) } => {}
         () = route => {}
     }
+    // Somebody else looks after them.
+    context.metrics.connections.watch(Vec::new());
 }
 
 /// Nothing is waited for when a list has come.

@@ -185,10 +185,7 @@ impl<'a> Walk<'a> {
             };
             let page = Page { target: target.to_owned(), since: since.map(str::to_owned), commits, next };
             let stored = self.store(page).await?;
-            self.added += stored.added;
-            self.removed += stored.removed;
-            self.context.progress.stored(stored.added);
-            self.position = stored.position;
+            self.stored(stored);
             match &self.position.walk {
                 Some(walk) => start = walk.next_start,
                 None => return Ok(Reached::Target(several)),
@@ -215,13 +212,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn stored(&mut self, Stored { position, added, removed, .. }: Stored) {
+        self.position = position;
+        self.added += added;
+        self.removed += removed;
+        self.context.progress.stored(added, removed);
+    }
+
     /// Gives up the walk under way, with what it has stored.
     async fn abandon(&mut self) -> Result<(), Failure> {
         let (destination, position) = (self.context.destination, self.position.clone());
-        let Stored { position, removed, .. } =
-            destination.abandon(self.repository.id, position).await.map_err(store_failure)?;
-        self.removed += removed;
-        self.position = position;
+        let stored = destination.abandon(self.repository.id, position).await.map_err(store_failure)?;
+        self.stored(stored);
         Ok(())
     }
 

@@ -20,6 +20,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The one word for it.
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Verdict(Verdict::Verified { .. }) => Reason::Verified,
+            Self::Verdict(Verdict::Refused(negative)) => negative.reason,
+            Self::Fault { reason, .. } => *reason,
+        }
+    }
+}
+
 /// What the server has said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitbucket_connector::bitbucket::{
-    Authorities, BaseUrl, Client, Clients, Credentials, Error, Options, Patience, RETRY_WAITS, Refusal, Way,
+    Authorities, BaseUrl, Client, Clients, Credentials, Error, Metrics, Options, Patience, RETRY_WAITS, Refusal, Way,
 };
 use bitbucket_connector::runtime::lead::Lead;
 use bitbucket_connector::runtime::tls;
@@ -186,7 +186,7 @@ async fn who_does_not_lead_sends_nothing() {
     tls::install();
     let lead = Lead::contested();
     let simulator = Simulator::builder().user("reader", "hunter2").start().await.unwrap();
-    let clients = Clients::led(16, Addresses::all(), lead.clone());
+    let clients = Clients::led(16, Addresses::all(), lead.clone(), Metrics::default());
     let client = client(&simulator, &clients, "hunter2");
     assert_eq!(client.prove_identity().await, Err(Error::Stopped));
     assert_eq!(client.application_properties().await.map(drop), Err(Error::Stopped));

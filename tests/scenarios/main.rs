@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod alerts;
 mod apiserver;
 mod bad_input;
 mod client;
@@ -23,6 +24,7 @@ mod limits;
 mod lockout;
 mod long_answer;
 mod memory;
+mod metrics;
 mod model;
 mod outage;
 mod postgres;

@@ -11,6 +11,7 @@ pub mod operator;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod prometheus;
 pub mod replica;
 pub mod rights;
 pub mod sync;

@@ -1,7 +1,7 @@
 //! One operator, as a process of its own.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -85,7 +85,12 @@ pub fn page(log: &str, path: &str) -> String {
 
 /// A connection to where its pages are.
 pub fn dial(log: &str) -> TcpStream {
+    TcpStream::connect(address(log)).unwrap()
+}
+
+/// Where they are.
+pub fn address(log: &str) -> SocketAddr {
     let line = log.lines().rfind(|line| line.contains("bitbucket-connector started")).unwrap();
     let port = line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
-    TcpStream::connect(format!("127.0.0.1:{port}")).unwrap()
+    format!("127.0.0.1:{port}").parse().unwrap()
 }

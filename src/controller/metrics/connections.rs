@@ -1,0 +1,120 @@
+//! How the connections are, counted when the page is read: what there is a line for each is not kept, however many there are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use kube::runtime::reflector::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use crate::api::conditions::{READY, SYNCED, VERIFIED};
+use crate::api::{BitbucketConnection, Reason};
+use crate::controller::Guarded;
+
+/// The connections that the watches know.
+#[derive(Clone, Default)]
+pub struct Connections(Arc<Mutex<Vec<Store<Guarded>>>>);
+
+/// Type, status and reason of a condition.
+type State = (&'static str, &'static str, &'static str);
+
+/// What is counted.
+#[derive(Debug, Default, PartialEq)]
+struct Count {
+    states: BTreeMap<State, i64>,
+    unreadable: i64,
+    commits: i64,
+    /// Seconds.
+    overdue: i64,
+}
+
+impl Connections {
+    /// Shows what these watches know, and nothing of others that did before.
+    pub fn watch(&self, stores: Vec<Store<Guarded>>) {
+        // A list is whole whatever happens elsewhere.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stores;
+    }
+
+    fn count(&self, now: Timestamp) -> Count {
+        let mut count = Count::default();
+        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for object in stores.iter().flat_map(Store::state) {
+            match &object.0 {
+                Ok(object) => count.add(object, now),
+                Err(_) => count.unreadable += 1,
+            }
+        }
+        count
+    }
+}
+
+impl Count {
+    fn add(&mut self, object: &BitbucketConnection, now: Timestamp) {
+        let Some(status) = &object.status else { return };
+        for condition in &status.conditions {
+            if let Some(state) = state(&condition.type_, &condition.status, &condition.reason) {
+                *self.states.entry(state).or_default() += 1;
+            }
+        }
+        self.commits += status.sync.as_ref().and_then(|sync| sync.commits).unwrap_or(0);
+        if let Some(next) = status.next_schedule_time.as_ref().filter(|_| !object.spec.suspend) {
+            self.overdue = self.overdue.max(now.as_second() - next.0.as_second());
+        }
+    }
+}
+
+/// Only words of ours: anybody who may write a status may write what he likes.
+fn state(type_: &str, status: &str, reason: &str) -> Option<State> {
+    let known = |words: [&'static str; 3], word: &str| words.into_iter().find(|known| *known == word);
+    Some((
+        known([READY, VERIFIED, SYNCED], type_)?,
+        known(["True", "False", "Unknown"], status)?,
+        Reason::parse(reason)?.as_str(),
+    ))
+}
+
+impl Collector for Connections {
+    fn encode(&self, mut page: DescriptorEncoder<'_>) -> fmt::Result {
+        let Count { states, unreadable, commits, overdue } = self.count(Timestamp::now());
+        let mut family = page.encode_descriptor(
+            "connection_conditions",
+            "BitbucketConnections by type, status and reason of their conditions; those of one type are all that have a status",
+            None,
+            MetricType::Gauge,
+        )?;
+        for ((type_, status, reason), number) in states {
+            let labels = [("type", type_), ("status", status), ("reason", reason)];
+            ConstGauge::new(number).encode(family.encode_family(&labels)?)?;
+        }
+        for (name, what, unit, number) in [
+            (
+                "connections_unreadable",
+                "BitbucketConnections that cannot be understood and are left alone; the log names each",
+                None,
+                unreadable,
+            ),
+            ("commits_stored", "Commits of all connections, as their last sync runs left them", None, commits),
+            (
+                "sync_overdue",
+                "How long ago the slot was that has waited longest to be run; 0 where none has",
+                Some(&Unit::Seconds),
+                overdue,
+            ),
+        ] {
+            let gauge = ConstGauge::new(number);
+            gauge.encode(page.encode_descriptor(name, what, unit, MetricType::Gauge)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connections")
+    }
+}
