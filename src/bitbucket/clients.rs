@@ -74,6 +74,10 @@ impl Clients {
         &self.large_bodies
     }
 
+    pub(super) const fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
     pub(super) const fn metrics(&self) -> &Metrics {
         &self.metrics
     }

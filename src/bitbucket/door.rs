@@ -103,6 +103,16 @@ impl Door {
     }
 
     /// Whether the server has recognised the account by this password, and has not judged it wrong since.
+    pub fn word(&self, now: Instant) -> &'static str {
+        match (self.open(now), self.standing) {
+            (Err(Shut::Resting), _) => "resting",
+            (_, Standing::Remembered) => "judged wrong before",
+            (_, Standing::Wrong) => "judged wrong",
+            (_, Standing::Proven) => "proven",
+            (_, Standing::Unknown) => "not proven yet",
+        }
+    }
+
     pub fn is_proven(&self) -> bool {
         self.standing == Standing::Proven
     }

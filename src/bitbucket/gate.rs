@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::door::{Door, Shut};
 use super::pacer::Pacer;
+use super::state::ServerState;
 use super::{BaseUrl, Credentials, Error, Fault, Refusal};
 
 /// Passwords that were judged wrong and that nobody uses now are remembered up to this number.
@@ -85,6 +86,19 @@ impl Gates {
         let server = Arc::new(Semaphore::new(self.per_host));
         *entry = Arc::downgrade(&server);
         server
+    }
+
+    /// How all servers stand.
+    pub(super) fn servers(&self) -> Vec<ServerState> {
+        let servers = lock(&self.servers);
+        let mut states: Vec<_> = servers
+            .iter()
+            .filter_map(|(server, places)| Some((server, places.upgrade()?.available_permits())))
+            .map(|(server, free)| (server.clone(), self.per_host.saturating_sub(free)))
+            .map(|(server, under_way)| ServerState { server, under_way, most: self.per_host })
+            .collect();
+        states.sort_by(|one, other| one.server.cmp(&other.server));
+        states
     }
 }
 
@@ -183,6 +197,11 @@ impl Account {
     /// Whether the server has recognised the account by this password, and has not judged it wrong since.
     pub fn is_proven(&self) -> bool {
         self.door().is_some_and(|door| door.is_proven())
+    }
+
+    /// How it stands, in a word.
+    pub(super) fn word(&self, now: Instant) -> &'static str {
+        self.door().map_or("token", |door| door.word(now))
     }
 
     fn is_shut(&self, now: Instant) -> bool {

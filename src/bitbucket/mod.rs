@@ -36,6 +36,7 @@ mod place;
 mod rate;
 mod refusal;
 mod resolver;
+mod state;
 mod text;
 mod url;
 #[cfg(test)]
@@ -54,5 +55,6 @@ pub use self::metrics::Metrics;
 pub use self::patience::{Patience, RETRY_WAITS};
 pub use self::rate::Rate;
 pub use self::refusal::Refusal;
+pub use self::state::{AccountState, PaceState, ServerState};
 pub use self::url::{BaseUrl, InvalidUrl};
 pub use self::way::{Authorities, InvalidWay, Proxy, Way};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::patience::LONGEST_WAIT;
+use super::state::PaceState;
 
 /// So many requests are sent before the budget is asked for: whoever sends a few now and then never asks.
 const UNASKED: Limit = Limit { capacity: 10.0, rate: DEFAULT_RATE };
@@ -175,6 +176,15 @@ impl Pace {
     /// Whether nothing is sent now, whatever it has taken.
     pub fn is_paused(&self, now: Instant) -> bool {
         self.paused.is_some_and(|until| until > now)
+    }
+
+    /// How it is now.
+    pub fn look(&self, wishes: Wishes, now: Instant) -> PaceState {
+        PaceState {
+            requests_per_second: self.usual(wishes, now).map(|limit| limit.rate),
+            budget: self.known.and_then(|known| known.budget).map(|budget| (budget.capacity, budget.fill_rate)),
+            paused_seconds: self.paused.filter(|until| *until > now).map(|until| (until - now).as_secs()),
+        }
     }
 
     /// A request is sent without having waited.

@@ -10,6 +10,7 @@ use tracing::{debug, info};
 use super::error::{Error, Fault};
 use super::pace::{Pace, Step, Told, Wishes};
 use super::rate::Rate;
+use super::state::PaceState;
 
 /// A wait of this length is looked at again: what it is for may have changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -83,6 +84,13 @@ impl Pacer {
     /// Whether nothing is sent now, even by who has had a turn.
     pub fn is_paused(&self) -> bool {
         self.state().pace.is_paused(Instant::now())
+    }
+
+    /// How it is now.
+    pub fn look(&self) -> PaceState {
+        let mut state = self.state();
+        let wishes = state.wishes();
+        state.pace.look(wishes, Instant::now())
     }
 
     /// A request is sent out of turn.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod account;
+mod admin;
 mod crd;
 mod curl;
 mod database;
@@ -38,6 +39,10 @@ enum Command {
     Query(query::Args),
     /// Print the CustomResourceDefinition
     Crd,
+    /// Print what the operator in this container is at, as JSON
+    State(admin::Operator),
+    /// Print what the operator in this container logs, or change it until it ends
+    LogLevel(admin::LogLevel),
 }
 
 /// Exit code of anything that has no code of its own.
@@ -93,6 +98,8 @@ impl Cli {
             Command::Sync(args) => sync::run(args).await,
             Command::Query(args) => query::run(args).await,
             Command::Crd => crd::run(),
+            Command::State(operator) => admin::state(operator).await,
+            Command::LogLevel(args) => admin::log_level(args).await,
         };
         result.unwrap_or_else(|failure| {
             eprintln!("error: {failure}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,8 @@ use super::database::DatabaseArgs;
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::{self, Clients};
-use crate::controller::{self, Context, Destinations, Elector, Memories, Metrics, SecretWatch, Watch};
+use crate::controller::{self, Context, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch};
+use crate::runtime::admin::Pages;
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
 use crate::runtime::{admin, shutdown, telemetry};
@@ -60,7 +62,7 @@ pub(super) struct Args {
     lease: LeaseArgs,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Address of /livez, /readyz and /metrics
+    /// Address of /livez, /readyz and /metrics; of /debug/state and /debug/log-level too, for this machine alone
     #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
     /// How log lines are written
@@ -89,7 +91,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } = args;
     let database = database.url()?;
     lease.check(&database)?;
-    telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
+    let log_level = telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
     let listener = admin::bind(listen)
         .await
@@ -102,12 +104,6 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut registry = admin::registry();
     let metrics = Metrics::register(&mut registry);
     let requests = bitbucket::Metrics::register(&mut registry);
-    let probes = tokio::spawn(admin::serve(listener, is_ready, registry, stop.clone()));
-    let cluster = match cluster_name {
-        Some(name) => Some(name),
-        None => stop.run_until_cancelled(cluster_uid(&client)).await,
-    };
-    let Some(cluster) = cluster else { return Ok(ExitCode::SUCCESS) };
     let (elector, lead) = match lease.options(&client) {
         Some(options) => {
             let lead = Lead::contested();
@@ -116,6 +112,19 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         None => (None, Lead::alone()),
     };
+    let inspector = Inspector::default();
+    let pages = Pages {
+        waited: is_ready.clone(),
+        metrics: registry,
+        state: state(inspector.clone(), lead.clone(), is_ready),
+        log_level,
+    };
+    let probes = tokio::spawn(admin::serve(listener, pages, stop.clone()));
+    let cluster = match cluster_name {
+        Some(name) => Some(name),
+        None => stop.run_until_cancelled(cluster_uid(&client)).await,
+    };
+    let Some(cluster) = cluster else { return Ok(ExitCode::SUCCESS) };
     let addresses = trust.addresses();
     let destinations = Arc::new(Destinations::new(database, addresses.clone(), lead.clone()));
     let trust = Trust::from(trust);
@@ -139,6 +148,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             stop: stop.clone(),
             memories: Memories::default(),
         });
+        inspector.watch(&context);
         let (namespaces, ready) = (namespaces.clone(), ready.clone());
         controller::run(context, Watch { namespaces, secrets: watch_secrets, wakes, ready, stop })
     };
@@ -154,6 +164,24 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     info!("bitbucket-connector ended");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the page of the state says.
+fn state(
+    inspector: Inspector,
+    lead: Lead,
+    waited: watch::Receiver<Vec<String>>,
+) -> Box<dyn Fn() -> Value + Send + Sync> {
+    Box::new(move || {
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "leads": lead.holds(),
+            // Alone, it leads for ever.
+            "leadEndsInSeconds": lead.left().filter(|left| *left < Duration::MAX).map(|left| left.as_secs()),
+            "waitsFor": *waited.borrow(),
+            "controller": inspector.look(),
+        })
+    })
 }
 
 /// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read. Waits for an API

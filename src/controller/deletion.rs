@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::Resource;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error_span, info, warn};
 
 use super::Guarded;
 use super::context::{Context, Ended, Memory, PROGRESS_INTERVAL};
@@ -103,8 +103,9 @@ impl Pass<'_> {
             };
             Ended { progressed: removed.is_some(), result }
         };
+        let span = error_span!(parent: None, "removal", connection = self.connection);
         let broken = Ended { progressed: false, result: Err("the removal broke off".to_owned()) };
-        memory.removal = Some(Task::start(work, broken, stop, self.wake()));
+        memory.removal = Some(Task::start(span, work, broken, stop, self.wake()));
     }
 }
 

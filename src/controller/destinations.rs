@@ -2,13 +2,14 @@
 //! one that nobody uses is closed. A fault of one is nothing to the others.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::time::{Instant, timeout};
-use tracing::{Instrument, Span, warn};
+use tracing::{Instrument, Span, debug, info, warn};
 
 use super::decision::TargetKey;
 use super::target::Target;
@@ -37,6 +38,8 @@ pub struct Handle {
     addresses: Addresses,
     lead: Lead,
     opening: Mutex<Option<Opening>>,
+    /// Whether the last try failed.
+    failing: Arc<AtomicBool>,
 }
 
 /// How an opening ended, and when.
@@ -59,7 +62,8 @@ impl Destinations {
             None => (self.own.clone(), Addresses::all()),
             Some(url) => (url.clone(), self.addresses.clone()),
         };
-        let handle = Arc::new(Handle { url, addresses, lead: self.lead.clone(), opening: Mutex::default() });
+        let (lead, opening, failing) = (self.lead.clone(), Mutex::default(), Arc::default());
+        let handle = Arc::new(Handle { url, addresses, lead, opening, failing });
         handles.insert(target.key, Arc::downgrade(&handle));
         handle
     }
@@ -84,16 +88,34 @@ impl Handle {
     /// Begins to open the database. It goes on whether or not somebody waits for it.
     fn open(&self) -> Opening {
         let (url, addresses, lead) = (self.url.clone(), self.addresses.clone(), self.lead.clone());
+        let failing = Arc::clone(&self.failing);
         let work = async move {
             let result = Destination::open_at(&url, addresses, lead).await;
             if let Err(error) = &result {
-                warn!(%error, "the destination cannot be opened");
+                // Once: it may be so for long.
+                if failing.swap(true, Ordering::Relaxed) {
+                    debug!(%error, "the destination cannot be opened");
+                } else {
+                    warn!(%error, "the destination cannot be opened; it is tried again");
+                }
+            } else if failing.swap(false, Ordering::Relaxed) {
+                info!("the destination is open again");
             }
             (result, Instant::now())
         };
         let opening = work.boxed().shared();
         tokio::spawn(opening.clone().instrument(Span::current()));
         opening
+    }
+
+    /// Whether it is open, in a few words.
+    pub fn state(&self) -> String {
+        match self.opening.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Shared::peek) {
+            None => "not open".to_owned(),
+            Some(None) => "opening".to_owned(),
+            Some(Some((Ok(_), _))) => "open".to_owned(),
+            Some(Some((Err(error), _))) => error.to_string(),
+        }
     }
 
     /// Lets go of a database that has failed: who asks next opens it anew, which proves that it can be written.

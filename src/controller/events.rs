@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::context::{Context, Memory};
 use super::error::{Error, leading};
@@ -20,7 +20,7 @@ const REMOVAL: &str = "RemoveRows";
 /// Notes may have a kilobyte.
 const LONGEST_NOTE: usize = 1000;
 
-/// Publishes what is new. An event that cannot be published fails nothing.
+/// Publishes what is new, and logs it. An event that cannot be published fails nothing.
 pub async fn publish(
     context: &Context,
     object: &BitbucketConnection,
@@ -33,6 +33,7 @@ pub async fn publish(
         return;
     }
     let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
+    info!(ready = ready.status, reason = ready.reason, "{}", ready.message);
     let note = (type_, ready.reason.as_str(), ready.message.as_str());
     send(context, object, "Reconcile", note).await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error_span, info, warn};
 
 use super::context::PROGRESS_INTERVAL;
 use super::context::{Asking, Memory, Underway};
@@ -48,8 +48,9 @@ impl Pass<'_> {
             message: "The verification broke off. See the operator's log; it is tried again.".to_owned(),
             retry_after: None,
         };
+        let span = error_span!(parent: None, "verification", connection = self.connection);
         memory.asking = Some(Asking {
-            task: Task::start(work, broken, stop, self.wake()),
+            task: Task::start(span, work, broken, stop, self.wake()),
             inputs: known.inputs.clone(),
             secret: known.secret.clone(),
             requested_at: self.requested_at.clone(),
@@ -104,7 +105,10 @@ impl Pass<'_> {
             }
             result
         };
-        let task = Task::start(work, Err(RunError::Broken), stop, self.wake());
+        let claim = memory.written.as_ref().and_then(|status| status.sync.as_ref());
+        let run = claim.map(|sync| sync.start_time.0.to_string());
+        let span = error_span!(parent: None, "run", connection = self.connection, run);
+        let task = Task::start(span, work, Err(RunError::Broken), stop, self.wake());
         memory.run = Some(Underway { task, destination: handle, progress, show_at: self.now + PROGRESS_INTERVAL });
     }
 

@@ -22,6 +22,7 @@ mod right;
 mod secret;
 #[cfg(test)]
 mod secret_properties;
+mod state;
 mod status;
 mod target;
 mod tasks;
@@ -37,6 +38,7 @@ pub use self::destinations::Destinations;
 pub use self::error::within;
 pub use self::lease::{Elector, LeaseOptions};
 pub use self::metrics::Metrics;
+pub use self::state::Inspector;
 pub use self::watch::{SecretWatch, Watch, run};
 use crate::api::BitbucketConnection;
 

@@ -16,6 +16,8 @@ pub(super) struct Pass<'a> {
     pub context: &'a Context,
     pub object: &'a BitbucketConnection,
     pub reference: ObjectRef<Guarded>,
+    /// As logs name it, `NAMESPACE/NAME`.
+    pub connection: &'a str,
     pub old: BitbucketConnectionStatus,
     pub requested_at: Option<String>,
     pub now: Instant,

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use super::context::{Context, Memory};
 use super::decision::{Learned, RunState, Waiting, backoff, decide, wait};
@@ -54,13 +54,14 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         let requested_at = object.annotations().get(REQUESTED_AT).cloned();
         let requested_at = requested_at.filter(|value| old.last_handled_reconcile_at.as_ref() != Some(value));
         let now = Instant::now();
-        let pass = Pass { context: &context, object, reference, old, requested_at, now };
+        let pass = Pass { context: &context, object, reference, connection: &connection, old, requested_at, now };
         // Boxed: it is large.
         let result = Box::pin(pass.run(&mut memory)).await;
         context.metrics.reconciled(result.is_ok(), now.elapsed());
         Ok(tried_again(&mut memory, result))
     }
-    .instrument(info_span!("connection", connection))
+    // A root, and as visible as any event in it: kube's own span tells nothing that is not said, and who sees a warning sees whose it is.
+    .instrument(error_span!(parent: None, "reconcile", connection))
     .await
 }
 

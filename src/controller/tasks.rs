@@ -27,8 +27,9 @@ pub struct Task<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Task<T> {
-    /// Starts `work`, which heeds `stop`. `broken` is its result if it panics.
+    /// Starts `work`, which heeds `stop`, in `span`. `broken` is its result if it panics.
     pub fn start(
+        span: Span,
         work: impl Future<Output = T> + Send + 'static,
         broken: T,
         stop: CancellationToken,
@@ -36,7 +37,6 @@ impl<T: Clone + Send + Sync + 'static> Task<T> {
     ) -> Self {
         let result = Arc::new(OnceLock::new());
         let cell = Arc::clone(&result);
-        let span = Span::current();
         let work = tokio::spawn(work.instrument(span.clone()));
         let watch = async move {
             let ended = work.await.unwrap_or_else(|join| {
@@ -54,6 +54,11 @@ impl<T: Clone + Send + Sync + 'static> Task<T> {
     /// Asks the task to end.
     pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Whether it is still under way.
+    pub fn is_under_way(&self) -> bool {
+        self.result.get().is_none()
     }
 
     /// How it ended; None while it is under way. It may be asked for until the task is dropped.

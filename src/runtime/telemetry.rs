@@ -1,9 +1,12 @@
 //! Logs.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -15,16 +18,42 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is logged, which may be changed while it is.
+#[derive(Clone, Debug)]
+pub struct LogLevel(Handle<EnvFilter, Registry>);
+
 /// Writes logs to standard error. `filter` is `tracing`'s, such as `info` or `info,bitbucket_connector=debug`.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log level cannot be understood: {error}"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    let result = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+pub fn init(format: LogFormat, filter: &str) -> Result<LogLevel, String> {
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
+    let (text, json) = match format {
+        LogFormat::Text => {
+            let ansi = io::stderr().is_terminal();
+            (Some(fmt::layer().with_writer(io::stderr).with_ansi(ansi).with_target(false)), None)
+        }
+        LogFormat::Json => {
+            // The fields of spans stand beside those of the event: whoever looks for a connection need not know where it was told.
+            let json = json_subscriber::fmt::layer().with_writer(io::stderr).flatten_event(true);
+            (None, Some(json.with_current_span(false).flatten_span_list_on_top_level(true)))
+        }
     };
-    result.map_err(|error| format!("logs cannot be written: {error}"))
+    let subscriber = tracing_subscriber::registry().with(filter).with(text).with(json);
+    subscriber.try_init().map_err(|error| format!("logs cannot be written: {error}"))?;
+    Ok(LogLevel(handle))
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|error| format!("the log level cannot be understood: {error}"))
+}
+
+impl LogLevel {
+    /// What is logged now.
+    pub fn get(&self) -> String {
+        self.0.with_current(ToString::to_string).unwrap_or_default()
+    }
+
+    /// From now on this is logged, until the process ends.
+    pub fn set(&self, filter: &str) -> Result<(), String> {
+        let parsed = parse(filter)?;
+        self.0.reload(parsed).map_err(|error| format!("the log level cannot be changed: {error}"))
+    }
 }

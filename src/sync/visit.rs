@@ -1,6 +1,6 @@
 //! One repository of a run: walk it, and note what became of it.
 
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, error_span, info, warn};
 
 use super::failure::{Failure, RunError};
 use super::walk::{Context, Walk};
@@ -39,12 +39,12 @@ fn path(repository: &StoredRepository) -> String {
 
 /// Walks one repository. Only what concerns all repositories is an error.
 pub(super) async fn visit(context: Context<'_>, repository: StoredRepository) -> Result<Visited, RunError> {
-    let path = path(&repository);
+    let span = error_span!("repository", repository = path(&repository));
     let mut walk = Walk::new(context, &repository);
-    let result = walk.run().instrument(info_span!("repository", path)).await;
+    let result = walk.run().instrument(span.clone()).await;
     let (added, removed) = (walk.added, walk.removed);
     if added > 0 || removed > 0 {
-        info!(repository = path, added, removed, "commits stored");
+        span.in_scope(|| info!(added, removed, "commits stored"));
     }
     match result {
         Err(Failure::Run(error)) => Err(error),

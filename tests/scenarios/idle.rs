@@ -18,7 +18,13 @@ async fn a_hundred_connections_for_three_intervals() {
     let stage = Stage::start("idle").await;
     let path = stage.folder.path().join("api.git");
     histories::linear(&path, 5).unwrap();
-    let simulator = Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap();
+    let simulator = Simulator::builder()
+        .user("reader", "hunter2")
+        .user("careful", "hunter2")
+        .repository("PLAT/api", path)
+        .start()
+        .await
+        .unwrap();
     let yearly = ", verifyInterval: 1m, schedule: \"0 0 29 2 *\"";
     let manifests: String =
         (0..CONNECTIONS).map(|number| connection(&format!("c{number}"), &simulator.url(), "s", yearly)).collect();
@@ -31,7 +37,13 @@ async fn a_hundred_connections_for_three_intervals() {
         let objects = stage.objects.list(&ListParams::default()).await.unwrap();
         objects.into_iter().map(|object| (object.name_any(), object.resource_version())).collect::<HashMap<_, _>>()
     };
+    // Two that are not well, as they may be for days.
+    stage.apply(&(secret("w", "careful", "wrong-hunter2") + &connection("wrong", &simulator.url(), "w", yearly)));
+    stage.until_ready("wrong", "False", "invalid_credentials").await;
+    stage.apply(&connection("nowhere", "http://127.0.0.1:1", "s", yearly));
+    stage.until_ready("nowhere", "Unknown", "ServerUnreachable").await;
     let before = versions().await;
+    let said_before = said(&stage);
     let written_before = writes(&stage);
     simulator.clear_requests();
     // Each verification begins with this request. The interval is jittered, so a connection may be ahead.
@@ -44,6 +56,14 @@ async fn a_hundred_connections_for_three_intervals() {
     let page = stage.page("/metrics").len();
     assert!(page < 20_000, "/metrics has {page} bytes");
     assert_eq!(writes(&stage), written_before);
+    assert_eq!(said(&stage), said_before, "nothing new has happened");
+}
+
+/// The lines of the log that everybody sees who has not asked for more.
+fn said(stage: &Stage) -> Vec<String> {
+    let log = stage.log();
+    let usual = log.lines().filter(|line| !line.contains(" DEBUG ") && !line.contains(" TRACE "));
+    usual.map(str::to_owned).collect()
 }
 
 /// Writes to the namespace that the API server has seen: status, events and whatever else.

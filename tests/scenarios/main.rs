@@ -22,6 +22,7 @@ mod kill;
 mod leadership;
 mod limits;
 mod lockout;
+mod logs;
 mod long_answer;
 mod memory;
 mod metrics;
