@@ -7,7 +7,7 @@ use futures::StreamExt;
 use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span, debug_span, field};
 use url::Url;
 
 use super::answer::Answer;
@@ -46,7 +46,16 @@ impl Client {
     ) -> Result<Received, Error> {
         // A request that is under way counts at the server, whoever still waits for the answer here. As a task it goes on
         // without them, keeps its place among those that the server sees at a time, and a password in it is judged.
-        let sent = self.clone().sent(Arc::clone(account), pass, question).in_current_span();
+        let span = debug_span!(
+            "request",
+            otel.kind = "client",
+            endpoint = question.endpoint.as_str(),
+            http.request.method = "GET",
+            url.path = question.url.path(),
+            http.response.status_code = field::Empty,
+            error.type = field::Empty,
+        );
+        let sent = self.clone().sent(Arc::clone(account), pass, question).instrument(span);
         match tokio::spawn(sent).await {
             Ok(received) => received,
             Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
@@ -71,7 +80,9 @@ impl Client {
         let sent = Instant::now();
         let under_way = self.metrics().sent(endpoint);
         let received = self.receive(builder, &url, page).await;
-        under_way.ended(received.as_ref().map(|received| received.answer.status));
+        let code = under_way.ended(received.as_ref().map(|received| received.answer.status));
+        let outcome = if received.is_ok() { "http.response.status_code" } else { "error.type" };
+        Span::current().record(outcome, code);
         let received = match received {
             Ok(received) => received,
             Err(fault) => {

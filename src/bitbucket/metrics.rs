@@ -118,12 +118,13 @@ pub(super) struct UnderWay<'a> {
 }
 
 impl UnderWay<'_> {
-    /// It has ended with this status.
-    pub fn ended(self, status: Result<u16, &Fault>) {
+    /// It has ended with this status. Gives the word that it is counted by.
+    pub fn ended(self, status: Result<u16, &Fault>) -> &'static str {
         let Self { metrics, endpoint, since } = &self;
         let code = status.map_or_else(word, code);
         metrics.requests.get_or_create_owned(&Answer { endpoint, code }).inc();
         metrics.durations.get_or_create_owned(&Asked { endpoint }).observe(since.elapsed().as_secs_f64());
+        code
     }
 }
 

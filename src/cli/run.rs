@@ -24,6 +24,7 @@ use crate::controller::{self, Context, Destinations, Elector, Inspector, Memorie
 use crate::runtime::admin::Pages;
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
+use crate::runtime::traces::Traces;
 use crate::runtime::{admin, shutdown, telemetry};
 use crate::trust::Trust;
 
@@ -91,7 +92,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } = args;
     let database = database.url()?;
     lease.check(&database)?;
-    let log_level = telemetry::init(log_format, &log_level).map_err(Failure::Usage)?;
+    let traces = Traces::from_env().map_err(Failure::Usage)?;
+    let log_level = telemetry::init(log_format, &log_level, traces.as_ref()).map_err(Failure::Usage)?;
     let stop = shutdown::on_signal()?;
     let listener = admin::bind(listen)
         .await
@@ -163,6 +165,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         ended??;
     }
     info!("bitbucket-connector ended");
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.end()).await?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -23,6 +23,8 @@ pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Piece, Rows, pieces, query, query_until};
 pub use self::sqlite::Sqlite;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
+use tracing::instrument;
+
 use crate::runtime::lead::Lead;
 use crate::trust::Addresses;
 
@@ -39,6 +41,16 @@ enum Database {
     Sqlite(Sqlite),
     /// A schema on a server.
     Postgres(Postgres),
+}
+
+impl Database {
+    /// As <https://opentelemetry.io/docs/specs/semconv/database/> names it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
 }
 
 impl Destination {
@@ -64,6 +76,7 @@ impl Destination {
     }
 
     /// Claims the rows of a connection at one Bitbucket. The same name with a new uid takes them over.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn scope(&self, key: ConnectionKey, url: String) -> Result<Scope, Error> {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.scope(key, url).await,
@@ -72,6 +85,7 @@ impl Destination {
     }
 
     /// All repositories of the scope.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
         match &self.database {
             Database::Sqlite(sqlite) => sqlite.repositories(scope).await,
@@ -81,6 +95,7 @@ impl Destination {
 
     /// Writes what a finished listing shows and what it does not, rows that differ only, and gives all repositories
     /// of the scope.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn record(
         &self,
         scope: Scope,
@@ -95,6 +110,7 @@ impl Destination {
 
     /// Stores one page of a walk with its checkpoint, or with the new head if it is the last, if the
     /// repository still stands at `expected`.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn store(
         &self,
         scope: Scope,
@@ -109,6 +125,7 @@ impl Destination {
     }
 
     /// Gives up the walk under way and what it has stored: some of that was wrong, or its target has gone.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn abandon(&self, repository: i64, expected: Position) -> Result<Stored, StoreError> {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.abandon(repository, expected).await,
@@ -117,6 +134,7 @@ impl Destination {
     }
 
     /// Notes what a run found out about a repository, if it is new.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn mark(&self, repository: i64, state: RepositoryState) -> Result<(), Error> {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.mark(repository, state).await,
@@ -125,6 +143,7 @@ impl Destination {
     }
 
     /// Notes the default branch's new name, its head being the same.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn set_branch(&self, repository: i64, branch: String) -> Result<(), Error> {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.set_branch(repository, branch).await,
@@ -133,6 +152,7 @@ impl Destination {
     }
 
     /// Notes that a run over the whole scope has ended, and counts the scope's commits.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.finish_run(scope).await,
@@ -143,6 +163,7 @@ impl Destination {
     /// Removes a portion of a connection's rows: some repositories, each with all that belongs to it, so that the sets that
     /// stay are whole, and in the end the connection itself. Called until it is done. Rows that the same name has under
     /// another uid are another connection's.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn remove(&self, key: &ConnectionKey) -> Result<Removed, Error> {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.remove(key.clone()).await,

@@ -5,3 +5,4 @@ pub mod lead;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;

@@ -3,10 +3,13 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use super::traces::{Traces, is_traced};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -22,21 +25,27 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct LogLevel(Handle<EnvFilter, Registry>);
 
-/// Writes logs to standard error. `filter` is `tracing`'s, such as `info` or `info,bitbucket_connector=debug`.
-pub fn init(format: LogFormat, filter: &str) -> Result<LogLevel, String> {
+/// Writes logs to standard error. `filter` is `tracing`'s, such as `info` or `info,bitbucket_connector=debug`. What is traced does not
+/// depend on it.
+pub fn init(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<LogLevel, String> {
     let (filter, handle) = reload::Layer::new(parse(filter)?);
-    let (text, json) = match format {
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => {
             let ansi = io::stderr().is_terminal();
-            (Some(fmt::layer().with_writer(io::stderr).with_ansi(ansi).with_target(false)), None)
+            fmt::layer().with_writer(io::stderr).with_ansi(ansi).with_target(false).boxed()
         }
         LogFormat::Json => {
             // The fields of spans stand beside those of the event: whoever looks for a connection need not know where it was told.
             let json = json_subscriber::fmt::layer().with_writer(io::stderr).flatten_event(true);
-            (None, Some(json.with_current_span(false).flatten_span_list_on_top_level(true)))
+            let json = json.with_current_span(false).flatten_span_list_on_top_level(true);
+            json.with_opentelemetry_ids(traces.is_some()).boxed()
         }
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(text).with(json);
+    let spans = traces.map(|traces| {
+        let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer());
+        spans.with_location(false).with_threads(false).with_filter(filter_fn(is_traced))
+    });
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans);
     subscriber.try_init().map_err(|error| format!("logs cannot be written: {error}"))?;
     Ok(LogLevel(handle))
 }

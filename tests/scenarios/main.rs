@@ -42,6 +42,7 @@ mod scale;
 mod secrets;
 mod several;
 mod support;
+mod traces;
 mod trust;
 mod verdicts;
 mod walk;
