@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Guarded;
 use super::context::{Context, Memory};
-use crate::bitbucket::{AccountState, ServerState};
+use crate::bitbucket::{AccountState, Client, ServerState};
 
 /// What the controller of the present term is at; nothing, where there is none.
 #[derive(Clone, Default)]
@@ -106,7 +106,7 @@ impl Known {
             next_question_in_seconds: next.as_ref().map(Duration::as_secs),
             failed_calls: memory.faults,
             database: memory.destination.as_ref().map(|handle| handle.state()),
-            account: memory.bitbucket.as_ref().map(|client| client.state()),
+            account: memory.bitbucket.as_ref().map(Client::state),
         }
     }
 }

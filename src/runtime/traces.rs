@@ -72,7 +72,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Told {
         let failed = self.failing.swap(result.is_err(), Ordering::Relaxed);
         match &result {
             Err(error) if !failed => {
-                warn!(%error, "traces cannot be sent (OTEL_EXPORTER_OTLP_ENDPOINT); what was to be sent is lost")
+                warn!(%error, "traces cannot be sent (OTEL_EXPORTER_OTLP_ENDPOINT); what was to be sent is lost");
             }
             Ok(()) if failed => info!("traces are sent again"),
             _ => {}

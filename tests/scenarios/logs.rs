@@ -133,21 +133,18 @@ async fn the_state_says_what_is_waited_for() {
     simulator.faults().push(Fault::on_path("/branches/default", Action::Hold(hold.clone())));
     ask(&stage, "now").await;
     within("the run's first head", hold.wait_for(1)).await;
-    let state = || -> Value {
+    let look = || -> Value {
         let output = program(&stage, &["state"]);
         assert!(output.status.success(), "{output:?}");
         assert_clean("the state", &output.stdout);
         serde_json::from_slice(&output.stdout).unwrap()
     };
     let (own, wrong) = (format!("{}/a", stage.namespace), format!("{}/wrong", stage.namespace));
-    let settled = |state: &Value| state["controller"]["connections"][0]["run"].is_object();
-    until("nothing is reconciled", async || settled(&state())).await;
-    let state = state();
-    assert_eq!(
-        (&state["leads"], &state["leadEndsInSeconds"], &state["waitsFor"]),
-        (&json!(true), &json!(null), &json!([]))
-    );
-    let controller = &state["controller"];
+    let settled = |found: &Value| found["controller"]["connections"][0]["run"].is_object();
+    until("nothing is reconciled", async || settled(&look())).await;
+    let now = look();
+    assert_eq!((&now["leads"], &now["leadEndsInSeconds"], &now["waitsFor"]), (&json!(true), &json!(null), &json!([])));
+    let controller = &now["controller"];
     assert_eq!(controller["freeTurns"], 99);
     assert_eq!(controller["bitbuckets"], json!([{"server": simulator.url(), "underWay": 1, "most": 16}]));
     let connections = &controller["connections"];
