@@ -12,6 +12,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:$(CACHE)/prometheus
 
 CARGO_DENY_VERSION := 0.20.2
+ACTIONLINT_VERSION := 1.7.7
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 CHART := charts/bitbucket-connector
 RELEASE := $(CARGO_TARGET_DIR)/bitbucket-connector-static
@@ -32,7 +33,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
-.PHONY: help demo test test-cluster test-rust test-chart model figures scale e2e lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-chart \
+.PHONY: help demo test test-cluster test-rust test-chart model figures scale e2e lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-workflow lint-chart \
 	lint-copies build release image crd chart-readme cluster tools cluster-binaries clean
 
 help: ## What can be made
@@ -75,7 +76,7 @@ figures: tools ## Measure what docs/figures.md says, anew
 scale: tools cluster-binaries ## Measure what docs/scale.md says, anew; CONNECTIONS=… for more than 1,000
 	cargo test --release --locked --test scenarios scale:: -- --ignored --nocapture
 
-lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-chart lint-copies ## All that can be found wrong without running it
+lint: lint-rust lint-docs lint-deny lint-go lint-scripts lint-workflow lint-chart lint-copies ## All that can be found wrong without running it
 
 lint-rust: tools
 	cargo fmt --all --check
@@ -98,6 +99,9 @@ lint-go: tools
 
 lint-scripts: tools
 	shellcheck --external-sources --check-sourced --severity=info $(SCRIPTS)
+
+lint-workflow: tools
+	go run github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION) .github/workflows/release.yml
 
 lint-chart: cluster-binaries
 	@helm=$$($(CLUSTER) build)/helm; $$helm lint --strict --quiet $(CHART)

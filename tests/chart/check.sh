@@ -148,7 +148,7 @@ passes "install the previous version" without_warning helm install bitbucket-con
 kubectl create -n chart -f - >/dev/null <<END
 {apiVersion: bitbucket-connector.dev/v1alpha1, kind: BitbucketConnection, metadata: {name: kept}, spec: {url: "https://git.example.com", secretRef: {name: a}}}
 END
-passes "upgrade to this one" without_warning helm upgrade bitbucket-connector "$chart" --namespace chart
+passes "upgrade to this one" without_warning helm upgrade bitbucket-connector "$chart" --namespace chart --reset-then-reuse-values
 passes "its claim keeps its access mode" mode ReadWriteOnce
 passes "roll back" helm rollback bitbucket-connector 1 --namespace chart
 passes "upgrade again" helm upgrade bitbucket-connector "$chart" --namespace chart
