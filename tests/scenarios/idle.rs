@@ -66,11 +66,8 @@ fn said(stage: &Stage) -> Vec<String> {
     usual.map(str::to_owned).collect()
 }
 
-/// Writes to the namespace that the API server has seen: status, events and whatever else.
+/// What the operator has written so far: status, events and whatever else.
 fn writes(stage: &Stage) -> Vec<String> {
-    let log = std::fs::read_to_string(&stage.cluster.line.audit_log).unwrap();
-    let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let here = |entry: &Value| entry["objectRef"]["namespace"] == stage.namespace.as_str();
     let write = |entry: &Value| !matches!(entry["verb"].as_str(), Some("get" | "list" | "watch"));
-    entries.filter(|entry| here(entry) && write(entry)).map(|entry| entry["requestURI"].to_string()).collect()
+    stage.audit.entries().filter(write).map(|entry| entry["requestURI"].to_string()).collect()
 }

@@ -119,7 +119,7 @@ async fn another_takes_over_from_one_that_has_died_and_from_one_that_was_stopped
         &scene.stage.namespace,
         &["--set", "database.secretRef.name=commits"],
     ));
-    let (called, _) = rights::called(scene.stage.cluster, &scene.stage.namespace);
+    let (called, _) = rights::called(&scene.stage.audit);
     let of_leases =
         |rights: &rights::Rights| rights.iter().filter(|right| right.contains("leases")).cloned().collect::<Vec<_>>();
     assert_eq!(of_leases(&called), of_leases(&granted));

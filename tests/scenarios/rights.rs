@@ -26,7 +26,7 @@ async fn nothing_is_granted_that_is_not_used(mode: &'static str) {
     ask(&stage, "1");
     stage.until_ready("a", "True", "Synced").await;
     let granted = rights::granted(&rights::manifests(stage.cluster, &stage.namespace, &flags));
-    until("every right is used", async || granted == rights::called(stage.cluster, &stage.namespace).0).await;
+    until("every right is used", async || granted == rights::called(&stage.audit).0).await;
 }
 
 /// Where Secrets are not watched, their changes are noticed when somebody asks.

@@ -1,5 +1,6 @@
 //! What the scenarios share.
 
+pub mod audit;
 pub mod clock;
 pub mod cluster;
 pub mod conventions;

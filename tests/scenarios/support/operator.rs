@@ -14,8 +14,9 @@ use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::audit::Audit;
 use super::cluster::{Cluster, cluster};
-use super::conventions::assert_conventional;
+use super::conventions::assert_all_conventional;
 use super::front::Front;
 use super::leaks::assert_clean;
 use super::replica::{Replica, page};
@@ -36,6 +37,8 @@ pub struct Stage {
     pub namespaces: Vec<String>,
     /// Whether they lack a right of the chart's.
     pub lacks_rights: bool,
+    /// What they have asked the API server for.
+    pub audit: Audit,
     /// The way to the API server, for the test.
     pub config: Config,
     /// As the chart's ServiceAccount.
@@ -65,6 +68,7 @@ impl Stage {
         let namespace = cluster.namespace(theme);
         let kubeconfig = Kubeconfig::read_from(&cluster.line.kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let audit = Audit::of(cluster, &namespace);
         let objects = Api::namespaced(Client::try_from(config.clone()).unwrap(), &namespace);
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("commits.db");
@@ -72,7 +76,6 @@ impl Stage {
         let variables = vec![("BITBUCKET_CONNECTOR_ALLOW_LOOPBACK", "true".to_owned())];
         let kubeconfig = rights::grant(cluster, &namespace, folder.path(), flags).await;
         let namespaces = vec![namespace.clone()];
-        let lacks_rights = false;
         Self {
             cluster,
             namespace,
@@ -82,7 +85,8 @@ impl Stage {
             database,
             variables,
             namespaces,
-            lacks_rights,
+            lacks_rights: false,
+            audit,
             config,
             kubeconfig,
             postgres: None,
@@ -261,10 +265,11 @@ impl Drop for Stage {
         if std::thread::panicking() {
             return;
         }
-        let (_, refused) = rights::called(self.cluster, &self.namespace);
+        let (_, refused) = rights::called(&self.audit);
         assert_eq!(refused.is_empty(), !self.lacks_rights, "the chart does not give {refused:?}");
-        let objects: Value = serde_json::from_str(&self.kubectl(&["get", "bbc", "-o", "json"])).unwrap();
-        objects["items"].as_array().unwrap().iter().for_each(assert_conventional);
+        let written = self.audit.written();
+        assert_clean("a status that was written", json!(written).to_string());
+        assert_all_conventional(written, &self.kubectl(&["get", "bbc", "-o", "json"]));
         for kind in ["bitbucketconnections", "events"] {
             assert_clean(kind, self.kubectl(&["get", kind, "-o", "yaml", "--show-managed-fields"]));
         }

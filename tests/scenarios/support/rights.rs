@@ -7,6 +7,7 @@ use std::process::Command;
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 
+use super::audit::Audit;
 use super::cluster::Cluster;
 use super::until;
 
@@ -77,14 +78,10 @@ pub fn granted(manifests: &str) -> Rights {
     rights
 }
 
-/// What the ServiceAccount of a namespace has asked the API server for; and of that, what was refused.
-pub fn called(cluster: &Cluster, namespace: &str) -> (Rights, Rights) {
-    let log = std::fs::read_to_string(&cluster.line.audit_log).unwrap();
-    let user = format!("\"system:serviceaccount:{namespace}:bitbucket-connector\"");
+/// What the ServiceAccount has asked the API server for; and of that, what was refused.
+pub fn called(audit: &Audit) -> (Rights, Rights) {
     let (mut called, mut refused) = (Rights::new(), Rights::new());
-    for line in log.lines().filter(|line| line.contains(&user)) {
-        // The last line may be half written.
-        let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
+    for entry in audit.entries() {
         let of = &entry["objectRef"];
         // Only kubectl asks what it may do, in `grant`.
         if of["apiGroup"] == "authorization.k8s.io" || of.is_null() {

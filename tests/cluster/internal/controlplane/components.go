@@ -126,10 +126,16 @@ func (l layout) kubeControllerManager() []string {
 	}
 }
 
-// auditPolicyText records every call once, when its answer has gone out.
+// auditPolicyText records every call once, when its answer has gone out. Of a
+// connection whose status was written it shows what has become of it: a watch
+// may miss what was written in between, and the tests look at each.
 const auditPolicyText = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: RequestResponse
+  omitManagedFields: true
+  verbs: [patch, update]
+  resources: [{group: bitbucket-connector.dev, resources: [bitbucketconnections/status]}]
 - level: Metadata
 `
