@@ -92,6 +92,14 @@ pub fn set(conditions: &mut Vec<Condition>, type_: &str, state: &State, generati
     }
 }
 
+/// Dates the conditions by those that stand: what says the same there has been so since then, and all else since now.
+pub fn date(conditions: &mut [Condition], standing: &[Condition], now: Timestamp) {
+    for condition in conditions {
+        let same = find(standing, &condition.type_).filter(|old| old.status == condition.status);
+        condition.last_transition_time = same.map_or_else(|| Time(now), |old| old.last_transition_time.clone());
+    }
+}
+
 /// Removes a condition, if it is there.
 pub fn remove(conditions: &mut Vec<Condition>, type_: &str) {
     conditions.retain(|condition| condition.type_ != type_);
@@ -115,5 +123,19 @@ mod tests {
         set(&mut conditions, READY, &State::new(Truth::True, Reason::Verified, "b"), 2, at(3));
         assert_eq!(conditions[0].last_transition_time.0, at(3));
         assert_eq!(conditions.len(), 1);
+    }
+
+    #[test]
+    fn what_stands_says_since_when_it_is_so() {
+        let mut standing = Vec::new();
+        set(&mut standing, READY, &State::new(Truth::False, Reason::NoResources, "a"), 1, at(1));
+        set(&mut standing, VERIFIED, &State::new(Truth::True, Reason::Verified, "a"), 1, at(1));
+        let mut conditions = Vec::new();
+        set(&mut conditions, READY, &State::new(Truth::False, Reason::InvalidUrl, "b"), 2, at(2));
+        set(&mut conditions, VERIFIED, &State::new(Truth::Unknown, Reason::Pending, "b"), 2, at(0));
+        set(&mut conditions, STALLED, &State::new(Truth::True, Reason::InvalidUrl, "b"), 2, at(2));
+        date(&mut conditions, &standing, at(3));
+        let since: Vec<_> = conditions.iter().map(|condition| condition.last_transition_time.0).collect();
+        assert_eq!(since, [at(1), at(3), at(3)]);
     }
 }

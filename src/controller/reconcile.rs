@@ -18,6 +18,7 @@ use super::pass::Pass;
 use super::right::Right;
 use super::{Guarded, events, finalizer, status};
 use crate::api::REQUESTED_AT;
+use crate::api::conditions;
 use crate::api::spec::DeletionPolicy;
 
 /// Between two tries, where the API server does not do what it is asked for.
@@ -109,7 +110,12 @@ impl Pass<'_> {
             return Ok(Action::await_change());
         }
         let Learned { facts, knowledge, heard, .. } = learned;
-        let decision = decide(&facts);
+        let mut decision = decide(&facts);
+        if memory.unsure {
+            // What was sent may stand there by now. Where the watch does not show it yet, this write is refused.
+            let standing = self.object.status.as_ref().map_or(&[][..], |status| &status.conditions);
+            conditions::date(&mut decision.status.conditions, standing, facts.now);
+        }
         if !status::write(self.context, self.object, &self.old, &decision.status, memory).await? {
             self.context.forget(&self.reference);
             return Ok(Action::await_change());

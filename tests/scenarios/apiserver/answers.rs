@@ -1,9 +1,14 @@
 //! Answers that come in parts, too late, or never.
 
+use std::time::Duration;
+
+use bitbucket_connector::api::conditions::READY;
 use bitbucket_simulator::Hold;
+use jiff::Timestamp;
 
 use super::*;
 use crate::support::front::{End, gone};
+use crate::support::operator::condition;
 use crate::support::within;
 
 /// One page of a list, and one more.
@@ -69,6 +74,34 @@ async fn what_was_written_without_an_answer_is_written_over() {
     scene.stage.apply(&secret("a", "reader", "hunter2"));
     again.release();
     scene.stage.until_ready("a", "True", "Synced").await;
+}
+
+/// A status is written, nobody says so, and it is written once more: it has been so since the first time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_without_an_answer_keeps_its_time() {
+    let mut scene = scene("since").await;
+    scene.stage.start_operator_through(&scene.front);
+    let _bitbucket = scene.connect("a").await;
+    scene.stage.until_ready("a", "True", "Synced").await;
+    let (mut deafened, again) = (false, Hold::new());
+    let look = again.clone();
+    scene.front.on(move |call| match call.kind.as_str() {
+        "PATCH bitbucketconnections/NAME/status" if !std::mem::replace(&mut deafened, true) => Act::Deafen,
+        "GET secrets/NAME" if deafened => Act::Before(look.clone()),
+        _ => Act::Pass,
+    });
+    let without = r#"[{"op": "remove", "path": "/data/username"}]"#;
+    scene.stage.kubectl(&["patch", "secret", "a", "--type=json", "-p", without]);
+    let since = |object: &BitbucketConnection| condition(object, READY).unwrap().last_transition_time.clone();
+    let first = since(&scene.stage.until_ready("a", "False", "InvalidSecret").await);
+    within("another look", again.wait_for(1)).await;
+    until("another second", async || Timestamp::now() >= first.0 + Duration::from_secs(1)).await;
+    scene.ask("a", "now");
+    again.release();
+    let handled = |object: &BitbucketConnection| {
+        object.status.as_ref().is_some_and(|status| status.last_handled_reconcile_at.as_deref() == Some("now"))
+    };
+    assert_eq!(since(&scene.stage.until("a", "the request to be handled", handled).await), first);
 }
 
 /// A load balancer has taken the request, and there is nobody behind it any more.
