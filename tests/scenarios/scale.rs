@@ -123,6 +123,7 @@ async fn start(stage: &mut Stage, simulator: &Simulator, connections: usize) -> 
     let bitbucket = ratio(requests(simulator).await, connections);
     let (writes, reads) = (ratio(calls.writes(), connections), ratio(calls.reads(), connections));
     let cpu = taken["operator"];
+    println!("/metrics has {} bytes", stage.page("/metrics").len());
     println!("the API server was asked for: {}", calls.show());
     println!("seconds of a processor: {taken:.1?}; requests to Bitbucket at a time: {}", simulator.most_at_once());
     println!(
