@@ -46,15 +46,16 @@ pub struct Metrics {
     in_flight: Gauge,
 }
 
+/// Not called endpoint: by that name the Prometheus Operator gives each series the port that it was scraped from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
-    endpoint: &'static str,
+    resource: &'static str,
     code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Asked {
-    endpoint: &'static str,
+    resource: &'static str,
 }
 
 impl Default for Metrics {
@@ -72,13 +73,13 @@ impl Metrics {
     /// Metrics that `registry` shows, from zero on.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        for endpoint in Endpoint::ALL.map(Endpoint::as_str) {
-            metrics.requests.get_or_create_owned(&Answer { endpoint, code: "200" });
-            metrics.durations.get_or_create_owned(&Asked { endpoint });
+        for resource in Endpoint::ALL.map(Endpoint::as_str) {
+            metrics.requests.get_or_create_owned(&Answer { resource, code: "200" });
+            metrics.durations.get_or_create_owned(&Asked { resource });
         }
         registry.register(
             "bitbucket_requests",
-            "Requests to Bitbucket that have ended, by endpoint and by what came: the HTTP status, or one word where no answer did",
+            "Requests to Bitbucket that have ended, by what was asked for and by what came: the HTTP status, or one word where no answer did",
             metrics.requests.clone(),
         );
         registry.register_with_unit(
@@ -106,24 +107,24 @@ impl Metrics {
     /// A request is sent.
     pub(super) fn sent(&self, endpoint: Endpoint) -> UnderWay<'_> {
         self.in_flight.inc();
-        UnderWay { metrics: self, endpoint: endpoint.as_str(), since: Instant::now() }
+        UnderWay { metrics: self, resource: endpoint.as_str(), since: Instant::now() }
     }
 }
 
 /// A request that is under way until this is dropped.
 pub(super) struct UnderWay<'a> {
     metrics: &'a Metrics,
-    endpoint: &'static str,
+    resource: &'static str,
     since: Instant,
 }
 
 impl UnderWay<'_> {
     /// It has ended with this status. Gives the word that it is counted by.
     pub fn ended(self, status: Result<u16, &Fault>) -> &'static str {
-        let Self { metrics, endpoint, since } = &self;
+        let Self { metrics, resource, since } = &self;
         let code = status.map_or_else(word, code);
-        metrics.requests.get_or_create_owned(&Answer { endpoint, code }).inc();
-        metrics.durations.get_or_create_owned(&Asked { endpoint }).observe(since.elapsed().as_secs_f64());
+        metrics.requests.get_or_create_owned(&Answer { resource, code }).inc();
+        metrics.durations.get_or_create_owned(&Asked { resource }).observe(since.elapsed().as_secs_f64());
         code
     }
 }

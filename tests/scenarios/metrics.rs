@@ -26,7 +26,7 @@ async fn each_thing_is_counted_once() {
         "sync_run_duration_seconds_count{result=\"incomplete\"}",
         "verifications_total{reason=\"invalid_credentials\"}",
         "status_writes_total{result=\"conflict\"}",
-        "bitbucket_requests_total{endpoint=\"commits\",code=\"200\"}",
+        "bitbucket_requests_total{resource=\"commits\",code=\"200\"}",
         "sync_overdue_seconds",
     ] {
         assert_eq!(metric(series), Some(0.0), "{series}");
@@ -72,8 +72,8 @@ async fn each_thing_is_counted_once() {
     let count =
         |of: fn(&Seen) -> bool| Some(f64::from(u32::try_from(seen.iter().filter(|seen| of(seen)).count()).unwrap()));
     let pages = count(|seen| seen.path.ends_with("/commits"));
-    assert_eq!(metric("bitbucket_requests_total{endpoint=\"commits\",code=\"200\"}"), pages);
-    assert_eq!(metric("bitbucket_request_duration_seconds_count{endpoint=\"commits\"}"), pages);
+    assert_eq!(metric("bitbucket_requests_total{resource=\"commits\",code=\"200\"}"), pages);
+    assert_eq!(metric("bitbucket_request_duration_seconds_count{resource=\"commits\"}"), pages);
     // What an account may send is asked by the pass of another request.
     let waited = count(|seen| !seen.path.contains("/admin/rate-limit/"));
     assert_eq!(metric("bitbucket_request_wait_seconds_count"), waited);

@@ -66,11 +66,13 @@ impl Prometheus {
         prometheus
     }
 
-    /// From now on it scrapes these.
+    /// From now on it scrapes these, and gives what it finds there the labels that the Prometheus Operator does.
     pub fn scrape(&self, targets: &[SocketAddr]) {
         let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
         let (new, old) = (self.folder.path().join("new"), self.folder.path().join("targets.json"));
-        let group = json!([{"targets": targets, "labels": {"namespace": "operators"}}]);
+        let labels =
+            json!({"namespace": "operators", "service": "a", "pod": "a-1", "container": "a", "endpoint": "http"});
+        let group = json!([{"targets": targets, "labels": labels}]);
         std::fs::write(&new, group.to_string()).unwrap();
         std::fs::rename(new, old).unwrap();
     }
