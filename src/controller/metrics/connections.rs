@@ -1,5 +1,8 @@
 //! How the connections are, counted when the page is read: what there is a line for each is not kept, however many there are.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,7 +65,9 @@ impl Count {
             }
         }
         self.commits += status.sync.as_ref().and_then(|sync| sync.commits).unwrap_or(0);
-        if let Some(next) = status.next_schedule_time.as_ref().filter(|_| !object.spec.suspend) {
+        // One that is deleted is synced no more, whatever its status has kept.
+        let waits = !object.spec.suspend && object.metadata.deletion_timestamp.is_none();
+        if let Some(next) = status.next_schedule_time.as_ref().filter(|_| waits) {
             self.overdue = self.overdue.max(now.as_second() - next.0.as_second());
         }
     }
