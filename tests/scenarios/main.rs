@@ -13,6 +13,7 @@ mod command_sync;
 mod connection;
 mod crd;
 mod crowd;
+mod dashboard;
 mod deletion;
 mod destination;
 mod figures;

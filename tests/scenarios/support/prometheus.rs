@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::{until, within};
 
-const ALERTS: &str = include_str!("../../../charts/bitbucket-connector/files/alerts.yaml");
+/// The chart's alerts.
+pub const ALERTS: &str = include_str!("../../../charts/bitbucket-connector/files/alerts.yaml");
 
 /// What makes the chart's alerts impatient: a person may wait for hours, a test may not. Each must be there.
 const IMPATIENCE: [(&str, &str); 4] = [("[15m]", "[20s]"), ("[6h]", "[20s]"), ("15 * 60", "5"), (">= 3", ">= 1")];
