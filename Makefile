@@ -50,6 +50,8 @@ test-cluster: cluster-binaries
 	cd tests/cluster && go test -count=1 ./...
 	@echo '== the health check for Argo CD (docs/gitops.md)'
 	cd tests/argocd && go test -count=1 ./...
+	@echo '== what the chart gives the Prometheus Operator'
+	cd tests/monitoring && go test -count=1 ./...
 
 test-rust: cluster-binaries
 	@echo '== unit tests, scenarios on a real API server, tests of the simulator'
@@ -95,9 +97,10 @@ $(CARGO_DENY)/bin/cargo-deny: | tools
 	cargo install cargo-deny --locked --quiet --no-default-features --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY)
 
 lint-go: tools
-	@unformatted=$$(gofmt -l tests/cluster tests/argocd); [[ -z $$unformatted ]] || { echo "gofmt -w $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l tests/cluster tests/argocd tests/monitoring); [[ -z $$unformatted ]] || { echo "gofmt -w $$unformatted"; exit 1; }
 	cd tests/cluster && go vet ./...
 	cd tests/argocd && go vet ./...
+	cd tests/monitoring && go vet ./...
 
 lint-scripts: tools
 	shellcheck --external-sources --check-sourced --severity=info $(SCRIPTS)

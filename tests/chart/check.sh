@@ -47,13 +47,16 @@ may() {
 # The API server does not refuse a Deployment whose Pods it will refuse: it warns.
 without_warning() {
     "$@" >"$dir/all" 2>&1 || { cat "$dir/all"; return 1; }
-    ! grep -i '^W\|warning' "$dir/all"
+    # The severity of an alert is none.
+    ! grep -v 'severity: warning' "$dir/all" | grep -i '^W\|warning'
 }
 
 passes "helm lint" helm lint --strict "$chart"
 kubectl create namespace chart >/dev/null
 kubectl label namespace chart pod-security.kubernetes.io/enforce=restricted pod-security.kubernetes.io/warn=restricted >/dev/null
 passes "server-side dry run with the defaults" without_warning install --dry-run=server
+# shellcheck source=tests/chart/monitoring.sh
+source "$root/tests/chart/monitoring.sh"
 cat >"$dir/values.yaml" <<END
 image: {repository: example.com/a/b, digest: "sha256:$(printf '%064d' 0)", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
@@ -70,6 +73,10 @@ trustedCA: {secret: {name: authorities, key: all.crt}}
 proxy: {https: "http://proxy.example.com:3128", http: "http://proxy.example.com:3128/", noProxy: ".corp.example.com,10.0.0.0/8"}
 rbac: {aggregate: false}
 networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}], egress: [{ports: [{port: 443}]}]}
+metrics:
+  serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}
+  prometheusRule: {enabled: true, labels: {role: rules}}
+  dashboard: {enabled: true, labels: {grafana_dashboard: "yes"}, annotations: {grafana_folder: Bitbucket}}
 extraArgs: [--max-requests-per-host=8]
 extraEnv: [{name: BITBUCKET_CONNECTOR_CLUSTER_NAME, value: one}]
 extraVolumes: [{name: more, emptyDir: {}}]
@@ -110,7 +117,8 @@ renders() {
 passes "every value has its place" renders --values "$dir/values.yaml" -- 'secretName: "authorities"' '{key: "all.crt", path: ca.crt}' \
     'value: /etc/bitbucket-connector/authorities/ca.crt' 'value: ".corp.example.com,10.0.0.0/8"' '"--max-requests-per-host=8"' 'mountPath: /more' \
     "name: 'bitbucket-connector-more'" 'name: "bitbucket-connector-text"' 'priorityClassName: "system-cluster-critical"' 'whenUnsatisfiable: ScheduleAnyway' \
-    'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http' 'value: "off"' 'verbs: [get]'
+    'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http' 'value: "off"' 'verbs: [get]' \
+    'interval: 15s' 'release: prometheus' 'role: rules' 'grafana_dashboard: "yes"' 'grafana_folder: Bitbucket'
 passes "a claim for one Pod" renders -- 'accessModes: ["ReadWriteOncePod"]'
 # Usage: with_postgres
 # The URI comes from the Secret, and nothing of SQLite is left.
@@ -133,7 +141,8 @@ with_replicas() {
 passes "with PostgreSQL, several replicas" with_replicas
 for wrong in 'watch.namespaces={A}' watch.secrets=on color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
     'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}' persistence.accessMode=ReadWriteMany proxy.https=proxy:3128 'extraArgs={run}' \
-    dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
+    metrics.enabled=true metrics.serviceMonitor.enable=true metrics.serviceMonitor.interval=fast metrics.prometheusRule.label.a=b \
+    metrics.dashboard.enabled=on metrics.dashboard.annotations.a=1 dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done
 
