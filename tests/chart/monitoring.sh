@@ -41,6 +41,8 @@ same_alerts() {
 }
 passes "server-side dry run with a ServiceMonitor, alerts and a dashboard" \
     without_warning helm install monitored "$chart" "${monitored[@]}" --dry-run=server
+passes "a dashboard without the sidecar's label" without_warning helm install monitored "$chart" "${monitored[@]}" --dry-run=server \
+    --set metrics.dashboard.labels.grafana_dashboard=null
 passes "install with them" without_warning helm install monitored "$chart" "${monitored[@]}"
 passes "Grafana is given the dashboard as it is" same_dashboard
 passes "Prometheus is given the alerts as they are" same_alerts
