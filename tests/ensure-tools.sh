@@ -6,6 +6,8 @@
 set -euo pipefail
 
 for_what=${1:-}
+# Where rustup and Go put themselves, for who has just installed them.
+export PATH=$PATH:$HOME/.cargo/bin:/usr/local/go/bin
 prometheus=${XDG_CACHE_HOME:-$HOME/.cache}/bitbucket-connector/prometheus
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 go_needed=$(sed -n 's/^go //p' tests/cluster/go.mod)

@@ -80,9 +80,12 @@ impl Client {
         let sent = Instant::now();
         let under_way = self.metrics().sent(endpoint);
         let received = self.receive(builder, &url, page).await;
-        let code = under_way.ended(received.as_ref().map(|received| received.answer.status));
-        let outcome = if received.is_ok() { "http.response.status_code" } else { "error.type" };
-        Span::current().record(outcome, code);
+        let status = received.as_ref().map(|received| received.answer.status);
+        let word = under_way.ended(status);
+        match status {
+            Ok(status) => Span::current().record("http.response.status_code", status),
+            Err(_) => Span::current().record("error.type", word),
+        };
         let received = match received {
             Ok(received) => received,
             Err(fault) => {

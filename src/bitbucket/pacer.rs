@@ -100,7 +100,8 @@ impl Pacer {
 
     /// The answer to the question.
     pub fn learn(&self, question: Question, told: Told) {
-        if let Some(budget) = told.budget {
+        let before = self.look().budget;
+        if let Some(budget) = told.budget.filter(|budget| before != Some((budget.capacity, budget.fill_rate))) {
             info!(capacity = budget.capacity, fill_rate = budget.fill_rate, "the account's request budget");
         }
         self.state().pace.learn(told, Instant::now());

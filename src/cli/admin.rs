@@ -10,13 +10,16 @@ use reqwest::{Client, RequestBuilder};
 use super::Failure;
 use crate::runtime::admin::{LOG_LEVEL, STATE};
 
+/// Where an operator has its pages for its own machine, if nobody says otherwise.
+pub(super) const DEBUG: &str = "127.0.0.1:8081";
+
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The operator that is asked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Operator {
-    /// Port of its pages, as in the address that it listens at
-    #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// Where its pages for this machine are
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DEBUG_LISTEN", value_name = "ADDRESS", default_value = DEBUG)]
     address: SocketAddr,
 }
 
@@ -45,11 +48,7 @@ pub(super) async fn log_level(LogLevel { filter, operator }: LogLevel) -> Result
 
 impl Operator {
     async fn ask(&self, question: impl FnOnce(&Client, &str) -> RequestBuilder) -> Result<ExitCode, Failure> {
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            // Where it listens at every address, it is asked at the one that it takes for its own machine's.
-            address.set_ip([127, 0, 0, 1].into());
-        }
+        let address = self.address;
         let http = Client::builder().no_proxy().timeout(TIMEOUT).build()?;
         let nobody = |error: reqwest::Error| {
             Failure::Other(format!("no operator answers at {address} (--address): {}", error.without_url()))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use tracing::{info, warn};
 
 use super::Failure;
 use super::account::duration;
+use super::admin::DEBUG;
 use super::database::DatabaseArgs;
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
@@ -24,15 +26,12 @@ use crate::controller::{self, Context, Destinations, Elector, Inspector, Memorie
 use crate::runtime::admin::Pages;
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
-use crate::runtime::traces::Traces;
+use crate::runtime::traces::{LAST_WORDS, Traces};
 use crate::runtime::{admin, shutdown, telemetry};
 use crate::trust::Trust;
 
 /// Between two questions to an API server that does not answer.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
-
-/// How long the end waits for a page that is being read.
-const PROBES: Duration = Duration::from_secs(1);
 
 /// Connections whose rows are removed at a time: a database has eight sessions for all.
 const REMOVALS: usize = 2;
@@ -63,9 +62,12 @@ pub(super) struct Args {
     lease: LeaseArgs,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Address of /livez, /readyz and /metrics; of /debug/state and /debug/log-level too, for this machine alone
+    /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// Address of /debug/state and /debug/log-level, one of the loopback interface: they are for this machine alone
+    #[arg(long, env = "BITBUCKET_CONNECTOR_DEBUG_LISTEN", default_value = DEBUG, value_parser = loopback)]
+    debug_listen: SocketAddr,
     /// How log lines are written
     #[arg(long, env = "BITBUCKET_CONNECTOR_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -87,18 +89,22 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         lease,
         trust,
         listen,
+        debug_listen,
         log_format,
         log_level,
     } = args;
     let database = database.url()?;
     lease.check(&database)?;
-    let traces = Traces::from_env().map_err(Failure::Usage)?;
+    let (traces, no_traces) = match Traces::from_env() {
+        Ok(traces) => (traces, None),
+        Err(error) => (None, Some(error)),
+    };
     let log_level = telemetry::init(log_format, &log_level, traces.as_ref()).map_err(Failure::Usage)?;
+    if let Some(error) = no_traces {
+        warn!("there will be no traces: {error}");
+    }
     let stop = shutdown::on_signal()?;
-    let listener = admin::bind(listen)
-        .await
-        .map_err(|error| Failure::Other(format!("cannot listen at {listen} (--listen): {error}")))?;
-    info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, "bitbucket-connector started");
+    let (listener, local) = bind(listen, debug_listen).await?;
 
     let client =
         controller::connect().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
@@ -121,7 +127,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         state: state(inspector.clone(), lead.clone(), is_ready),
         log_level,
     };
-    let probes = tokio::spawn(admin::serve(listener, pages, stop.clone()));
+    let probes = tokio::spawn(admin::serve(listener, local, pages, stop.clone()));
     let cluster = match cluster_name {
         Some(name) => Some(name),
         None => stop.run_until_cancelled(cluster_uid(&client)).await,
@@ -160,15 +166,35 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         metrics.leader.set(1);
         work(stop.clone()).await;
     }
+    info!("bitbucket-connector ended");
+    let sent = tokio::task::spawn_blocking(move || traces.iter().for_each(Traces::end));
     // Whoever has asked for a page and does not take it is not waited for.
-    if let Ok(ended) = timeout(PROBES, probes).await {
+    let (ended, sent) = tokio::join!(timeout(LAST_WORDS, probes), sent);
+    sent?;
+    if let Ok(ended) = ended {
         ended??;
     }
-    info!("bitbucket-connector ended");
-    if let Some(traces) = traces {
-        tokio::task::spawn_blocking(move || traces.end()).await?;
-    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the ports, and says where they are. Without that for this machine the operator works too.
+async fn bind(listen: SocketAddr, debug: SocketAddr) -> Result<(TcpListener, Option<TcpListener>), Failure> {
+    let listener = admin::bind(listen)
+        .await
+        .map_err(|error| Failure::Other(format!("cannot listen at {listen} (--listen): {error}")))?;
+    let local = admin::bind(debug).await;
+    if let Err(error) = &local {
+        warn!(%error, "the commands state and log-level will not work: cannot listen at {debug} (--debug-listen)");
+    }
+    let local_address = local.as_ref().map_or(Ok(debug), TcpListener::local_addr)?;
+    info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, debug = %local_address, "bitbucket-connector started");
+    Ok((listener, local.ok()))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "an IP address and a port, as 127.0.0.1:8081".to_owned())?;
+    let own = address.ip().is_loopback();
+    own.then_some(address).ok_or_else(|| "not an address of the loopback interface, as 127.0.0.1 is".to_owned())
 }
 
 /// What the page of the state says.

@@ -131,7 +131,9 @@ impl<K: Resource<DynamicType = ()>> Deleted<'_, K> {
     /// The rows could not be removed.
     async fn failed(&self, memory: &mut Memory, progressed: bool, why: &str) -> Result<Action, Error> {
         let patience = self.context.deletion_timeout;
-        warn!(why, "the rows of a deleted connection cannot be removed");
+        if memory.attempts.none() {
+            warn!(why, "the rows of a deleted connection cannot be removed; it is tried again");
+        }
         let wait = memory.attempts.failed(progressed, patience, &memory.uid, Instant::now());
         let Some(wait) = wait else {
             let action = self.let_go(memory).await?;

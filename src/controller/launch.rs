@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tracing::{error_span, info, warn};
 
 use super::context::PROGRESS_INTERVAL;
@@ -77,7 +76,7 @@ impl Pass<'_> {
             progress: Arc::clone(&progress),
         };
         memory.knowledge.run_started(known.inputs);
-        let (turns, waiting) = (Arc::clone(&self.context.turns), stop.clone());
+        let (turns, waiting, lead) = (Arc::clone(&self.context.turns), stop.clone(), self.context.lead.clone());
         let work = async move {
             // Whoever has waited longest is next.
             if turns.available_permits() == 0 {
@@ -90,9 +89,10 @@ impl Pass<'_> {
             let Some(Ok(_turn)) = turn else { return Err(RunError::Stopped) };
             info!(?trigger, "sync run started");
             let _under_way = Counted::new(&metrics.runs_under_way);
-            let began = Instant::now();
+            let counted = metrics.run_began();
             let result = run.run().await;
-            metrics.run_ended(&result, began.elapsed());
+            // Whoever does not lead any more is refused by the database too.
+            counted.ended(if lead.holds() { &result } else { &Err(RunError::Stopped) });
             match &result {
                 Ok(summary) => info!(
                     added = summary.added,

@@ -34,22 +34,22 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     if !context.lead.holds() {
         return Err(Error::NoLead);
     }
-    let object = match &guarded.0 {
-        Ok(object) => object,
-        Err(invalid) => {
-            warn!(connection = %reference, "the object cannot be understood and is left alone: {invalid}");
-            let mut memory = context.memory(&reference, &guarded.uid().unwrap_or_default()).await;
-            memory.asking = None;
-            memory.run = None;
-            if invalid.metadata.deletion_timestamp.is_none() {
-                return Ok(Action::await_change());
-            }
-            let result = delete_unknown(&guarded, &mut memory, &context).await;
-            return Ok(tried_again(&mut memory, result));
-        }
-    };
-    let connection = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let connection = format!("{}/{}", guarded.namespace().unwrap_or_default(), guarded.name_any());
     async {
+        let object = match &guarded.0 {
+            Ok(object) => object,
+            Err(invalid) => {
+                warn!("the object cannot be understood and is left alone: {invalid}");
+                let mut memory = context.memory(&reference, &guarded.uid().unwrap_or_default()).await;
+                memory.asking = None;
+                memory.run = None;
+                if invalid.metadata.deletion_timestamp.is_none() {
+                    return Ok(Action::await_change());
+                }
+                let result = delete_unknown(&guarded, &mut memory, &context).await;
+                return Ok(tried_again(&mut memory, result));
+            }
+        };
         let mut memory = context.memory(&reference, &object.uid().unwrap_or_default()).await;
         let old = memory.written.clone().or_else(|| object.status.clone()).unwrap_or_default();
         let requested_at = object.annotations().get(REQUESTED_AT).cloned();
@@ -62,7 +62,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         Ok(tried_again(&mut memory, result))
     }
     // A root, and as visible as any event in it: kube's own span tells nothing that is not said, and who sees a warning sees whose it is.
-    .instrument(error_span!(parent: None, "reconcile", connection))
+    .instrument(error_span!(parent: None, "reconcile", connection = connection.clone()))
     .await
 }
 

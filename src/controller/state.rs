@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use super::Guarded;
 use super::context::{Context, Memory};
+use crate::api::conditions;
+use crate::api::status::BitbucketConnectionStatus;
 use crate::bitbucket::{AccountState, Client, ServerState};
 
 /// What the controller of the present term is at; nothing, where there is none.
@@ -44,6 +46,8 @@ struct Known {
     verifying: bool,
     /// Of the run that is under way, or waits for its turn.
     run: Option<Run>,
+    /// The next slot of the schedule, as the status has it.
+    next_slot: Option<String>,
     /// When Bitbucket, or a database that was down, is asked again by itself.
     next_question_in_seconds: Option<u64>,
     /// Calls to the API server that have failed in a row.
@@ -56,6 +60,8 @@ struct Known {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Run {
+    /// For its turn, until another one has ended.
+    waits: bool,
     repositories_done: u64,
     repositories_total: u64,
     commits: u64,
@@ -96,13 +102,16 @@ impl Known {
         let under_way = memory.run.as_ref().filter(|run| run.task.is_under_way());
         let run = under_way.map(|run| {
             let (repositories_done, repositories_total, commits) = run.progress.read();
-            Run { repositories_done, repositories_total, commits }
+            Run { waits: run.progress.waits(), repositories_done, repositories_total, commits }
         });
-        let next = memory.knowledge.next(run.is_some(), now);
+        let suspended = memory.written.as_ref().is_some_and(is_suspended);
+        let next = memory.knowledge.next(run.is_some(), now).filter(|_| !suspended);
+        let slot = memory.written.as_ref().and_then(|status| status.next_schedule_time.as_ref());
         Self {
             connection,
             verifying: memory.asking.as_ref().is_some_and(|asking| asking.task.is_under_way()),
             run,
+            next_slot: slot.map(|slot| slot.0.to_string()),
             next_question_in_seconds: next.as_ref().map(Duration::as_secs),
             failed_calls: memory.faults,
             database: memory.destination.as_ref().map(|handle| handle.state()),
@@ -118,6 +127,10 @@ impl Connection {
             Self::Known(known) => &known.connection,
         }
     }
+}
+
+fn is_suspended(status: &BitbucketConnectionStatus) -> bool {
+    conditions::find(&status.conditions, conditions::SYNCED).is_some_and(|synced| synced.reason == "Suspended")
 }
 
 fn name(object: &ObjectRef<Guarded>) -> String {

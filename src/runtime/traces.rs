@@ -13,26 +13,33 @@ use tracing::{Metadata, info, warn};
 const PROGRAM: &str = "bitbucket-connector";
 /// Where this program's own spans and events come from.
 const OWN: &str = "bitbucket_connector";
-/// What is still to be sent at the end may take so long.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// What is still to be sent at the end may take so long: with all else that the end waits for, it must be over within ten seconds.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Traces that are sent until this ends.
 #[derive(Clone, Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set.
+    /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set. An error where the variables ask for what
+    /// cannot be done: they may be set for a whole cluster.
     pub fn from_env() -> Result<Option<Self>, String> {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if !set("OTEL_EXPORTER_OTLP_ENDPOINT") && !set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
             return Ok(None);
+        }
+        for name in ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] {
+            if std::env::var(name).is_ok_and(|protocol| protocol == "grpc") {
+                return Err(format!("{name} asks for grpc, and only http/protobuf is spoken"));
+            }
         }
         let exporter = SpanExporter::builder()
             .with_http()
             .build()
             .map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"))?;
         let mut resource = Resource::builder();
-        if !set("OTEL_SERVICE_NAME") {
+        let attributes = std::env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+        if !set("OTEL_SERVICE_NAME") && !attributes.contains("service.name=") {
             resource = resource.with_service_name(PROGRAM);
         }
         let provider = SdkTracerProvider::builder()

@@ -1,6 +1,6 @@
 //! How far a run is, for whoever shows it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -12,6 +12,7 @@ pub struct Progress {
     commits: AtomicU64,
     added: Counter,
     removed: Counter,
+    begun: AtomicBool,
 }
 
 impl Progress {
@@ -24,6 +25,15 @@ impl Progress {
     pub fn read(&self) -> (u64, u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (read(&self.done), read(&self.total), read(&self.commits))
+    }
+
+    /// Whether the run has not begun yet.
+    pub fn waits(&self) -> bool {
+        !self.begun.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn expect(&self, repositories: usize) {

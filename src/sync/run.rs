@@ -68,6 +68,7 @@ impl Summary {
 impl Run {
     /// Runs to the end, or to the first fault that concerns all repositories.
     pub async fn run(&self) -> Result<Summary, RunError> {
+        self.progress.begin();
         let mut ledger = Ledger::default();
         let census = self.census(None).await?;
         let scope = census.scope;

@@ -88,7 +88,7 @@ start_operator() {
     kubectl --kubeconfig "$config" config set-context --current --user operator >/dev/null
     # The simulated Bitbucket is on this machine.
     start operator env KUBECONFIG="$config" "$BITBUCKET_CONNECTOR" run --allow-loopback --database "sqlite://$database" \
-        --listen 127.0.0.1:0 --log-level info,bitbucket_connector=debug
+        --listen 127.0.0.1:0 --debug-listen 127.0.0.1:0 --log-level info,bitbucket_connector=debug
 }
 
 # Usage: apply NAME USERNAME PASSWORD

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use crate::support::leaks::assert_clean;
 use crate::support::operator::{Stage, connection, secret};
-use crate::support::replica::address;
 use crate::support::{until, within};
 
 /// A stage whose operator logs as in a cluster, and a Bitbucket with one repository.
@@ -65,7 +64,8 @@ async fn start_of_run(stage: &Stage) -> String {
 }
 
 fn program(stage: &Stage, arguments: &[&str]) -> Output {
-    let address = address(&stage.log()).to_string();
+    let started = lines(stage).into_iter().find(|line| line["message"] == "bitbucket-connector started").unwrap();
+    let address = started["debug"].as_str().unwrap().to_owned();
     let mut program = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"));
     program.args(arguments).args(["--address", &address]).output().unwrap()
 }
@@ -116,6 +116,15 @@ async fn the_level_is_changed_while_it_runs() {
     let warnings = of_run(&stage, &start);
     assert!(warnings.len() == 1 && warnings[0].starts_with("left behind: "), "{warnings:?}");
 
+    // Its other pages know nothing of it, and it has no other address.
+    assert!(stage.page("/debug/log-level").contains(" 404 ") && stage.page("/debug/state").contains(" 404 "));
+    let everywhere = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
+        .args(["run", "--database", "sqlite:///tmp/commits.db", "--debug-listen", "0.0.0.0:8081"])
+        .output()
+        .unwrap();
+    assert_eq!(everywhere.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&everywhere.stderr).contains("not an address of the loopback interface"));
+
     let nobody = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
         .args(["log-level", "--address", "127.0.0.1:1"])
         .output()
@@ -152,7 +161,9 @@ async fn the_state_says_what_is_waited_for() {
     assert_eq!(controller["bitbuckets"], json!([{"server": simulator.url(), "underWay": 1, "most": 16}]));
     let connections = &controller["connections"];
     assert_eq!((&connections[0]["connection"], &connections[1]["connection"]), (&json!(own), &json!(wrong)));
-    assert_eq!(connections[0]["run"], json!({"repositoriesDone": 0, "repositoriesTotal": 1, "commits": 0}));
+    let run = json!({"waits": false, "repositoriesDone": 0, "repositoriesTotal": 1, "commits": 0});
+    assert_eq!(connections[0]["run"], run);
+    assert!(connections[0]["nextSlot"].is_string() && connections[1]["nextSlot"].is_null());
     assert_eq!(connections[0]["account"]["credentials"], "proven");
     assert_eq!(connections[0]["database"], "open");
     assert_eq!(connections[1]["account"]["credentials"], "judged wrong");

@@ -51,6 +51,11 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     if let any_value::Value::StringValue(text) = value { Some(text) } else { None }
 }
 
+fn number(attributes: &[KeyValue], key: &str) -> Option<i64> {
+    let value = attributes.iter().find(|attribute| attribute.key == key)?.value.clone()?.value?;
+    if let any_value::Value::IntValue(number) = value { Some(number) } else { None }
+}
+
 /// The names of a span and of those above it, from the root on.
 fn way(spans: &[Span], span: &Span) -> Vec<String> {
     let above = spans.iter().find(|one| one.span_id == span.parent_span_id);
@@ -98,7 +103,7 @@ async fn requests_and_transactions_stand_below_the_run_that_makes_them() {
     // Each request that Bitbucket has seen, below what it was for.
     let requests = named("request");
     assert_eq!(requests.len(), simulator.requests().len());
-    assert!(requests.iter().all(|span| text(&span.attributes, "http.response.status_code").is_some()));
+    assert!(requests.iter().all(|span| number(&span.attributes, "http.response.status_code").is_some()));
     let ways = |name: &str| named(name).into_iter().map(|span| way(&spans, span).join(" > ")).collect::<Vec<_>>();
     let commits = requests.iter().filter(|span| text(&span.attributes, "endpoint").as_deref() == Some("commits"));
     let commits: Vec<_> = commits.map(|span| way(&spans, span).join(" > ")).collect();
@@ -133,4 +138,35 @@ async fn a_collector_that_is_not_there_is_told_of_once_and_holds_up_nothing() {
     assert_eq!(told(), 1);
     stage.terminate_operators().await;
     assert_eq!(stage.log().matches("traces cannot be sent").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_says_nothing_holds_up_no_end() {
+    let mut stage = Stage::without_operator("silent-collector").await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    stage.variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", silent.local_addr().unwrap())));
+    // Asked for by who has set them for all programs.
+    stage.variables.push(("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()));
+    stage.start_operator();
+    let path = stage.folder.path().join("api.git");
+    histories::linear(&path, 5).unwrap();
+    let simulator = Simulator::builder().user("reader", "hunter2").repository("PLAT/api", path).start().await.unwrap();
+    stage.apply(&(secret("s", "reader", "hunter2") + &connection("a", &simulator.url(), "s", "")));
+    stage.until_ready("a", "True", "Synced").await;
+    let asked = std::time::Instant::now();
+    stage.terminate_operators().await;
+    // A bound that Kubernetes sets: thirty seconds, of which others need some.
+    assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
+}
+
+/// What cannot be done is said, and is no reason not to work.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protocol_that_is_not_spoken_is_told_of() {
+    let mut stage = Stage::without_operator("no-grpc").await;
+    stage.variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317".to_owned()));
+    stage.variables.push(("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc".to_owned()));
+    stage.start_operator();
+    until("it is told", async || stage.log().contains("there will be no traces: OTEL_EXPORTER_OTLP_PROTOCOL")).await;
+    until("it works", async || !stage.log().is_empty() && stage.log().contains("connector started")).await;
+    until("it is ready", async || stage.page("/readyz").contains(" 200 ")).await;
 }

@@ -31,6 +31,7 @@ type State = (&'static str, &'static str, &'static str);
 struct Count {
     states: BTreeMap<State, i64>,
     unreadable: i64,
+    suspended: i64,
     commits: i64,
     /// Seconds.
     overdue: i64,
@@ -59,14 +60,20 @@ impl Connections {
 impl Count {
     fn add(&mut self, object: &BitbucketConnection, now: Timestamp) {
         let Some(status) = &object.status else { return };
+        self.commits =
+            self.commits.saturating_add(status.sync.as_ref().and_then(|sync| sync.commits).unwrap_or(0).max(0));
+        if object.spec.suspend {
+            // Its conditions are as they were, and nobody waits for them to change.
+            self.suspended += 1;
+            return;
+        }
         for condition in &status.conditions {
             if let Some(state) = state(&condition.type_, &condition.status, &condition.reason) {
                 *self.states.entry(state).or_default() += 1;
             }
         }
-        self.commits += status.sync.as_ref().and_then(|sync| sync.commits).unwrap_or(0);
         // One that is deleted is synced no more, whatever its status has kept.
-        let waits = !object.spec.suspend && object.metadata.deletion_timestamp.is_none();
+        let waits = object.metadata.deletion_timestamp.is_none();
         if let Some(next) = status.next_schedule_time.as_ref().filter(|_| waits) {
             self.overdue = self.overdue.max(now.as_second() - next.0.as_second());
         }
@@ -85,10 +92,10 @@ fn state(type_: &str, status: &str, reason: &str) -> Option<State> {
 
 impl Collector for Connections {
     fn encode(&self, mut page: DescriptorEncoder<'_>) -> fmt::Result {
-        let Count { states, unreadable, commits, overdue } = self.count(Timestamp::now());
+        let Count { states, unreadable, suspended, commits, overdue } = self.count(Timestamp::now());
         let mut family = page.encode_descriptor(
             "connection_conditions",
-            "BitbucketConnections by type, status and reason of their conditions; those of one type are all that have a status",
+            "BitbucketConnections by type, status and reason of their conditions; those of one type are all that have a status and are not suspended",
             None,
             MetricType::Gauge,
         )?;
@@ -103,6 +110,7 @@ impl Collector for Connections {
                 None,
                 unreadable,
             ),
+            ("connections_suspended", "BitbucketConnections whose spec.suspend is true", None, suspended),
             ("commits_stored", "Commits of all connections, as their last sync runs left them", None, commits),
             (
                 "sync_overdue",

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
 
 pub use self::connections::Connections;
 use crate::api::Reason;
@@ -20,6 +21,12 @@ use crate::sync::{RunError, Summary};
 const RECONCILES: [f64; 7] = [0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0];
 /// Seconds. A run that finds nothing new takes one, the first one of a large Bitbucket hours.
 const RUNS: [f64; 8] = [1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 36000.0];
+
+/// How runs end.
+const SYNCED: &str = "synced";
+const INCOMPLETE: &str = "incomplete";
+const FAILED: &str = "failed";
+const STOPPED: &str = "stopped";
 
 /// The controller's metrics.
 #[derive(Clone, Debug)]
@@ -142,7 +149,7 @@ impl Metrics {
         for reason in [Reason::Verified, Reason::InvalidCredentials, Reason::InvalidPermissions, Reason::NoResources] {
             metrics.verifications.get_or_create_owned(&Found { reason: reason.as_str() });
         }
-        for result in RUN_RESULTS {
+        for result in [SYNCED, INCOMPLETE, FAILED, STOPPED] {
             metrics.runs.get_or_create_owned(&Ended { result });
         }
         for result in ["synced", "empty", "inaccessible", "failed"] {
@@ -167,10 +174,13 @@ impl Metrics {
         self.verifications.get_or_create_owned(&Found { reason: reason.as_str() }).inc();
     }
 
-    /// A run has ended.
-    pub fn run_ended(&self, result: &Result<Summary, RunError>, time: Duration) {
-        self.runs.get_or_create_owned(&Ended { result: run_result(result) }).observe(time.as_secs_f64());
-        let Ok(summary) = result else { return };
+    /// A run begins.
+    pub fn run_began(&self) -> CountedRun<'_> {
+        CountedRun { metrics: self, began: Instant::now(), result: FAILED }
+    }
+
+    /// What a run has found out.
+    fn count(&self, summary: &Summary) {
         for (result, count) in [
             ("synced", summary.synced),
             ("empty", summary.empty),
@@ -199,6 +209,35 @@ impl Drop for Counted {
     }
 }
 
+/// A run under way. One that breaks off has failed.
+pub struct CountedRun<'a> {
+    metrics: &'a Metrics,
+    began: Instant,
+    result: &'static str,
+}
+
+impl CountedRun<'_> {
+    /// It has ended.
+    pub fn ended(mut self, result: &Result<Summary, RunError>) {
+        self.result = match result {
+            Ok(summary) if summary.failed.is_empty() => SYNCED,
+            Ok(_) => INCOMPLETE,
+            Err(RunError::Stopped) => STOPPED,
+            Err(_) => FAILED,
+        };
+        if let Ok(summary) = result {
+            self.metrics.count(summary);
+        }
+    }
+}
+
+impl Drop for CountedRun<'_> {
+    fn drop(&mut self) {
+        let runs = self.metrics.runs.get_or_create_owned(&Ended { result: self.result });
+        runs.observe(self.began.elapsed().as_secs_f64());
+    }
+}
+
 impl Written {
     const fn as_str(self) -> &'static str {
         match self {
@@ -206,17 +245,5 @@ impl Written {
             Self::Conflict => "conflict",
             Self::Failed => "failed",
         }
-    }
-}
-
-const RUN_RESULTS: [&str; 4] = ["synced", "incomplete", "failed", "stopped"];
-
-const fn run_result(result: &Result<Summary, RunError>) -> &'static str {
-    let [synced, incomplete, failed, stopped] = RUN_RESULTS;
-    match result {
-        Ok(summary) if summary.failed.is_empty() => synced,
-        Ok(_) => incomplete,
-        Err(RunError::Stopped) => stopped,
-        Err(_) => failed,
     }
 }

@@ -93,7 +93,7 @@ async fn an_object_that_cannot_be_understood_blinds_nobody() {
     scene.until_done("a", "now").await;
     assert!(scene.stage.page("/readyz").contains(" 200 "));
     for name in ["odd-1", "odd-2"] {
-        let told = format!("{name}.{}", scene.stage.namespace);
+        let told = format!("{}/{name}", scene.stage.namespace);
         let log = scene.stage.log();
         assert!(log.lines().any(|line| line.contains(&told) && line.contains("cannot be understood")), "{name}");
         let status = scene.stage.objects.get(name).await.unwrap().status.unwrap();

@@ -14,7 +14,7 @@ use super::{until, within};
 pub const ALERTS: &str = include_str!("../../../charts/bitbucket-connector/files/alerts.yaml");
 
 /// What makes the chart's alerts impatient: a person may wait for hours, a test may not. Each must be there.
-const IMPATIENCE: [(&str, &str); 4] = [("[15m]", "[20s]"), ("[6h]", "[20s]"), ("15 * 60", "5"), (">= 3", ">= 1")];
+const IMPATIENCE: [(&str, &str); 4] = [("[15m]", "[20s]"), ("[6h]", "[20s]"), ("15 * 60", "75"), (">= 3", ">= 1")];
 
 /// A Prometheus that scrapes every second. Killed when dropped.
 pub struct Prometheus {
@@ -101,9 +101,10 @@ impl Prometheus {
         until(&format!("{alert} to fire"), async || self.firing().await.contains(alert)).await;
     }
 
-    /// Waits until no alert does.
+    /// Waits until no alert has fired for some seconds: a moment may be one between two that do.
     pub async fn is_silent(&self) {
-        until("no alert to fire", async || self.firing().await.is_empty()).await;
+        let lately = r#"count_over_time(ALERTS{alertstate="firing"}[5s])"#;
+        until("no alert to fire", async || self.query(lately).await.is_empty()).await;
     }
 
     async fn get(&self, path: &str) -> Value {

@@ -19,7 +19,7 @@ impl Replica {
     pub fn start(variables: impl IntoIterator<Item = (&'static str, String)>, log: PathBuf) -> Self {
         let file = std::fs::File::create(&log).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_bitbucket-connector"))
-            .args(["run", "--listen", "127.0.0.1:0"])
+            .args(["run", "--listen", "127.0.0.1:0", "--debug-listen", "127.0.0.1:0"])
             .env("BITBUCKET_CONNECTOR_LOG_LEVEL", "info,bitbucket_connector=debug")
             .envs(variables)
             .stdin(Stdio::null())
