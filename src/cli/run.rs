@@ -178,15 +178,15 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
 }
 
 /// Opens the ports, and says where they are. Without that for this machine the operator works too.
-async fn bind(listen: SocketAddr, debug: SocketAddr) -> Result<(TcpListener, Option<TcpListener>), Failure> {
+async fn bind(listen: SocketAddr, of_this_machine: SocketAddr) -> Result<(TcpListener, Option<TcpListener>), Failure> {
     let listener = admin::bind(listen)
         .await
         .map_err(|error| Failure::Other(format!("cannot listen at {listen} (--listen): {error}")))?;
-    let local = admin::bind(debug).await;
+    let local = admin::bind(of_this_machine).await;
     if let Err(error) = &local {
-        warn!(%error, "the commands state and log-level will not work: cannot listen at {debug} (--debug-listen)");
+        warn!(%error, "the commands state and log-level will not work: cannot listen at {of_this_machine} (--debug-listen)");
     }
-    let local_address = local.as_ref().map_or(Ok(debug), TcpListener::local_addr)?;
+    let local_address = local.as_ref().map_or(Ok(of_this_machine), TcpListener::local_addr)?;
     info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, debug = %local_address, "bitbucket-connector started");
     Ok((listener, local.ok()))
 }

@@ -15,7 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-use crate::api::conditions::{READY, SYNCED, VERIFIED};
+use crate::api::conditions::{self, READY, STALLED, SYNCED, VERIFIED};
 use crate::api::{BitbucketConnection, Reason};
 use crate::controller::Guarded;
 
@@ -72,8 +72,10 @@ impl Count {
                 *self.states.entry(state).or_default() += 1;
             }
         }
-        // One that is deleted is synced no more, whatever its status has kept.
-        let waits = object.metadata.deletion_timestamp.is_none();
+        // Whatever its status has kept, one that is deleted is synced no more, and one that waits for a person, for which there
+        // is another alert, must not hide that the rest is late.
+        let stalled = conditions::find(&status.conditions, STALLED).is_some();
+        let waits = !stalled && object.metadata.deletion_timestamp.is_none();
         if let Some(next) = status.next_schedule_time.as_ref().filter(|_| waits) {
             self.overdue = self.overdue.max(now.as_second() - next.0.as_second());
         }
