@@ -83,7 +83,7 @@ impl Client {
         let status = received.as_ref().map(|received| received.answer.status);
         let word = under_way.ended(status);
         match status {
-            Ok(status) => Span::current().record("http.response.status_code", status),
+            Ok(status) => Span::current().record("http.response.status_code", i64::from(status)),
             Err(_) => Span::current().record("error.type", word),
         };
         let received = match received {
