@@ -5,6 +5,7 @@ mod answers;
 mod crash;
 mod ending;
 mod life;
+mod slot;
 mod watches;
 
 use std::cell::RefCell;
@@ -27,9 +28,26 @@ struct House {
     calls: Vec<Call>,
 }
 
+/// Stages without an operator.
+async fn stages(theme: &str) -> Vec<Stage> {
+    join_all((0..AT_A_TIME).map(|_| Stage::without_operator(theme))).await
+}
+
+/// Plays something for each of these, on all stages at a time.
+async fn play_all<S, P>(stages: &mut [S], points: impl IntoIterator<Item = P>, play: impl AsyncFn(&mut S, P)) {
+    let points = RefCell::new(points.into_iter());
+    join_all(stages.iter_mut().map(async |stage| {
+        loop {
+            let Some(point) = points.borrow_mut().next() else { return };
+            play(stage, point).await;
+        }
+    }))
+    .await;
+}
+
 impl House {
     async fn new(theme: &str) -> Self {
-        let mut stages = join_all((0..AT_A_TIME).map(|_| Stage::without_operator(theme))).await;
+        let mut stages = stages(theme).await;
         let stage = &mut stages[0];
         let front = Front::new(&stage.config).await;
         let life = Life::new(stage, "undisturbed").await;
@@ -52,22 +70,29 @@ impl House {
         points: impl IntoIterator<Item = P>,
         play: impl AsyncFn(&mut Stage, P) -> (Ending, Lost),
     ) {
-        let points = RefCell::new(points.into_iter());
         let expected = &self.ending;
-        join_all(self.stages.iter_mut().map(async |stage| {
-            loop {
-                let Some(point) = points.borrow_mut().next() else { return };
-                let what = format!("{point:?}");
-                let (mut ending, lost) = play(stage, point).await;
-                if lost == Lost::Event && ending.events.len() + 1 == expected.events.len() {
-                    ending.events.extend(expected.events.iter().cloned());
-                }
-                let told = "custom-columns=REASON:.reason,OF:.regarding.name,NOTE:.note";
-                let told = || stage.kubectl(&["get", "events.events.k8s.io", "-o", told]);
-                assert_eq!(ending, *expected, "{what}, of events:\n{}", told());
-            }
-        }))
+        play_all(&mut self.stages, points, async |stage, point| {
+            let what = format!("{point:?}");
+            let (ending, lost) = play(stage, point).await;
+            assert_eq!(ending.made_up(lost, expected), *expected, "{what}, of events:\n{}", told(stage));
+        })
         .await;
+    }
+}
+
+/// The events of a stage.
+fn told(stage: &Stage) -> String {
+    let told = "custom-columns=REASON:.reason,OF:.regarding.name,NOTE:.note";
+    stage.kubectl(&["get", "events.events.k8s.io", "-o", told])
+}
+
+impl Ending {
+    /// With the events of an undisturbed one, where one of them may be missing.
+    fn made_up(mut self, lost: Lost, whole: &Self) -> Self {
+        if lost == Lost::Event && self.events.len() + 1 == whole.events.len() {
+            self.events.extend(whole.events.iter().cloned());
+        }
+        self
     }
 }
 
@@ -134,10 +159,17 @@ enum Moment {
 
 /// From this call on the API server is silent. Gives the hold that the call arrives at.
 fn silence(front: &Front, point: &Point, moment: Moment) -> Hold {
+    let (hold, rule) = silent_from(point, moment);
+    front.on(rule);
+    hold
+}
+
+/// The same, as a rule for a front.
+fn silent_from(point: &Point, moment: Moment) -> (Hold, impl FnMut(&Call) -> Act + Send + use<>) {
     let (hold, others, at) = (Hold::new(), Hold::new(), point.clone());
     let first = hold.clone();
     let mut silent = false;
-    front.on(move |call| {
+    let rule = move |call: &Call| {
         if silent {
             return Act::Before(others.clone());
         }
@@ -147,8 +179,8 @@ fn silence(front: &Front, point: &Point, moment: Moment) -> Hold {
             Moment::Before => Act::Before(first.clone()),
             Moment::After => Act::After(first.clone()),
         }
-    });
-    hold
+    };
+    (hold, rule)
 }
 
 /// Plays a life to its end, with an operator that was started through the front, and `disturb` when the hold is arrived at,

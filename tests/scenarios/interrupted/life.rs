@@ -56,12 +56,14 @@ pub struct Life {
     lib: GitRepository,
     /// Whether its rows stay when it is deleted.
     retained: bool,
+    /// Fields of its spec, in place of the usual ones.
+    more: Value,
 }
 
 /// How it stands in the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
-    /// Without times.
+    /// Without times, but for the slots.
     pub status: Value,
     /// The reasons of the events.
     pub events: BTreeSet<String>,
@@ -87,7 +89,13 @@ impl Life {
         let (secrets, events) =
             (Api::namespaced(client.clone(), &stage.namespace), Api::namespaced(client, &stage.namespace));
         let (name, objects, database) = (name.to_owned(), stage.objects.clone(), DatabaseUrl::Sqlite(database));
-        Self { name, database, objects, simulator, secrets, events, git, lib, retained: false }
+        let more = json!({});
+        Self { name, database, objects, simulator, secrets, events, git, lib, retained: false, more }
+    }
+
+    /// The same, with these fields in its spec.
+    pub fn with(self, more: Value) -> Self {
+        Self { more, ..self }
     }
 
     /// The same, where nobody waits for its rows when it is deleted, nor deletes it in the end.
@@ -125,8 +133,7 @@ impl Life {
             }
             Step::Filter => self.apply(&filter(), None).await,
             Step::Push => {
-                let missing = PUSHED - self.git.rev_list(&["main"]).unwrap().len();
-                self.git.grow("main", missing).unwrap();
+                self.push();
                 self.apply(&filter(), Some("push")).await;
             }
             Step::Secret => self.apply_secret("other", "hunter2-too").await,
@@ -135,6 +142,18 @@ impl Life {
                 self.apply(&filter(), Some("revoke")).await;
             }
         }
+    }
+
+    /// Commits that the operator does not hear of.
+    pub fn push(&self) {
+        let missing = PUSHED - self.git.rev_list(&["main"]).unwrap().len();
+        self.git.grow("main", missing).unwrap();
+    }
+
+    /// Lets the operator look at it, and nothing else follows.
+    pub async fn wake(&self) {
+        let label = json!({"metadata": {"labels": {"look": format!("n{}", fastrand::u64(..))}}});
+        self.secrets.patch(&self.name, &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     }
 
     /// Whether the operator has done all that follows from it.
@@ -156,7 +175,7 @@ impl Life {
 
     async fn apply(&self, import: &Value, requested_at: Option<&str>) {
         let annotations: Value = requested_at.map(|request| json!({REQUESTED_AT: request})).into();
-        let object = json!({
+        let mut object = json!({
             "apiVersion": "bitbucket-connector.dev/v1alpha1", "kind": "BitbucketConnection",
             "metadata": {"name": self.name, "annotations": annotations},
             "spec": {
@@ -166,6 +185,7 @@ impl Life {
                 "deletionPolicy": if self.retained { "Retain" } else { "Delete" }
             }
         });
+        object["spec"].as_object_mut().unwrap().extend(self.more.as_object().unwrap().clone());
         self.objects.patch(&self.name, &applied(), &Patch::Apply(object)).await.unwrap();
     }
 
@@ -187,7 +207,7 @@ impl Life {
     }
 
     /// How it stands. The rows must be git's own, and nobody may have tried a wrong password.
-    async fn ending(&self) -> Ending {
+    pub async fn ending(&self) -> Ending {
         for user in ["reader", "other"] {
             assert_eq!(self.simulator.failed_logins(user), 0, "{}: failed logins of {user}", self.name);
         }
@@ -228,7 +248,7 @@ fn applied() -> PatchParams {
 fn forget_times(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !name.ends_with("Time"));
+            fields.retain(|name, _| !name.ends_with("Time") || name.ends_with("ScheduleTime"));
             fields.values_mut().for_each(forget_times);
         }
         Value::Array(items) => items.iter_mut().for_each(forget_times),

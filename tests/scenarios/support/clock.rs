@@ -19,12 +19,15 @@ impl Clock {
         assert!(found, "libfaketime is installed (Debian: faketime)");
         let clock = Self(stage.folder.path().join(format!("clock-{}", fastrand::u64(..))));
         clock.set(now);
-        stage.variables.extend([
+        let variables = [
             ("LD_PRELOAD", library.to_owned()),
             ("FAKETIME_TIMESTAMP_FILE", clock.0.display().to_string()),
             ("FAKETIME_NO_CACHE", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ]);
+        ];
+        // In place of those of another clock.
+        stage.variables.retain(|(name, _)| variables.iter().all(|(own, _)| own != name));
+        stage.variables.extend(variables);
         clock
     }
 

@@ -62,7 +62,7 @@ impl Act {
     }
 }
 
-type Rule = Box<dyn FnMut(&Call) -> Act + Send>;
+pub type Rule = Box<dyn FnMut(&Call) -> Act + Send>;
 
 struct Shared {
     server: String,
@@ -121,6 +121,11 @@ impl Front {
     /// All calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.calls.borrow().clone()
+    }
+
+    /// From now on they count anew.
+    pub fn forget_calls(&self) {
+        self.shared.calls.send_replace(Vec::new());
     }
 
     /// Waits until the calls so far are as wanted.
