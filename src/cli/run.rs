@@ -22,7 +22,7 @@ use super::database::DatabaseArgs;
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::{self, Clients};
-use crate::controller::{self, Context, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch};
+use crate::controller::{self, Context, Deaf, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch};
 use crate::runtime::admin::Pages;
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
@@ -154,6 +154,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             cluster: cluster.clone(),
             wake,
             stop: stop.clone(),
+            deaf: Deaf::default(),
             memories: Memories::default(),
         });
         inspector.watch(&context);

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Guarded;
 use super::decision::{Attempts, Inputs, Knowledge};
 use super::destinations::{Destinations, Handle};
+use super::hearing::Deaf;
 use super::metrics::Metrics;
 use super::right::Right;
 use super::tasks::Task;
@@ -54,6 +55,8 @@ pub struct Context {
     pub wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
     /// Ends every task.
     pub stop: CancellationToken,
+    /// Where changes of Secrets are not heard of.
+    pub deaf: Deaf,
     /// What is remembered of the objects.
     pub memories: Memories,
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
 
 use super::context::{Context, Memory};
@@ -52,6 +52,16 @@ pub async fn told<T>(
         send(context, object, right.action(), (EventType::Warning, "Forbidden", right.note())).await;
     }
     result
+}
+
+/// Says that changes of the object's Secrets are not heard of, where that is so: once. For how many objects it may be, nobody is
+/// woken by it, and the log says it once for all of them.
+pub async fn deafness(context: &Context, object: &BitbucketConnection, memory: &mut Memory) {
+    let missing = context.deaf.is_in(&object.namespace().unwrap_or_default()).then_some(Right::WatchSecrets);
+    let before = std::mem::replace(&mut memory.missing, missing);
+    if let Some(right) = missing.filter(|_| missing != before) {
+        send(context, object, right.action(), (EventType::Warning, "Forbidden", right.note())).await;
+    }
 }
 
 /// Says that a deleted object is held, because its rows cannot be removed yet.

@@ -100,7 +100,7 @@ impl Pass<'_> {
         }
         let found = dereference(self.context, self.object).await;
         let found = events::told(self.context, self.object, memory, found, Right::ReadSecrets).await?;
-        memory.missing = None;
+        events::deafness(self.context, self.object, memory).await;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
             // A task is under way whose end wakes this object; only a lost wake is waited for.
             return Ok(Action::requeue(self.object.spec.verify_interval.into()));

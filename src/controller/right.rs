@@ -5,6 +5,8 @@
 pub enum Right {
     /// To get Secrets.
     ReadSecrets,
+    /// To list and watch them.
+    WatchSecrets,
     /// To patch the object, so that it has the finalizer.
     SetFinalizer,
     /// The same, so that it has it no more.
@@ -16,6 +18,7 @@ impl Right {
     pub const fn action(self) -> &'static str {
         match self {
             Self::ReadSecrets => "ReadSecrets",
+            Self::WatchSecrets => "WatchSecrets",
             Self::SetFinalizer => "SetFinalizer",
             Self::RemoveFinalizer => "RemoveFinalizer",
         }
@@ -26,6 +29,9 @@ impl Right {
         match self {
             Self::ReadSecrets => {
                 "The operator may not read Secrets in this namespace, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to get them (chart: watch.namespaces)."
+            }
+            Self::WatchSecrets => {
+                "The operator may not list and watch Secrets in this namespace, so that it notices a change of this connection's Secrets only after spec.verifyInterval, or at once when the annotation bitbucket-connector.dev/requestedAt is set. Ask who installed it to give its ServiceAccount that right (chart: watch.namespaces), or to do without (chart: watch.secrets=off)."
             }
             Self::SetFinalizer => {
                 "The operator may not change the metadata of BitbucketConnections in this namespace, which spec.deletionPolicy Delete needs, so that this connection stands still. Ask who installed it to give its ServiceAccount the right to patch them. With deletionPolicy Retain, and without the finalizer bitbucket-connector.dev/rows, it is not needed."

@@ -1,7 +1,8 @@
 //! What `/readyz` says of a namespace whose objects are not known yet.
 
-use kube::runtime::watcher;
 use tokio::sync::watch;
+
+use super::hearing::{Standing, scope};
 
 /// What is waited for, and where that is told.
 pub(super) struct Waiting {
@@ -12,8 +13,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// For the objects of a namespace, or of all.
     pub(super) fn new(namespace: Option<&str>, told: &watch::Sender<Vec<String>>) -> Self {
-        let of = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
-        let what = format!("the API server to list the BitbucketConnections of {of}");
+        let what = format!("the API server to list the BitbucketConnections of {}", scope(namespace));
         Self { what, told: told.clone() }
     }
 
@@ -27,13 +27,16 @@ impl Waiting {
         self.told.send_modify(|waited| waited.retain(|waited| !self.is(waited)));
     }
 
-    /// Says why as well. Whether that is new.
-    pub(super) fn because(&self, why: &str) -> bool {
-        let told = format!("{}: {why}", self.what);
+    /// Says why as well, where that is known now: what was known before may be mended.
+    pub(super) fn note(&self, standing: Standing) {
+        let told = match standing {
+            Standing::Stuck(why) => format!("{}: {why}", self.what),
+            Standing::Well | Standing::Failing => self.what(),
+        };
         self.told.send_if_modified(|waited| {
             let own = waited.iter_mut().find(|waited| self.is(waited));
             own.is_some_and(|own| std::mem::replace(own, told.clone()) != told)
-        })
+        });
     }
 
     fn is(&self, waited: &str) -> bool {
@@ -41,13 +44,27 @@ impl Waiting {
     }
 }
 
-/// What to do about a list that does not come, where that is known.
-pub(super) fn advice(error: &watcher::Error) -> Option<&'static str> {
-    match error {
-        // Of a list it can only mean that there is no such resource.
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404 => Some(
-            "the CustomResourceDefinition bitbucketconnections.bitbucket-connector.dev is not installed, or not in this version; install it with the chart, or with `bitbucket-connector crd | kubectl apply --server-side -f -`",
-        ),
-        _ => None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_word_counts_as_long_as_something_is_waited_for() {
+        let (told, page) = watch::channel(Vec::new());
+        let [one, other] = ["a", "ab"].map(|name| Waiting::new(Some(name), &told));
+        told.send_replace(vec![one.what(), other.what()]);
+        let shows = |ends: [&str; 2]| {
+            let shown = page.borrow();
+            assert!(shown.len() == 2 && shown.iter().zip(ends).all(|(shown, end)| shown.ends_with(end)), "{shown:?}");
+        };
+        one.note(Standing::Stuck("it is not installed"));
+        shows(["of namespace a: it is not installed", "of namespace ab"]);
+        one.note(Standing::Stuck("it is forbidden"));
+        shows(["of namespace a: it is forbidden", "of namespace ab"]);
+        one.note(Standing::Failing);
+        shows(["of namespace a", "of namespace ab"]);
+        one.over();
+        one.note(Standing::Stuck("it is forbidden"));
+        assert_eq!(*page.borrow(), [other.what()]);
     }
 }

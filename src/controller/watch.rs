@@ -22,8 +22,9 @@ use super::Guarded;
 use super::anew::{NoBackoff, watched};
 use super::context::Context;
 use super::error::Error;
+use super::hearing::{Hearing, Subject};
 use super::reconcile::reconcile;
-use super::waiting::{Waiting, advice};
+use super::waiting::Waiting;
 use crate::api::REQUESTED_AT;
 
 /// Load balancers cut idle connections after four minutes; a watch must end by itself before.
@@ -127,7 +128,7 @@ impl Scope {
     async fn run(self, context: Arc<Context>, stop: CancellationToken) {
         let Self { namespace, secrets, mut wakes, reader, writer, waiting, concurrency } = self;
         let config = || watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS).page_size(WATCH_PAGE);
-        let objects = connections(&context, namespace.as_deref(), config(), reader.clone(), writer);
+        let objects = connections(&context, namespace.as_deref(), config(), reader.clone(), writer, waiting);
         let of_secret = {
             let reader = reader.clone();
             move |secret: PartialObjectMeta<Secret>| connections_of(&reader, &secret)
@@ -139,7 +140,7 @@ impl Scope {
             .with_config(controller::Config::default().concurrency(limit));
         let controller = match secrets {
             SecretWatch::Metadata => {
-                let secrets = watched(api(&context.client, namespace.as_deref()), config());
+                let secrets = secrets_of(&context, namespace, config());
                 controller.watches_stream(secrets.touched_objects(), of_secret)
             }
             SecretWatch::Off => controller,
@@ -149,7 +150,7 @@ impl Scope {
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, retry, Arc::clone(&context))
             .for_each(|result| {
-                report(&context, &waiting, result);
+                report(&context, result);
                 std::future::ready(())
             });
         let over = async {
@@ -174,13 +175,18 @@ fn connections(
     config: watcher::Config,
     reader: reflector::Store<Guarded>,
     writer: reflector::store::Writer<Guarded>,
+    waiting: Arc<Waiting>,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + use<> {
     let objects: Api<Guarded> = api(&context.client, namespace);
     let context = Arc::clone(context);
+    let mut hearing = Hearing::new(Subject::Connections, namespace);
     watched(objects, config)
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(move |event| {
+            if let Some(standing) = hearing.hear(event) {
+                waiting.note(standing);
+            }
             if let Ok(Event::Delete(object)) = event {
                 context.forget(&ObjectRef::from_obj(object));
             }
@@ -190,6 +196,22 @@ fn connections(
             predicates::generation.combine(requested_at).combine(predicates::finalizers),
             PredicateConfig::default(),
         )
+}
+
+/// The metadata of Secrets.
+fn secrets_of(
+    context: &Arc<Context>,
+    namespace: Option<String>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<Event<PartialObjectMeta<Secret>>, watcher::Error>> + Send + use<> {
+    let secrets = api(&context.client, namespace.as_deref());
+    let context = Arc::clone(context);
+    let mut hearing = Hearing::new(Subject::Secrets, namespace.as_deref());
+    watched(secrets, config).inspect(move |event| {
+        if let Some(standing) = hearing.hear(event) {
+            context.deaf.note(namespace.as_deref(), standing);
+        }
+    })
 }
 
 /// The objects to look at after an event. Those of a list are in the store only when its last page has come.
@@ -244,11 +266,7 @@ fn retry(_: Arc<Guarded>, _: &Error, _: Arc<Context>) -> Action {
     Action::requeue(Duration::from_secs(5))
 }
 
-fn report(
-    context: &Context,
-    waiting: &Waiting,
-    result: Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>,
-) {
+fn report(context: &Context, result: Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>) {
     match result {
         Ok((object, action)) => debug!(%object, ?action, "reconciled"),
         Err(controller::Error::ObjectNotFound(object)) => {
@@ -256,25 +274,8 @@ fn report(
             context.forget(&gone);
         }
         Err(controller::Error::ReconcilerFailed(error, object)) => debug!(%object, %error, "tried again"),
-        Err(controller::Error::QueueError(error)) if is_forbidden(&error) => warn!(
-            %error,
-            "the watch is tried again; the operator's ServiceAccount has no right to it (chart: watch.namespaces, watch.secrets)"
-        ),
-        Err(controller::Error::QueueError(error)) => match advice(&error) {
-            // Once: it may be so for long.
-            Some(why) if waiting.because(why) => warn!(%error, "waiting until it is there: {why}"),
-            Some(_) => debug!(%error, "the watch is tried again"),
-            None => warn!(%error, "the watch is tried again"),
-        },
-        Err(error) => warn!(%error, "the watch is tried again"),
-    }
-}
-
-fn is_forbidden(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status.is_forbidden(),
-        _ => false,
+        // Each watch has told of it.
+        Err(controller::Error::QueueError(_)) => {}
+        Err(error) => warn!(%error, "tried again"),
     }
 }

@@ -1,16 +1,9 @@
 //! The CustomResourceDefinition is not there, or an object is not what this binary knows.
 
-use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::support::front::End;
-
-/// What an API server says of a resource that it does not know.
-fn unknown() -> Act {
-    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, "text/plain; charset=utf-8".parse().unwrap())]);
-    Act::Answer(StatusCode::NOT_FOUND, headers, "404 page not found\n".to_owned())
-}
 
 fn of_connections(call: &Call) -> bool {
     call.kind.contains("bitbucketconnections")
@@ -19,7 +12,7 @@ fn of_connections(call: &Call) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_that_is_missing_at_the_start_is_waited_for() {
     let mut scene = scene("nocrd").await;
-    scene.front.on(|call| if of_connections(call) { unknown() } else { Act::Pass });
+    scene.front.on(|call| if of_connections(call) { Act::unknown() } else { Act::Pass });
     scene.stage.start_operator_through(&scene.front);
     let simulator = scene.connect("a").await;
     let tries = |calls: &[Call]| calls.iter().filter(|call| of_connections(call)).count();
@@ -44,7 +37,7 @@ async fn a_definition_that_goes_away_and_comes_back_changes_nothing() {
     scene.stage.start_operator_through(&scene.front);
     let simulator = scene.connect("a").await;
     let before = scene.stage.until_ready("a", "True", "Synced").await;
-    scene.front.on(|call| if of_connections(call) { unknown() } else { Act::Pass });
+    scene.front.on(|call| if of_connections(call) { Act::unknown() } else { Act::Pass });
     scene.ask("a", "now");
     scene.front.until(|calls| calls.iter().any(|call| call.kind.starts_with("PATCH") && call.nth == 4)).await;
     scene.front.end_watches(End::Quiet);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body};
 use bitbucket_simulator::Hold;
@@ -42,6 +42,8 @@ pub enum Act {
     After(Hold),
     /// The answer, or each event of a watch, comes changed.
     Change(fn(&str) -> String),
+    /// Of all namespaces, this one alone is told of: others are other tests'.
+    Within(String),
 }
 
 impl Act {
@@ -54,6 +56,12 @@ impl Act {
                 "message": message, "code": status.as_u16()
             }),
         )
+    }
+
+    /// What an API server says of a resource that it does not know.
+    pub fn unknown() -> Self {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, "text/plain; charset=utf-8".parse().unwrap())]);
+        Self::Answer(StatusCode::NOT_FOUND, headers, "404 page not found\n".to_owned())
     }
 
     pub fn body(status: StatusCode, body: &Value) -> Self {
@@ -174,6 +182,11 @@ async fn handle(
         Act::Pass => forward(&shared, &call, request, &wire, None).await,
         Act::Change(change) => forward(&shared, &call, request, &wire, Some(change)).await,
         Act::Answer(status, headers, body) => (status, headers, body).into_response(),
+        Act::Within(namespace) => {
+            let mut request = request;
+            *request.uri_mut() = narrowed(request.uri(), &namespace);
+            forward(&shared, &call, request, &wire, None).await
+        }
         Act::Cut => broken(&wire),
         Act::Deafen => {
             drop(forward(&shared, &call, request, &wire, None).await);
@@ -189,6 +202,12 @@ async fn handle(
             answer
         }
     }
+}
+
+/// The same right is needed for it.
+fn narrowed(uri: &Uri, namespace: &str) -> Uri {
+    let query = uri.query().map(|query| format!("{query}&")).unwrap_or_default();
+    format!("{}?{query}fieldSelector=metadata.namespace%3D{namespace}", uri.path()).parse().unwrap()
 }
 
 /// What is answered is not sent any more.

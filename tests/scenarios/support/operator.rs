@@ -33,7 +33,7 @@ pub struct Stage {
     started: usize,
     /// Variables of the operators that are started from now on.
     pub variables: Vec<(&'static str, String)>,
-    /// The namespaces that they look after.
+    /// The namespaces that they look after; none are all.
     pub namespaces: Vec<String>,
     /// Whether they lack a right of the chart's.
     pub lacks_rights: bool,
@@ -137,13 +137,15 @@ impl Stage {
 
     fn start_with(&mut self, kubeconfig: &Path) {
         let own = || format!("sqlite://{}", self.database.display());
+        let namespaces = Some(self.namespaces.join(",")).filter(|namespaces| !namespaces.is_empty());
         let variables = [
-            ("BITBUCKET_CONNECTOR_NAMESPACE", self.namespaces.join(",")),
             ("BITBUCKET_CONNECTOR_DATABASE", self.postgres.clone().unwrap_or_else(own)),
             ("KUBECONFIG", kubeconfig.display().to_string()),
         ];
         let log = self.log_file(self.started);
-        self.operators.push(Replica::start(variables.into_iter().chain(self.variables.iter().cloned()), log));
+        let variables =
+            variables.into_iter().chain(namespaces.map(|namespaces| ("BITBUCKET_CONNECTOR_NAMESPACE", namespaces)));
+        self.operators.push(Replica::start(variables.chain(self.variables.iter().cloned()), log));
         self.started += 1;
     }
 

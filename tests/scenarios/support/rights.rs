@@ -14,7 +14,10 @@ use super::until;
 /// `verb group/resource/subresource`.
 pub type Rights = BTreeSet<String>;
 
-/// The chart's ServiceAccount, and its rights in its own namespace only.
+/// For operators that look after all namespaces.
+pub const EVERYWHERE: [&str; 2] = ["--set", "watch.namespaces=null"];
+
+/// The chart's ServiceAccount, and its rights: in its own namespace only, unless these flags say otherwise.
 pub fn manifests(cluster: &Cluster, namespace: &str, more: &[&str]) -> String {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/bitbucket-connector");
     let rendered = Command::new(cluster.line.bin.join("helm"))

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 /// A call of the operator's.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The method and the resource, such as `GET secrets/NAME` and `PATCH bitbucketconnections/NAME/status`.
+    /// The method and the resource, such as `GET secrets/NAME`, `PATCH bitbucketconnections/NAME/status`, and of all namespaces
+    /// `GET all secrets`.
     pub kind: String,
     /// The how-many-th of its kind it is; watches count apart.
     pub nth: usize,
@@ -35,14 +36,21 @@ impl Call {
         call
     }
 
+    /// Whether it is a list or a watch of all namespaces.
+    pub fn is_of_all(&self) -> bool {
+        self.kind.starts_with("GET all ")
+    }
+
     pub fn is_watch(&self) -> bool {
         self.query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"))
     }
 }
 
 fn kind(method: &Method, path: &str) -> String {
-    let inside = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split_once('/'));
-    let Some((_, resource)) = inside else { return format!("{method} namespaces/NAME") };
+    let Some((_, inside)) = path.split_once("/namespaces/") else {
+        return format!("{method} all {}", path.rsplit('/').next().unwrap_or_default());
+    };
+    let Some((_, resource)) = inside.split_once('/') else { return format!("{method} namespaces/NAME") };
     let parts: Vec<_> = resource.split('/').enumerate().map(|(at, part)| if at == 1 { "NAME" } else { part }).collect();
     format!("{method} {}", parts.join("/"))
 }
