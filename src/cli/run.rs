@@ -124,7 +124,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let pages = Pages {
         waited: is_ready.clone(),
         metrics: registry,
-        state: state(inspector.clone(), lead.clone(), is_ready),
+        state: state(inspector.clone(), lead.clone(), elector.as_ref().map(Elector::holder), is_ready),
         log_level,
     };
     let probes = tokio::spawn(admin::serve(listener, local, pages, stop.clone()));
@@ -202,12 +202,14 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 fn state(
     inspector: Inspector,
     lead: Lead,
+    holder: Option<watch::Receiver<Option<String>>>,
     waited: watch::Receiver<Vec<String>>,
 ) -> Box<dyn Fn() -> Value + Send + Sync> {
     Box::new(move || {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "leads": lead.holds(),
+            "leaseHolder": holder.as_ref().and_then(|holder| holder.borrow().clone()),
             // Alone, it leads for ever.
             "leadEndsInSeconds": lead.left().filter(|left| *left < Duration::MAX).map(|left| left.as_secs()),
             "waitsFor": *waited.borrow(),

@@ -11,12 +11,12 @@ use tracing::{error_span, info, warn};
 use super::Guarded;
 use super::context::{Context, Ended, Memory, PROGRESS_INTERVAL};
 use super::decision::{Deletion, DeletionStep, Removal, deletion};
+use super::dereference;
 use super::destinations::Handle;
 use super::error::Error;
 use super::pass::Pass;
-use super::right::Right;
 use super::tasks::Task;
-use super::{dereference, events, finalizer};
+use super::write::{Right, events, finalizer};
 use crate::destination::{ConnectionKey, Destination};
 
 /// A lost wake is waited for so long.

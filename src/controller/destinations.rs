@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, debug, info, warn};
 
 use super::decision::TargetKey;
-use super::target::Target;
+use super::dereference::Target;
 use crate::destination::{DatabaseUrl, Destination, Error};
 use crate::runtime::lead::Lead;
 use crate::trust::Addresses;

@@ -2,7 +2,6 @@
 //!
 //! The only room that talks to Kubernetes.
 
-mod anew;
 mod connect;
 mod context;
 pub mod decision;
@@ -10,26 +9,16 @@ mod deletion;
 mod dereference;
 mod destinations;
 mod error;
-mod events;
-mod finalizer;
 mod gather;
-mod hearing;
 mod launch;
 mod lease;
 mod metrics;
 mod pass;
 mod reconcile;
-mod right;
-mod secret;
-#[cfg(test)]
-mod secret_properties;
 mod state;
-mod status;
-mod target;
 mod tasks;
-mod version;
-mod waiting;
 mod watch;
+mod write;
 
 use kube::core::DeserializeGuard;
 
@@ -37,11 +26,10 @@ pub use self::connect::connect;
 pub use self::context::{Context, Memories};
 pub use self::destinations::Destinations;
 pub use self::error::within;
-pub use self::hearing::Deaf;
 pub use self::lease::{Elector, LeaseOptions};
 pub use self::metrics::Metrics;
 pub use self::state::Inspector;
-pub use self::watch::{SecretWatch, Watch, run};
+pub use self::watch::{Deaf, SecretWatch, Watch, run};
 use crate::api::BitbucketConnection;
 
 /// A connection, or why the object is none: one that cannot be understood must not blind the operator to the

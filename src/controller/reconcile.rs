@@ -9,14 +9,14 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error_span, info, warn};
 
+use super::Guarded;
 use super::context::{Context, Memory};
 use super::decision::{Learned, RunState, Waiting, backoff, decide, wait};
 use super::deletion::delete_unknown;
 use super::dereference::dereference;
 use super::error::Error;
 use super::pass::Pass;
-use super::right::Right;
-use super::{Guarded, events, finalizer, status};
+use super::write::{Right, events, finalizer, status};
 use crate::api::REQUESTED_AT;
 use crate::api::conditions;
 use crate::api::spec::DeletionPolicy;

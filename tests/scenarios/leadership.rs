@@ -16,6 +16,7 @@ use crate::support::clock::Clock;
 use crate::support::net::Cable;
 use crate::support::operator::{Stage, connection, secret};
 use crate::support::postgres::{Database, server};
+use crate::support::replica::debug_page;
 use crate::support::{rights, until, within};
 
 const LEADS: &str = "this operator leads";
@@ -80,6 +81,16 @@ impl Scene {
         assert_eq!(stored.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), expected);
     }
 
+    /// Each operator says who holds the Lease, as soon as it has looked.
+    async fn shows_holder(&self, number: usize) {
+        let holder =
+            self.stage.kubectl(&["get", "lease", "bitbucket-connector", "-o", "jsonpath={.spec.holderIdentity}"]);
+        let expected = format!("\"leaseHolder\":\"{holder}\"");
+        let shown =
+            async || debug_page(&self.stage.log_of(number), "/debug/state").replace(": ", ":").contains(&expected);
+        until("the holder of the lease to be shown", shown).await;
+    }
+
     fn transitions(&self) -> String {
         self.stage.kubectl(&["get", "lease", "bitbucket-connector", "-o", "jsonpath={.spec.leaseTransitions}"])
     }
@@ -98,6 +109,9 @@ async fn another_takes_over_from_one_that_has_died_and_from_one_that_was_stopped
     }
     assert!(scene.stage.page("/readyz").contains(" 200 "), "who stands by is ready");
     assert!(scene.stage.page("/metrics").contains("\nbitbucket_connector_leader 0\n"));
+    for number in [0, 1, 2] {
+        scene.shows_holder(number).await;
+    }
     scene.push("one").await;
     scene.stage.signal_operator("-KILL");
     let leads = |number: &usize| scene.stage.log_of(*number).contains(LEADS);

@@ -51,6 +51,8 @@ pub struct Elector {
     ready: watch::Sender<Vec<String>>,
     /// 1 while this process leads.
     leader: Gauge,
+    /// Who holds the Lease, as far as is known.
+    holder: watch::Sender<Option<String>>,
     /// As it was written last.
     held: Option<Lease>,
     /// Until then `lead` holds.
@@ -77,7 +79,13 @@ impl Elector {
         let LeaseOptions { namespace, name, duration } = options;
         let (leases, claimant) = (Api::namespaced(client, &namespace), Claimant::new(identity(), duration));
         let part = duration / PARTS;
-        Self { leases, name, part, claimant, lead, ready, leader, held: None, until: Instant::now() }
+        let (holder, until) = (watch::Sender::new(None), Instant::now());
+        Self { leases, name, part, claimant, lead, ready, leader, holder, held: None, until }
+    }
+
+    /// Who holds the Lease, as it was seen last.
+    pub fn holder(&self) -> watch::Receiver<Option<String>> {
+        self.holder.subscribe()
     }
 
     /// Does the work whenever this process leads, until told to stop. The work ends when its token is cancelled; if the lead is
@@ -96,16 +104,21 @@ impl Elector {
             tokio::select! {
                 () = &mut working => {}
                 () = self.keep() => {
-                    self.lead.end();
+                    self.abdicate();
                     term.cancel();
                     warn!("the lead is lost: all work stops, and this operator stands by");
                     working.await;
                 }
             }
-            self.lead.end();
-            self.leader.set(0);
+            self.abdicate();
         }
         self.release().await;
+    }
+
+    /// Nothing is asked or written any more, although the work may take a while to end.
+    fn abdicate(&self) {
+        self.lead.end();
+        self.leader.set(0);
     }
 
     /// Returns when the Lease is its own.
@@ -155,6 +168,7 @@ impl Elector {
         };
         // A Lease that somebody made by hand may say nothing.
         let spec = found.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
+        self.holder.send_replace(spec.as_ref().and_then(|spec| spec.holder_identity.clone()));
         // From before it is sent: the others count from when they see it.
         let asked = Instant::now();
         let Some(spec) = self.claimant.claim(spec.as_ref(), asked, Timestamp::now()) else {
@@ -162,6 +176,7 @@ impl Elector {
         };
         match self.write(found, spec).await {
             Ok(lease) => {
+                self.holder.send_replace(lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()));
                 self.held = Some(lease);
                 self.until = asked + self.part * (PARTS - 1);
                 self.lead.extend(self.until);
@@ -198,6 +213,7 @@ impl Elector {
             let spec = found.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
             if self.claimant.owns(&spec) {
                 self.write(found, Claimant::release(&spec, Timestamp::now())).await?;
+                self.holder.send_replace(None);
                 info!("the lease is released");
             }
             Ok::<_, kube::Error>(())

@@ -76,7 +76,15 @@ impl Drop for Replica {
 
 /// The whole answer to a request for a page of the operator whose log ends like this.
 pub fn page(log: &str, path: &str) -> String {
-    let mut stream = dial(log);
+    get(dial(log), path)
+}
+
+/// The same, of a page that is for its own machine only.
+pub fn debug_page(log: &str, path: &str) -> String {
+    get(TcpStream::connect(own(log, 1)).unwrap(), path)
+}
+
+fn get(mut stream: TcpStream, path: &str) -> String {
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -90,7 +98,12 @@ pub fn dial(log: &str) -> TcpStream {
 
 /// Where they are.
 pub fn address(log: &str) -> SocketAddr {
+    own(log, 0)
+}
+
+/// Of the addresses that it says it is at, the one after so many others.
+fn own(log: &str, number: usize) -> SocketAddr {
     let line = log.lines().rfind(|line| line.contains("bitbucket-connector started")).unwrap();
-    let port = line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    let port = line.split("127.0.0.1:").nth(number + 1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
     format!("127.0.0.1:{port}").parse().unwrap()
 }

@@ -106,7 +106,7 @@ impl Deaf {
     }
 
     /// Whether it is so in this namespace.
-    pub(super) fn is_in(&self, namespace: &str) -> bool {
+    pub fn is_in(&self, namespace: &str) -> bool {
         let deaf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         deaf.iter().any(|deaf| deaf.as_deref().is_none_or(|deaf| deaf == namespace))
     }

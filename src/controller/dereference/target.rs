@@ -4,8 +4,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
-use super::decision::TargetKey;
 use crate::api::destination::DestinationReference;
+use crate::controller::decision::TargetKey;
 use crate::destination::{DatabaseUrl, InvalidDatabaseUrl, PostgresUrl, SchemaName};
 use crate::trust::Hosts;
 

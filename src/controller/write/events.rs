@@ -7,13 +7,13 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
 
-use super::context::{Context, Memory};
-use super::error::{Error, leading};
 use super::right::Right;
 use super::status::FIELD_MANAGER;
 use crate::api::BitbucketConnection;
 use crate::api::conditions::{self, READY};
 use crate::api::status::BitbucketConnectionStatus;
+use crate::controller::context::{Context, Memory};
+use crate::controller::error::{Error, leading};
 
 /// What is done where rows are removed.
 const REMOVAL: &str = "RemoveRows";

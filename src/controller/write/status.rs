@@ -5,12 +5,12 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tracing::debug;
 
-use super::context::{Context, Memory};
-use super::error::{Error, leading};
-use super::metrics::Written;
 use super::version::newest;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
+use crate::controller::context::{Context, Memory};
+use crate::controller::error::{Error, leading};
+use crate::controller::metrics::Written;
 
 /// Who owns the status in `managedFields`.
 pub const FIELD_MANAGER: &str = "bitbucket-connector";

@@ -1,18 +1,23 @@
 //! From the object to what is needed to ask Bitbucket: URL, credentials, the way, and what they were made of.
 
+mod secret;
+#[cfg(test)]
+mod secret_properties;
+mod target;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use sha2::{Digest, Sha256};
 
-use super::context::Context;
-use super::decision::Inputs;
-use super::error::{Error, within};
-use super::secret;
-use super::target::{self, InvalidTarget, Target, missing};
+pub use self::target::Target;
+use self::target::{InvalidTarget, missing};
 use crate::api::spec::LocalReference;
 use crate::api::status::RefusedSecret;
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Credentials, Way};
+use crate::controller::context::Context;
+use crate::controller::decision::Inputs;
+use crate::controller::error::{Error, within};
 use crate::trust::{Hosts, Trust};
 
 /// What the object refers to.

@@ -5,11 +5,11 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::context::{Context, Memory};
-use super::error::{Error, leading};
 use super::status::FIELD_MANAGER;
 use super::version::{is_older, newest};
 use crate::api::{BitbucketConnection, FINALIZER};
+use crate::controller::context::{Context, Memory};
+use crate::controller::error::{Error, leading};
 
 /// Whether the object has it. The watch may still show how it was before it was written.
 pub fn holds(metadata: &ObjectMeta, memory: &mut Memory) -> bool {
