@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::Resource;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
-use tracing::{error_span, info, warn};
+use tracing::{debug, error_span, info, warn};
 
 use super::Guarded;
 use super::context::{Context, Ended, Memory, PROGRESS_INTERVAL};
@@ -133,6 +133,8 @@ impl<K: Resource<DynamicType = ()>> Deleted<'_, K> {
         let patience = self.context.deletion_timeout;
         if memory.attempts.none() {
             warn!(why, "the rows of a deleted connection cannot be removed; it is tried again");
+        } else {
+            debug!(why, "another try has not removed the rows");
         }
         let wait = memory.attempts.failed(progressed, patience, &memory.uid, Instant::now());
         let Some(wait) = wait else {

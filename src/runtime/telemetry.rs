@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
+use tracing::Event;
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{self, Handle};
@@ -38,7 +40,9 @@ pub fn init(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<
             // The fields of spans stand beside those of the event: whoever looks for a connection need not know where it was told.
             let json = json_subscriber::fmt::layer().with_writer(io::stderr).flatten_event(true);
             let json = json.with_current_span(false).flatten_span_list_on_top_level(true);
-            json.with_opentelemetry_ids(traces.is_some()).boxed()
+            let mut json = json.with_opentelemetry_ids(traces.is_some()).with_target(false);
+            json.inner_layer_mut().add_dynamic_field("target", |event, _| Some(target(event)));
+            json.boxed()
         }
     };
     let spans = traces.map(|traces| {
@@ -48,6 +52,11 @@ pub fn init(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<
     let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans);
     subscriber.try_init().map_err(|error| format!("logs cannot be written: {error}"))?;
     Ok(LogLevel(handle))
+}
+
+/// Where an event is from: of libraries that know `log` only, it says so in a field.
+fn target(event: &Event<'_>) -> String {
+    event.normalized_metadata().as_ref().unwrap_or(event.metadata()).target().to_owned()
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, String> {

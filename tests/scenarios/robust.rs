@@ -75,7 +75,7 @@ async fn runs_wait_for_their_turn() {
     let (log, started) = (stage.log(), "sync run started");
     let order: Vec<_> =
         log.lines().filter(|line| line.contains(started)).filter_map(|line| line.split('/').nth(1)).collect();
-    assert!(order.iter().zip(["a.", "c.", "d."]).all(|(line, name)| line.starts_with(name)), "{order:?}");
+    assert!(order.iter().zip(["a\"", "c\"", "d\""]).all(|(line, name)| line.starts_with(name)), "{order:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
