@@ -222,6 +222,7 @@ fn state(
 /// server that does not answer: under another name all rows would be made a second time.
 async fn cluster_uid(client: &Client) -> String {
     let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut told = false;
     loop {
         let error = match controller::within(namespaces.get("kube-system")).await {
             Ok(namespace) => return namespace.uid().unwrap_or_default(),
@@ -231,7 +232,9 @@ async fn cluster_uid(client: &Client) -> String {
             warn!(%error, "the uid of namespace kube-system cannot be read; the cluster is called \"default\" in the database, see --cluster-name");
             return "default".to_owned();
         }
-        warn!(%error, "waiting for the API server");
+        if !std::mem::replace(&mut told, true) {
+            warn!(%error, "waiting for the API server");
+        }
         tokio::time::sleep(BETWEEN_TRIES).await;
     }
 }

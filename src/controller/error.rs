@@ -11,7 +11,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or could not be reached.
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", causes(.0))]
     Kube(#[from] kube::Error),
     /// Another operator may act in its place.
     #[error("this operator does not lead any more")]
@@ -31,6 +31,20 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         self.is_forbidden() || matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found())
     }
+}
+
+/// The error and what it came of, each once: kube's own words end before it is said what is wrong with a certificate.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
 }
 
 /// Awaits a call to the API server, but not for ever.
@@ -53,6 +67,20 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Link {
+        text: &'static str,
+        source: Option<Box<Link>>,
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let link = |text, source: Option<Link>| Link { text, source: source.map(Box::new) };
+        let chain = link("the way: connect", Some(link("connect", Some(link("unknown issuer", None)))));
+        assert_eq!(causes(&chain), "the way: connect: unknown issuer");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_write_ends_with_the_lead() {

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing::Event;
+use tracing::{Event, Level, Metadata};
 use tracing_log::NormalizeEvent;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -49,9 +49,15 @@ pub fn init(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<
         let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer());
         spans.with_location(false).with_threads(false).with_filter(filter_fn(is_traced))
     });
-    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans);
+    let subscriber =
+        tracing_subscriber::registry().with(lines.with_filter(filter.and(filter_fn(is_told_once)))).with(spans);
     subscriber.try_init().map_err(|error| format!("logs cannot be written: {error}"))?;
     Ok(LogLevel(handle))
+}
+
+/// What kube says of each call that fails, whoever has made it says too, or has said.
+fn is_told_once(metadata: &Metadata<'_>) -> bool {
+    metadata.target() != "kube_client::client::builder" || *metadata.level() != Level::ERROR
 }
 
 /// Where an event is from: of libraries that know `log` only, it says so in a field.

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use kube::runtime::watcher::{Error, Event};
 use tracing::{debug, info, warn};
 
+use crate::controller::error::causes;
+
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -50,11 +52,14 @@ impl Hearing {
         let Self { subject, of, .. } = self;
         match (event, standing) {
             (Err(error), Standing::Stuck(why)) if last != standing => {
-                warn!(%error, "the watch of {subject:?} in {of} waits until that is mended: {why}");
+                let error = causes(error);
+                warn!(error, "the watch of {subject:?} in {of} waits until that is mended: {why}");
             }
-            (Err(error), Standing::Stuck(_)) => debug!(%error, "the watch of {subject:?} in {of} is tried again"),
-            (Err(error), _) => warn!(%error, "the watch of {subject:?} in {of} is tried again"),
-            (Ok(_), _) if matches!(last, Standing::Stuck(_)) => info!("the watch of {subject:?} in {of} goes on"),
+            (Err(error), _) if last != standing => {
+                warn!(error = causes(error), "the watch of {subject:?} in {of} is tried again");
+            }
+            (Err(error), _) => debug!(error = causes(error), "the watch of {subject:?} in {of} has failed once more"),
+            (Ok(_), _) if last != standing => info!("the watch of {subject:?} in {of} goes on"),
             (Ok(_), _) => {}
         }
         Some(standing)

@@ -116,7 +116,9 @@ async fn an_authority_that_is_replaced_is_read_anew() {
     let requests = asked(&simulator);
     terminator.acceptor.send_replace(acceptor(&new));
     scene.ask("a", "now");
-    until("the certificate is refused", async || scene.logged("the watch is tried again") > 0).await;
+    until("the certificate is refused", async || scene.logged("is tried again") > 0).await;
+    assert!(scene.logged("invalid peer certificate") > 0, "it is said what is wrong with it");
+    assert_eq!(scene.logged("failed with error"), 0);
     let meanwhile = scene.stage.objects.get("a").await.unwrap();
     assert_eq!((before.status, requests), (meanwhile.status, asked(&simulator)));
     std::fs::write(&file, new.pem()).unwrap();
