@@ -9,14 +9,15 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::bounds::SMALL_BODY;
 use super::error::{Error, Fault};
 use super::refusal::Refusal;
 use super::text::lenient;
 
 /// What an answer may hold.
-pub(super) trait Answerable: DeserializeOwned {
-    /// Whether it may be large.
-    const PAGE: bool = false;
+pub(super) trait Answerable: DeserializeOwned + Send + 'static {
+    /// A larger body is refused. Bytes.
+    const LARGEST: usize = SMALL_BODY;
 }
 
 /// A good answer.

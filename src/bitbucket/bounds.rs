@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more. Bytes.
-pub(super) const PAGE_BODY: usize = 64 << 20;
+pub const PAGE_BODY: usize = 64 << 20;
 
 /// Every other answer takes a few kilobytes. Bytes.
 pub(super) const SMALL_BODY: usize = 1 << 20;

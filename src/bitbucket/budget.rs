@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::answer::Answerable;
+use super::bounds::SMALL_BODY;
 use super::client::Client;
 use super::endpoints::Endpoint;
 use super::error::{Error, Fault, Policy};
@@ -86,8 +87,8 @@ impl Client {
         account.pacer.charge();
         let url = self.place().base.rest(segments);
         let request = format!("GET {}", url.path());
-        let question = Question { endpoint: Endpoint::RateLimit, url, request: request.clone(), page: false };
-        self.exchange(account, pass.clone(), question).await?.answer.read(&request)
+        let question = Question { endpoint: Endpoint::RateLimit, url, request, largest: SMALL_BODY };
+        Ok(self.exchange(account, pass.clone(), question).await?.value)
     }
 }
 

@@ -152,6 +152,17 @@ impl Client {
         segments: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
+        self.get_at_most(endpoint, segments, query, T::LARGEST).await
+    }
+
+    /// The same, where the answer may have so many bytes.
+    pub(super) async fn get_at_most<T: Answerable>(
+        &self,
+        endpoint: Endpoint,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        largest: usize,
+    ) -> Result<Reply<T>, Error> {
         let place = match endpoint.identity() {
             Identity::Account | Identity::Proof => Box::pin(self.settled()).await?,
             Identity::Nobody => self.place(),
@@ -161,14 +172,13 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let question = Question { endpoint, url, request, page: T::PAGE };
+        let question = Question { endpoint, url, request, largest };
         self.patience.send(|| self.once(place, question.clone())).await
     }
 
     async fn once<T: Answerable>(&self, place: &Place, question: Question) -> Result<Reply<T>, Error> {
-        let request = question.request.clone();
         if let Some(hop) = self.denied {
-            return Err(Error::Transport { request, fault: Fault::Denied(hop) });
+            return Err(Error::Transport { request: question.request, fault: Fault::Denied(hop) });
         }
         let waiting = Instant::now();
         let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
@@ -177,7 +187,7 @@ impl Client {
             Identity::Nobody => Pass::of_nobody(&place.server).await?,
         };
         self.metrics().waited(waiting.elapsed());
-        self.exchange(&place.account, pass, question).await?.answer.reply(request)
+        self.exchange(&place.account, pass, question).await
     }
 
     /// Waits until a request with the credentials may be sent, and learns before what the account may send.

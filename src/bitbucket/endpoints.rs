@@ -74,6 +74,19 @@ pub struct Range<'a> {
     pub since: Option<&'a str>,
 }
 
+/// Which commits of a range are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice {
+    /// So many come before the first one.
+    pub start: u64,
+    /// So many at the most; servers lower it to a cap of their own.
+    pub limit: u32,
+    /// Whether the server is to count all commits of the range as well, for which it has to look at each.
+    pub counted: bool,
+    /// A larger answer is refused. Bytes.
+    pub largest: usize,
+}
+
 impl Client {
     /// `users` with one result: closed to anonymous users, so a 200 proves the identity. Tells the account's
     /// name where the server names it.
@@ -111,18 +124,18 @@ impl Client {
         require(reply).map(drop)
     }
 
-    /// One page of the commits in `range`, at most `limit` of them.
+    /// One page of the commits in `range`.
     pub async fn commits(
         &self,
         repository: (&str, &str),
         range: Range<'_>,
-        start: u64,
-        limit: u32,
+        slice: Slice,
     ) -> Result<Page<Commit>, Error> {
-        let (start, limit) = (start.to_string(), limit.to_string());
+        let (start, limit) = (slice.start.to_string(), slice.limit.to_string());
         let mut query = vec![("until", range.until), ("start", &start), ("limit", &limit)];
         query.extend(range.since.map(|since| ("since", since)));
-        require(self.about(Endpoint::Commits, repository, &["commits"], &query).await?)
+        query.extend(slice.counted.then_some(("withCounts", "true")));
+        require(self.about_at_most(Endpoint::Commits, repository, &["commits"], &query, slice.largest).await?)
     }
 
     /// Asks about a repository. Where the account's name is kept from us, a refusal reads like one to nobody: a proof
@@ -130,12 +143,23 @@ impl Client {
     async fn about<T: Answerable>(
         &self,
         endpoint: Endpoint,
-        (project, slug): (&str, &str),
+        repository: (&str, &str),
         rest: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
+        self.about_at_most(endpoint, repository, rest, query, T::LARGEST).await
+    }
+
+    async fn about_at_most<T: Answerable>(
+        &self,
+        endpoint: Endpoint,
+        (project, slug): (&str, &str),
+        rest: &[&str],
+        query: &[(&str, &str)],
+        largest: usize,
+    ) -> Result<Reply<T>, Error> {
         let segments = [&["projects", project, "repos", slug], rest].concat();
-        match self.get(endpoint, &segments, query).await {
+        match self.get_at_most(endpoint, &segments, query, largest).await {
             Err(Error::Refused { request, status, refusal: Refusal::Anonymous }) if self.is_proven_without_name() => {
                 self.prove_identity().await?;
                 Err(Error::Refused { request, status, refusal: Refusal::Forbidden })

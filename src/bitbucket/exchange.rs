@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span, field};
 use url::Url;
 
-use super::answer::Answer;
-use super::bounds::{PAGE_BODY, SMALL_BODY};
+use super::answer::{Answer, Answerable, Reply};
+use super::bounds::SMALL_BODY;
 use super::client::Client;
 use super::endpoints::{Endpoint, Identity};
 use super::error::{Error, Fault};
@@ -26,24 +26,30 @@ pub(super) struct Question {
     pub url: Url,
     /// Method and path.
     pub request: String,
-    /// Whether a good answer is a page, which may be large.
-    pub page: bool,
+    /// A larger body of a good answer is refused. Bytes.
+    pub largest: usize,
 }
 
 /// A complete answer, and room for what is made of it.
-pub(super) struct Received {
-    pub answer: Answer,
+struct Received {
+    answer: Answer,
     _large: Option<OwnedSemaphorePermit>,
+}
+
+impl Received {
+    fn reply<T: Answerable>(self, request: String) -> Result<Reply<T>, Error> {
+        self.answer.reply(request)
+    }
 }
 
 impl Client {
     /// Sends the question, reads the whole answer, and lets the account's gate know what it says of the password.
-    pub(super) async fn exchange(
+    pub(super) async fn exchange<T: Answerable>(
         &self,
         account: &Arc<Account>,
         pass: Pass,
         question: Question,
-    ) -> Result<Received, Error> {
+    ) -> Result<Reply<T>, Error> {
         // A request that is under way counts at the server, whoever still waits for the answer here. As a task it goes on
         // without them, keeps its place among those that the server sees at a time, and a password in it is judged.
         let span = debug_span!(
@@ -55,9 +61,12 @@ impl Client {
             http.response.status_code = field::Empty,
             error.type = field::Empty,
         );
-        let sent = self.clone().sent(Arc::clone(account), pass, question).instrument(span);
-        match tokio::spawn(sent).await {
-            Ok(received) => received,
+        let request = question.request.clone();
+        let sent = self.clone().sent(Arc::clone(account), pass, question);
+        // Read there as well: several pages can be, at a time.
+        let read = async { sent.await.and_then(|received| received.reply(request)) };
+        match tokio::spawn(read.instrument(span)).await {
+            Ok(reply) => reply,
             Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
             // The runtime is ending, and the connection with it.
             Err(_) => Err(Error::Stopped),
@@ -68,7 +77,7 @@ impl Client {
         if !self.leads() {
             return Err(Error::Stopped);
         }
-        let Question { endpoint, url, request, page } = question;
+        let Question { endpoint, url, request, largest } = question;
         let identity = endpoint.identity();
         let broken = |fault| Error::Transport { request: request.clone(), fault };
         let accept = HeaderValue::from_static("application/json");
@@ -79,7 +88,7 @@ impl Client {
         self.sent_requests().fetch_add(1, Ordering::Relaxed);
         let sent = Instant::now();
         let under_way = self.metrics().sent(endpoint);
-        let received = self.receive(builder, &url, page).await;
+        let received = self.receive(builder, &url, largest).await;
         let status = received.as_ref().map(|received| received.answer.status);
         let word = under_way.ended(status);
         match status {
@@ -118,7 +127,7 @@ impl Client {
         error.map_or(Ok(received), Err)
     }
 
-    async fn receive(&self, builder: reqwest::RequestBuilder, url: &Url, page: bool) -> Result<Received, Fault> {
+    async fn receive(&self, builder: reqwest::RequestBuilder, url: &Url, largest: usize) -> Result<Received, Fault> {
         let fault = |error| fault::of(&error, self.hop(), self.timeout());
         let response = builder.send().await.map_err(fault)?;
         let found = response.headers();
@@ -133,7 +142,7 @@ impl Client {
             body: Vec::new(),
         };
         let good = answer.status == 200;
-        let limit = if page && good { PAGE_BODY } else { SMALL_BODY };
+        let limit = if good { largest } else { SMALL_BODY };
         let mut large = None;
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {

@@ -43,11 +43,11 @@ mod url;
 mod url_properties;
 mod way;
 
-pub use self::bounds::{EMPTY_PAGES, PAGE_LIMIT};
+pub use self::bounds::{EMPTY_PAGES, PAGE_BODY, PAGE_LIMIT};
 pub use self::client::{Client, Options};
 pub use self::clients::Clients;
 pub use self::credentials::Credentials;
-pub use self::endpoints::Range;
+pub use self::endpoints::{Range, Slice};
 pub use self::error::{Error, Fault, Hop, Policy};
 pub use self::gate::Account;
 pub use self::listing::{Listed, Listing};

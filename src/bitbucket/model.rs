@@ -4,7 +4,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use super::answer::Answerable;
-use super::bounds::{items, name};
+use super::bounds::{PAGE_BODY, items, name};
 use super::text::{lenient, lenient_or_empty};
 
 /// One page of a listing. A short page may have successors; only `next_page_start` tells.
@@ -19,6 +19,12 @@ pub struct Page<T> {
     /// Where the next page starts: not always `start` plus the number of items.
     #[serde(default)]
     pub next_page_start: Option<u64>,
+    /// Where this page starts.
+    #[serde(default, deserialize_with = "lenient_count")]
+    pub start: Option<u64>,
+    /// Commits of the whole range, where the server was asked to count them.
+    #[serde(default, deserialize_with = "lenient_count")]
+    pub total_count: Option<u64>,
 }
 
 /// What `application-properties` tells to anybody.
@@ -142,13 +148,27 @@ pub struct Person {
     pub kind: Option<String>,
 }
 
-impl<T: DeserializeOwned> Answerable for Page<T> {
-    const PAGE: bool = true;
+impl<T: DeserializeOwned + Send + 'static> Answerable for Page<T> {
+    const LARGEST: usize = PAGE_BODY;
 }
 impl Answerable for ApplicationProperties {}
 impl Answerable for Branch {}
 impl Answerable for IgnoredAny {}
 impl Answerable for Repository {}
+
+/// A number that nothing depends on but how fast pages come.
+fn lenient_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Count {
+        Number(u64),
+        Other(IgnoredAny),
+    }
+    Ok(match Count::deserialize(deserializer)? {
+        Count::Number(count) => Some(count),
+        Count::Other(_) => None,
+    })
+}
 
 fn or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(false))

@@ -1,8 +1,8 @@
-//! Pages of commits from Bitbucket, each checked as far as it can be by itself.
+//! What Bitbucket's answers say of a page of commits, each checked as far as it can be by itself.
 
 use super::convert;
 use super::failure::Failure;
-use crate::bitbucket::{Client, EMPTY_PAGES, Error, Fault, PAGE_LIMIT, Range, Refusal};
+use crate::bitbucket::{Client, EMPTY_PAGES, Error, Fault, PAGE_LIMIT, Range, Refusal, model};
 use crate::destination::Commit;
 
 /// Where an answer is too large or too slow, so many times less is asked for.
@@ -10,10 +10,13 @@ const SHRINKS: u32 = 20;
 /// And so many times more after each that came.
 const GROWS: u32 = 4;
 
-/// Reads the pages to one target.
+/// An answer to a question for commits.
+pub(super) type Answer = Result<model::Page<model::Commit>, Error>;
+
+/// Reads the pages to one target, one after another.
 pub(super) struct Fetch<'a> {
-    client: &'a Client,
-    repository: (&'a str, &'a str),
+    pub client: &'a Client,
+    pub repository: (&'a str, &'a str),
     /// Commits that are asked for at a time.
     limit: u32,
     /// Pages in a row without a commit.
@@ -22,12 +25,14 @@ pub(super) struct Fetch<'a> {
     most: u32,
 }
 
-/// What Bitbucket has listed.
+/// What an answer says.
 pub(super) enum Fetched {
     /// Some commits, and where the next ones start, if there are more.
     Page(Vec<Commit>, Option<u64>),
     /// Nothing: it does not know one of the range's ends.
     Vanished,
+    /// Nothing yet: less has to be asked for.
+    Less,
 }
 
 impl<'a> Fetch<'a> {
@@ -35,21 +40,22 @@ impl<'a> Fetch<'a> {
         Self { client, repository, limit: PAGE_LIMIT, empty: 0, most: PAGE_LIMIT }
     }
 
-    /// The page of `range` that starts there.
-    pub async fn page(&mut self, range: Range<'_>, start: u64) -> Result<Fetched, Failure> {
-        let page = loop {
-            match self.client.commits(self.repository, range, start, self.limit).await {
-                Ok(page) => {
-                    self.limit = self.limit.saturating_mul(GROWS).min(self.most);
-                    break page;
-                }
-                Err(error) if matches!(error.refusal(), Some(Refusal::NoSuchCommit | Refusal::BadRequest)) => {
-                    return Ok(Fetched::Vanished);
-                }
-                Err(error) if self.shrink(&error) => {}
-                Err(error) => return Err(error.into()),
+    /// Commits to ask for.
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// What the answer says to a question for the page of `range` that starts there.
+    pub fn read(&mut self, range: Range<'_>, start: u64, answer: Answer) -> Result<Fetched, Failure> {
+        let page = match answer {
+            Ok(page) => page,
+            Err(error) if matches!(error.refusal(), Some(Refusal::NoSuchCommit | Refusal::BadRequest)) => {
+                return Ok(Fetched::Vanished);
             }
+            Err(error) if self.shrink(&error) => return Ok(Fetched::Less),
+            Err(error) => return Err(error.into()),
         };
+        self.limit = self.limit.saturating_mul(GROWS).min(self.most);
         // A start that no list can have would not come back from the database as it was stored.
         let next = page.next_page_start.filter(|next| *next > start && i64::try_from(*next).is_ok());
         if !page.is_last_page && next.is_none() {

@@ -3,6 +3,7 @@
 
 mod census;
 mod convert;
+mod course;
 mod discover;
 mod failure;
 mod fetch;
@@ -11,6 +12,7 @@ mod filter;
 mod filter_properties;
 mod ledger;
 mod outage;
+mod pages;
 mod plan;
 mod progress;
 mod run;

@@ -11,6 +11,7 @@ use super::failure::RunError;
 use super::filter::Filter;
 use super::ledger::Ledger;
 use super::outage::{Outage, is_there};
+use super::pages::Room;
 use super::progress::Progress;
 use super::visit::{Visited, note, visit};
 use super::walk::Context;
@@ -114,7 +115,14 @@ impl Run {
         repositories: Vec<StoredRepository>,
         ledger: &mut Ledger,
     ) -> Result<(), RunError> {
-        let context = Context { client: &self.client, destination: &self.destination, scope, progress: &self.progress };
+        let room = Room::new(self.concurrency);
+        let context = Context {
+            client: &self.client,
+            destination: &self.destination,
+            scope,
+            progress: &self.progress,
+            room: &room,
+        };
         let outage = Outage::new(self.concurrency);
         let mut visits = futures::stream::iter(repositories)
             .map(async |repository| {

@@ -2,7 +2,8 @@
 
 use super::convert;
 use super::failure::{Failure, RunError};
-use super::fetch::{Fetch, Fetched, no_id};
+use super::fetch::no_id;
+use super::pages::{self, Pages, Room};
 use super::plan::{Head, Step, is_stuck, plan};
 use super::progress::Progress;
 use crate::bitbucket::{Client, Range, Refusal, model};
@@ -17,6 +18,7 @@ pub(super) struct Context<'a> {
     pub destination: &'a Destination,
     pub scope: Scope,
     pub progress: &'a Progress,
+    pub room: &'a Room,
 }
 
 /// One repository on its way to its head.
@@ -165,18 +167,16 @@ impl<'a> Walk<'a> {
     /// Reads and stores the pages up to the target, from where the checkpoint says.
     async fn pages(&mut self, target: &str, since: Option<&str>, branch: Option<String>) -> Result<Reached, Failure> {
         let begun = self.position.walk.as_ref().filter(|walk| walk.target == target && walk.since.as_deref() == since);
-        let mut start = begun.map_or(0, |walk| walk.next_start);
+        let start = begun.map_or(0, |walk| walk.next_start);
         let mut several = start > 0;
         if begun.is_none() && self.position.head.is_none() && !self.confirmed {
             // Nothing that is stored ties these commits to this repository, and the listing may be hours old.
             self.confirm().await?;
         }
-        let mut fetch = Fetch::new(self.context.client, self.path());
         let repairs = since.is_none() && self.position.head.is_some();
-        loop {
-            let Fetched::Page(commits, next) = fetch.page(Range { until: target, since }, start).await? else {
-                return Ok(Reached::Vanished);
-            };
+        let (range, Context { client, room, .. }) = (Range { until: target, since }, self.context);
+        let mut pages = Pages::new(client, self.path(), range, start, room, repairs);
+        while let Some(pages::Page { commits, next, room }) = pages.next().await? {
             let last = Last { branch: branch.clone(), confirmed: self.confirmed };
             let next = match next {
                 None => Next::Last(last),
@@ -184,14 +184,15 @@ impl<'a> Walk<'a> {
                 Some(next) => Next::Page(next),
             };
             let page = Page { target: target.to_owned(), since: since.map(str::to_owned), commits, next };
-            let stored = self.store(page).await?;
+            let stored = pages.meanwhile(self.store(page)).await?;
+            drop(room);
             self.stored(stored);
-            match &self.position.walk {
-                Some(walk) => start = walk.next_start,
-                None => return Ok(Reached::Target(several)),
+            if self.position.walk.is_none() {
+                return Ok(Reached::Target(several));
             }
             several = true;
         }
+        Ok(Reached::Vanished)
     }
 
     /// Stores a page. Where commits would be removed, the repository is first asked who it is.
