@@ -104,6 +104,12 @@ impl Client {
         self
     }
 
+    /// The same, for what can be done without: nothing is tried again.
+    #[must_use]
+    pub fn impatient(&self) -> Self {
+        Self { patience: Patience { waits: &[], ..self.patience.clone() }, ..self.clone() }
+    }
+
     /// The Bitbucket that is asked.
     pub fn base(&self) -> &BaseUrl {
         &self.place().base

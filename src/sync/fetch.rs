@@ -2,7 +2,7 @@
 
 use super::convert;
 use super::failure::Failure;
-use crate::bitbucket::{Client, EMPTY_PAGES, Error, Fault, PAGE_LIMIT, Range, Refusal, model};
+use crate::bitbucket::{BaseUrl, EMPTY_PAGES, Error, Fault, PAGE_LIMIT, Range, Refusal, model};
 use crate::destination::Commit;
 
 /// Where an answer is too large or too slow, so many times less is asked for.
@@ -15,8 +15,8 @@ pub(super) type Answer = Result<model::Page<model::Commit>, Error>;
 
 /// Reads the pages to one target, one after another.
 pub(super) struct Fetch<'a> {
-    pub client: &'a Client,
-    pub repository: (&'a str, &'a str),
+    base: &'a BaseUrl,
+    repository: (&'a str, &'a str),
     /// Commits that are asked for at a time.
     limit: u32,
     /// Pages in a row without a commit.
@@ -36,8 +36,8 @@ pub(super) enum Fetched {
 }
 
 impl<'a> Fetch<'a> {
-    pub const fn new(client: &'a Client, repository: (&'a str, &'a str)) -> Self {
-        Self { client, repository, limit: PAGE_LIMIT, empty: 0, most: PAGE_LIMIT }
+    pub const fn new(base: &'a BaseUrl, repository: (&'a str, &'a str)) -> Self {
+        Self { base, repository, limit: PAGE_LIMIT, empty: 0, most: PAGE_LIMIT }
     }
 
     /// Commits to ask for.
@@ -65,8 +65,8 @@ impl<'a> Fetch<'a> {
         if self.empty >= EMPTY_PAGES {
             return Err(Failure::IncompleteListing);
         }
-        let base = self.client.base();
-        let commits = page.values.into_iter().map(|commit| convert::commit(base, commit)).collect::<Option<Vec<_>>>();
+        let commits =
+            page.values.into_iter().map(|commit| convert::commit(self.base, commit)).collect::<Option<Vec<_>>>();
         let commits = commits.ok_or_else(|| no_id("commits", self.repository))?;
         if start == 0 && commits.first().is_some_and(|first| first.sha != range.until) {
             return Err(Failure::IncompleteListing);

@@ -1,18 +1,17 @@
 //! The pages of one walk, in their order. While one is stored, the next ones are on their way.
 
 use std::collections::VecDeque;
-use std::pin::pin;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use futures::stream::FuturesOrdered;
-use futures::{FutureExt, StreamExt};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
 
 use super::course::Course;
-use super::failure::Failure;
+use super::failure::{Failure, RunError};
 use super::fetch::{Answer, Fetch, Fetched};
-use crate::bitbucket::{Client, Error, Fault, PAGE_BODY, PAGE_LIMIT, Range, Slice};
+use crate::bitbucket::{Client, Error, Fault, PAGE_BODY, PAGE_LIMIT, Policy, Range, Slice};
 use crate::destination::Commit;
 
 /// Requests of one walk under way at a time.
@@ -37,41 +36,45 @@ impl Room {
         Self { pages: Semaphore::new(concurrency.saturating_mul(2).min(Semaphore::MAX_PERMITS)), concurrency }
     }
 
-    /// Waits for room for a page without which a walk cannot go on. It comes: whoever has more pages has that one too.
+    /// Waits for room for a page without which a walk cannot go on. It comes: whoever has room has such a page, too.
     async fn one(&self) -> Result<SemaphorePermit<'_>, Failure> {
-        self.pages.acquire().await.map_err(|_| Failure::Run(super::RunError::Stopped))
+        self.pages.acquire().await.map_err(|_| RunError::Stopped.into())
     }
 }
 
-/// One page, and its room.
+/// One page.
 pub(super) struct Page<'a> {
     pub commits: Vec<Commit>,
     /// Where the next one starts, if there is one.
     pub next: Option<u64>,
+    /// To be kept until it is stored.
     pub room: SemaphorePermit<'a>,
 }
 
-/// An answer, and room for the page in it.
-struct Came<'a> {
-    answer: Answer,
+/// A page that is on its way.
+struct Coming<'a> {
+    start: u64,
+    /// A task: it waits for its turn at Bitbucket and has it, whoever waits for what.
+    answer: AbortOnDropHandle<Answer>,
     room: SemaphorePermit<'a>,
 }
 
 /// Reads the pages of a range.
 pub(super) struct Pages<'a> {
-    fetch: Fetch<'a>,
+    client: &'a Client,
+    /// For what can be done without.
+    impatient: Client,
+    repository: (&'a str, &'a str),
     range: Range<'a>,
+    fetch: Fetch<'a>,
     /// Where the next page starts.
     start: u64,
     course: Course,
     room: &'a Room,
-    /// Requests at a time.
+    /// Requests of this walk at a time.
     lanes: Arc<Semaphore>,
-    /// Where the pages start that were asked for ahead, the first one at `start`.
-    starts: VecDeque<u64>,
-    /// Those of them that have come before somebody asked, and then the others.
-    came: VecDeque<Came<'a>>,
-    under_way: FuturesOrdered<BoxFuture<'a, Came<'a>>>,
+    /// Pages from `start` on, without a gap.
+    ahead: VecDeque<Coming<'a>>,
 }
 
 impl<'a> Pages<'a> {
@@ -85,23 +88,27 @@ impl<'a> Pages<'a> {
         one_by_one: bool,
     ) -> Self {
         Self {
-            fetch: Fetch::new(client, repository),
+            client,
+            impatient: client.impatient(),
+            repository,
             range,
+            fetch: Fetch::new(client.base(), repository),
             start,
             course: if one_by_one { Course::OneByOne } else { Course::Unknown },
             room,
             lanes: Arc::new(Semaphore::new(room.concurrency.min(AT_A_TIME))),
-            starts: VecDeque::new(),
-            came: VecDeque::new(),
-            under_way: FuturesOrdered::new(),
+            ahead: VecDeque::new(),
         }
     }
 
     /// The next page; None, if the server does not know one of the range's ends.
     pub async fn next(&mut self) -> Result<Option<Page<'a>>, Failure> {
-        let Came { mut answer, room } = match self.front().await {
+        let (mut answer, room) = match self.come().await {
             Some(came) => came,
-            None => Came { room: self.room.one().await?, answer: self.ask().await },
+            None => {
+                let room = self.room.one().await?;
+                (self.ask().await, room)
+            }
         };
         let (commits, next) = loop {
             match self.fetch.read(self.range, self.start, answer)? {
@@ -120,83 +127,76 @@ impl<'a> Pages<'a> {
         Ok(Some(Page { commits, next, room }))
     }
 
-    /// Does something, and lets pages come meanwhile.
-    pub async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                Some(came) = self.under_way.next() => self.came.push_back(came),
-            }
-        }
-    }
-
     /// The page that starts at `start`, if it was asked for ahead and is what was expected.
-    async fn front(&mut self) -> Option<Came<'a>> {
-        self.starts.pop_front()?;
-        let came = match self.came.pop_front() {
-            Some(came) => came,
-            None => self.under_way.next().await?,
+    async fn come(&mut self) -> Option<(Answer, SemaphorePermit<'a>)> {
+        let Coming { answer, room, .. } = self.ahead.pop_front()?;
+        let answer = match answer.await {
+            Ok(answer) => answer,
+            Err(broken) if broken.is_panic() => resume_unwind(broken.into_panic()),
+            // The runtime is ending.
+            Err(_) => Err(Error::Stopped),
         };
-        let expected = match &came.answer {
-            Ok(page) => page.start == Some(self.start),
-            // More is allowed for the page that is needed now.
-            Err(Error::Transport { fault: Fault::TooLarge(_), .. }) => false,
-            Err(_) => true,
-        };
-        if expected {
-            return Some(came);
+        match &answer {
+            Ok(page) if page.start == Some(self.start) => Some((answer, room)),
+            // It is asked for with more patience now that nothing goes on without it.
+            Err(error) if matches!(error.policy(), Policy::Retry(_)) => None,
+            // Now it may be larger, too.
+            Ok(_) | Err(Error::Transport { fault: Fault::TooLarge(_), .. }) => {
+                self.one_by_one();
+                None
+            }
+            Err(_) => Some((answer, room)),
         }
-        self.one_by_one();
-        None
     }
 
     /// Asks for the page that starts at `start`.
     async fn ask(&mut self) -> Answer {
-        let counted = self.course.needs_count(self.start);
-        let slice = Slice { start: self.start, limit: self.fetch.limit(), counted, largest: PAGE_BODY };
-        let Fetch { client, repository, .. } = self.fetch;
-        let mut answer = client.commits(repository, self.range, slice).await;
-        if counted && matches!(answer, Err(Error::Transport { fault: Fault::Timeout(_), .. })) {
-            // It may be the counting that takes so long.
-            answer = client.commits(repository, self.range, Slice { counted: false, ..slice }).await;
-        }
-        if counted {
+        let slice = Slice { start: self.start, limit: self.fetch.limit(), counted: false, largest: PAGE_BODY };
+        if self.course.needs_count(self.start) {
+            let counted = Slice { counted: true, ..slice };
+            let answer = self.impatient.commits(self.repository, self.range, counted).await;
             self.course = self.course.counted(answer.as_ref().ok().and_then(|page| page.total_count));
+            // It may be the counting that takes so long.
+            if !answer.as_ref().is_err_and(|error| matches!(error.policy(), Policy::Retry(_))) {
+                return answer;
+            }
         }
-        answer
+        self.client.commits(self.repository, self.range, slice).await
     }
 
     /// Asks for pages that follow the one at `start`, after which comes the one at `next`.
     fn look_ahead(&mut self, next: u64) {
-        if self.starts.front().is_some_and(|ahead| *ahead != next) {
+        if self.ahead.front().is_some_and(|coming| coming.start != next) {
             self.one_by_one();
         }
         let step = next - self.start;
-        let mut last = self.starts.back().copied().unwrap_or(self.start);
-        while self.starts.len() < AHEAD
+        let mut last = self.ahead.back().map_or(self.start, |coming| coming.start);
+        while self.ahead.len() < AHEAD
             && let Some(start) = self.course.following(last, step)
             && let Ok(room) = self.room.pages.try_acquire()
         {
-            let slice = Slice { start, limit: PAGE_LIMIT, counted: false, largest: AHEAD_BODY };
-            let Fetch { client, repository, .. } = self.fetch;
-            let (range, lanes) = (self.range, Arc::clone(&self.lanes));
-            let coming = async move {
-                let _lane = lanes.acquire().await;
-                Came { answer: client.commits(repository, range, slice).await, room }
-            };
-            self.under_way.push_back(coming.boxed());
-            self.starts.push_back(start);
+            let answer = AbortOnDropHandle::new(tokio::spawn(self.one_ahead(start).instrument(Span::current())));
+            self.ahead.push_back(Coming { start, answer, room });
             last = start;
+        }
+    }
+
+    /// One request for a page that nobody needs yet.
+    fn one_ahead(&self, start: u64) -> impl Future<Output = Answer> + Send + use<> {
+        let (client, lanes) = (self.impatient.clone(), Arc::clone(&self.lanes));
+        let (project, slug) = (self.repository.0.to_owned(), self.repository.1.to_owned());
+        let (until, since) = (self.range.until.to_owned(), self.range.since.map(str::to_owned));
+        let slice = Slice { start, limit: PAGE_LIMIT, counted: false, largest: AHEAD_BODY };
+        async move {
+            let _lane = lanes.acquire().await;
+            let range = Range { until: &until, since: since.as_deref() };
+            client.commits((&project, &slug), range, slice).await
         }
     }
 
     /// Something is not as it was expected: from now on one page is asked for after another.
     fn one_by_one(&mut self) {
         self.course = Course::OneByOne;
-        self.starts.clear();
-        self.came.clear();
-        self.under_way.clear();
+        self.ahead.clear();
     }
 }

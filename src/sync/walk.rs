@@ -184,7 +184,7 @@ impl<'a> Walk<'a> {
                 Some(next) => Next::Page(next),
             };
             let page = Page { target: target.to_owned(), since: since.map(str::to_owned), commits, next };
-            let stored = pages.meanwhile(self.store(page)).await?;
+            let stored = self.store(page).await?;
             drop(room);
             self.stored(stored);
             if self.position.walk.is_none() {

@@ -1,5 +1,6 @@
 //! After every run the stored commits are `git rev-list` of the default branch.
 
+mod ahead;
 mod begun;
 mod broken;
 mod census;
@@ -41,7 +42,10 @@ async fn a_history_with_everything_odd_arrives_as_the_server_sent_it(on: Kind) {
         let git = git.unwrap();
         assert_eq!(counts(&bench.synced().await), (1000, 0, 1000));
         let pages: Vec<String> = (0..10).map(|page| format!("page@{}", page * 100)).collect();
-        assert_eq!(bench.trace(), format!("list head who {} head", pages.join(" ")));
+        let mut expected =
+            format!("list head who {} head", pages.join(" ")).split(' ').map(str::to_owned).collect::<Vec<_>>();
+        expected.sort_unstable();
+        assert_eq!(bench.sorted(), expected.join(" "), "some at a time, in any order");
         bench.assert_equal("PLAT/odd", &git, "main").await;
 
         // Git itself says what each commit is; Bitbucket shows bytes that are not UTF-8 as U+FFFD.
@@ -218,7 +222,9 @@ async fn two_runs_at_once_store_no_mixture(on: Kind) {
     let failed = one.unwrap().failed;
     assert_eq!((failed[0].1, failed.len(), other.added), ("Superseded", 1, 250));
     let (first, second) = ("list head who page@0 page@100", "list page@100 page@200 page@300 head");
-    assert_eq!(bench.trace(), format!("{first} {second}"));
+    let trace = bench.trace();
+    // Pages behind the one whose place is taken may be on their way.
+    assert!(trace.starts_with(&format!("{first} {second}")), "{trace}");
     bench.synced().await;
     assert_eq!(bench.trace(), "list head");
     bench.assert_equal("PLAT/api", &git, "main").await;

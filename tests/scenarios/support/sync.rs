@@ -56,13 +56,17 @@ impl Bench {
 
     /// A run as a new process would make it.
     pub async fn prepare(&self, concurrency: usize) -> Run {
+        self.prepare_by(concurrency, &Way::new(Duration::from_secs(20))).await
+    }
+
+    /// The same with another way to Bitbucket.
+    pub async fn prepare_by(&self, concurrency: usize, way: &Way) -> Run {
         let base = BaseUrl::parse(&self.simulator.url()).unwrap();
         let credentials = self.credentials.clone();
         let patience = Patience { stop: self.stop.clone(), waits: WAITS };
-        let way = Way::new(Duration::from_secs(20));
         let options = Options { concurrency, patience, reopen: None };
         Run {
-            client: Clients::new(16, Addresses::all()).client(base, credentials, &way, options).unwrap(),
+            client: Clients::new(16, Addresses::all()).client(base, credentials, way, options).unwrap(),
             destination: Destination::open(&self.database.url()).await.unwrap(),
             key: self.key.clone(),
             filter: Filter::from(&self.filter),
