@@ -18,7 +18,7 @@ fn remove(pointer: &str) -> JsonEdit {
 /// Pages of commits that lack some, end too early or never, or lead to the wrong place.
 pub fn pages(dice: &mut Dice, world: &World) -> Trouble {
     let (mut passes, mut invents, mut reasons) = (true, false, &["IncompleteListing"][..]);
-    let edits = match dice.below(12) {
+    let edits = match dice.below(14) {
         0 => vec![remove(&format!("/values/{}", dice.below(8)))],
         1 => {
             let from = dice.below(3);
@@ -45,6 +45,8 @@ pub fn pages(dice: &mut Dice, world: &World) -> Trouble {
             (passes, reasons) = (false, &["UnexpectedAnswer"][..]);
             vec![set(&format!("/values/{}/id", dice.below(3)), json!("HEAD"))]
         }
+        11 => vec![set("/totalCount", json!(dice.one_of(&[0, 1, 7, 25, u64::MAX])))],
+        12 => vec![set("/start", json!(dice.one_of(&[0, 1, 20, u64::MAX])))],
         _ => {
             // The list of another range, as a cache may have it.
             vec![remove("/values/0"), set("/isLastPage", json!(true))]
