@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::command::{Command, NewRepository, NewUser};
-use crate::net::{Listener, Wires};
+use crate::net::Listener;
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::State;
@@ -106,9 +106,8 @@ impl Builder {
         let shared = Arc::new(Shared::new(state, address, self.context));
         let (listening, wanted) = watch::channel(true);
         let (actual, is_listening) = watch::channel(true);
-        let wires = Arc::<Wires>::default();
-        let listener = Listener { inner: Some(inner), address, wires: Arc::clone(&wires), wanted, actual };
+        let listener = Listener { inner: Some(inner), address, wires: Arc::clone(&shared.wires), wanted, actual };
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
-        Ok(Simulator { shared, wires, listening, is_listening, task })
+        Ok(Simulator { shared, listening, is_listening, task })
     }
 }

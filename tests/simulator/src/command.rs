@@ -117,6 +117,14 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether an answer may be another one afterwards, and not only come at another time.
+    pub(crate) fn changes_answers(&self) -> bool {
+        let Self::Settings { patch: Value::Object(patch) } = self else { return true };
+        !patch.keys().all(|name| ["latencyMs", "rateLimit"].contains(&name.as_str()))
+    }
+}
+
 /// A project to be added.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]

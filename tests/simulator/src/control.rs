@@ -65,6 +65,7 @@ fn to_value(value: impl serde::Serialize) -> Result<Value, Error> {
 async fn read(shared: &Shared, name: &str, query: Option<&str>, body: &Value) -> Result<Value, Error> {
     match name {
         "requests" => requests(shared),
+        "counts" => counts(shared),
         "settings" => to_value(&shared.state().settings),
         "faults" => {
             let faults = shared.faults.list().into_iter();
@@ -96,6 +97,14 @@ fn requests(shared: &Shared) -> Result<Value, Error> {
     Ok(json!({"total": seen.len(), "statuses": statuses, "mostAtOnce": at_once, "requests": to_value(&seen)?}))
 }
 
+/// What is known without the log: cheap, and complete where the log has forgotten.
+fn counts(shared: &Shared) -> Result<Value, Error> {
+    let mut value = to_value(shared.log.counts())?;
+    value["mostAtOnce"] = shared.log.most_at_once(None).into();
+    value["sent"] = shared.wires.sent().into();
+    Ok(value)
+}
+
 /// `wait?path=TEXT&count=N&timeoutMs=MS`: returns when so many requests whose path contains TEXT have come in.
 async fn wait(shared: &Shared, query: &str) -> Result<Value, Error> {
     let value = |name: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
@@ -114,6 +123,7 @@ async fn wait(shared: &Shared, query: &str) -> Result<Value, Error> {
 fn clear(shared: &Shared, name: &str) -> Result<Value, Error> {
     match name.split_once('/') {
         None if name == "requests" => shared.log.clear(),
+        None if name == "replies" => shared.replies.forget(),
         None if name == "faults" => shared.faults.clear(),
         Some(("faults", id)) => {
             let id = id.parse().map_err(|_| Error::Invalid(format!("{id} is not a number")))?;
@@ -146,7 +156,7 @@ fn change(shared: &Shared, name: &str, mut body: Value) -> Result<Value, Error> 
             let Value::Object(fields) = &mut body else { return Err(Error::Invalid("a JSON object".to_owned())) };
             fields.insert("command".to_owned(), Value::from(name));
             let command: Command = serde_json::from_value(body).map_err(|error| invalid(&error))?;
-            shared.state().apply(command)?;
+            shared.apply(command)?;
         }
     }
     Ok(json!({"ok": true}))

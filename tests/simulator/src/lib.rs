@@ -33,6 +33,7 @@ mod log;
 mod mangle;
 pub mod net;
 mod refusal;
+mod replay;
 mod rest;
 mod server;
 mod settings;
@@ -46,7 +47,7 @@ pub use builder::Builder;
 pub use command::{Command, NewProject, NewRepository, NewUser, RepositoryChange};
 pub use error::Error;
 pub use fault::{Action, Fault, FaultId, Faults, Hold, JsonEdit, Matches};
-pub use log::Seen;
+pub use log::{Counts, Seen};
 pub use refusal::Refusal;
 pub use settings::{
     Caps, Filling, Merges, MissingDefault, Moved, Order, RateLimit, ServerState, Settings, UnknownToken,

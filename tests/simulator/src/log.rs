@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
@@ -46,13 +46,26 @@ impl Seen {
     }
 }
 
+/// How many requests came in, remembered or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All of them.
+    pub requests: u64,
+    /// Those that were answered, by status.
+    pub statuses: BTreeMap<u16, u64>,
+}
+
 /// So many requests are remembered; a server that runs for days must not grow for days.
-const KEPT: usize = 100_000;
+pub(crate) const KEPT: usize = 100_000;
+
+/// And so many while answers are replayed, which is done to be fast.
+pub(crate) const KEPT_IN_REPLAY: usize = 1_000;
 
 #[derive(Default)]
 struct Inner {
     sequence: u64,
     seen: VecDeque<Seen>,
+    counts: Counts,
     /// Requests now being answered, and the most there ever were at once. The key `None` counts everyone.
     now: HashMap<Option<String>, (usize, usize)>,
 }
@@ -70,16 +83,18 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Writes down a request. The ticket must be kept until it is answered.
+    /// Writes down a request, and remembers the last `kept` of them. The ticket must be kept until it is answered.
     pub fn arrive(
         self: &Arc<Self>,
         request: (&Method, &Uri, &HeaderMap),
         scheme: Option<Scheme>,
         claimed: Option<String>,
+        kept: usize,
     ) -> Ticket {
         let (method, uri, headers) = request;
         let mut inner = self.lock();
         inner.sequence += 1;
+        inner.counts.requests += 1;
         let sequence = inner.sequence;
         for key in [None, Some(claimed.clone().unwrap_or_default())] {
             let gauge = inner.now.entry(key).or_default();
@@ -98,9 +113,8 @@ impl Log {
             abandoned: false,
             headers: harmless(headers),
         });
-        if inner.seen.len() > KEPT {
-            inner.seen.pop_front();
-        }
+        let surplus = inner.seen.len().saturating_sub(kept);
+        inner.seen.drain(..surplus);
         drop(inner);
         self.notify();
         Ticket { log: Arc::clone(self), sequence, claimed }
@@ -110,10 +124,15 @@ impl Log {
         self.lock().seen.iter().cloned().collect()
     }
 
+    pub fn counts(&self) -> Counts {
+        self.lock().counts.clone()
+    }
+
     /// Forgets what came in, and the gauges' maxima. Sequence numbers go on.
     pub fn clear(&self) {
         let mut inner = self.lock();
         inner.seen.clear();
+        inner.counts = Counts::default();
         inner.now.retain(|_, gauge| gauge.0 > 0);
         for gauge in inner.now.values_mut() {
             gauge.1 = gauge.0;
@@ -174,6 +193,7 @@ impl Ticket {
     }
 
     pub fn answered(&self, status: u16) {
+        *self.log.lock().counts.statuses.entry(status).or_default() += 1;
         self.log.update(self.sequence, |seen| seen.status = Some(status));
     }
 }

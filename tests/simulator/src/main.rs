@@ -46,6 +46,12 @@ struct Flags {
     /// Added to every answer
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
+    /// Keep good answers as bytes and give them again; a push is seen only after DELETE /_simulator/replies
+    #[arg(long)]
+    replay: bool,
+    /// Pack answers (gzip) for callers that accept it
+    #[arg(long)]
+    compression: bool,
     /// End when standard input is closed
     #[arg(long)]
     exit_on_stdin_eof: bool,
@@ -77,6 +83,8 @@ impl Flags {
         builder = builder.configure(|settings| {
             settings.caps.commits = self.page_limit_commits.max(1);
             settings.latency_ms = self.latency;
+            settings.replay = self.replay;
+            settings.compression = self.compression;
         });
         for (name, password) in &self.users {
             builder = builder.user(name, password);

@@ -12,9 +12,11 @@ use tower_http::compression::CompressionLayer;
 use crate::answer::add_headers;
 use crate::auth::Credential;
 use crate::fault::{Action, Facts};
-use crate::log::Ticket;
+use crate::log::{KEPT, KEPT_IN_REPLAY, Ticket};
 use crate::net::{Listener, Peer};
 use crate::refusal::Refusal;
+use crate::replay::Key;
+use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::User;
 use crate::{control, mangle, rest};
@@ -48,7 +50,8 @@ async fn handle(
     let credential = Credential::of(&parts.headers);
     let claimed = shared.state().claimed(&credential);
     let request = (&parts.method, &parts.uri, &parts.headers);
-    let ticket = shared.log.arrive(request, credential.scheme(), claimed.clone());
+    let kept = if shared.state().settings.replay { KEPT_IN_REPLAY } else { KEPT };
+    let ticket = shared.log.arrive(request, credential.scheme(), claimed.clone(), kept);
     let actions = shared.faults.meet(&Facts {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -77,6 +80,8 @@ async fn suffer(
     if latency > 0 {
         tokio::time::sleep(Duration::from_millis(latency)).await;
     }
+    // What faults change is nothing to be kept.
+    let plain = actions.is_empty();
     let mut last = None;
     for action in actions {
         match action {
@@ -95,13 +100,24 @@ async fn suffer(
         }
     }
     match last {
-        None => bitbucket(shared, parts, credential, ticket, None).await,
-        Some(Action::Refuse(refusal)) => bitbucket(shared, parts, credential, ticket, Some(refusal)).await,
+        None => bitbucket(shared, parts, credential, ticket, Answer::Usual { plain }).await,
+        Some(Action::Refuse(refusal)) => bitbucket(shared, parts, credential, ticket, Answer::Forced(refusal)).await,
         Some(action) => match mangle::instead(&action) {
             Some(response) => response,
-            None => mangle::changed(&action, bitbucket(shared, parts, credential, ticket, None).await).await,
+            None => {
+                mangle::changed(&action, bitbucket(shared, parts, credential, ticket, Answer::Usual { plain }).await)
+                    .await
+            }
         },
     }
+}
+
+/// Which answer is wanted of Bitbucket.
+enum Answer {
+    /// What it says of itself; plain, where no fault has met the request.
+    Usual { plain: bool },
+    /// This, whoever may ask.
+    Forced(Refusal),
 }
 
 /// What Bitbucket says, with the headers it always sends.
@@ -110,8 +126,9 @@ async fn bitbucket(
     parts: &Parts,
     credential: &Credential,
     ticket: &Ticket,
-    forced: Option<Refusal>,
+    wanted: Answer,
 ) -> Response {
+    let age = shared.replies.age();
     let settings = shared.state().settings.clone();
     let (user, answer) = match authenticate(shared, parts, credential) {
         Err(refusal) => (None, Err(refusal)),
@@ -119,9 +136,12 @@ async fn bitbucket(
             if let Some(user) = &user {
                 ticket.recognised(&user.name);
             }
-            let answer = match budget.and(forced.map_or(Ok(()), Err)) {
-                Err(refusal) => Err(refusal),
-                Ok(()) => rest::answer(shared, parts, &settings, user.as_ref()).await,
+            let answer = match (budget, wanted) {
+                (Err(refusal), _) | (Ok(()), Answer::Forced(refusal)) => Err(refusal),
+                (Ok(()), Answer::Usual { plain }) if plain && settings.replay => {
+                    replayed(shared, parts, &settings, user.as_ref(), age).await
+                }
+                (Ok(()), Answer::Usual { .. }) => rest::answer(shared, parts, &settings, user.as_ref()).await,
             };
             (user, answer)
         }
@@ -130,6 +150,23 @@ async fn bitbucket(
     let mut response = answer.unwrap_or_else(|refusal| refusal.answer(&settings));
     add_headers(response.headers_mut(), ticket.sequence, shown.as_ref());
     response
+}
+
+/// The answer that was kept, or the one that is kept from now on.
+async fn replayed(
+    shared: &Shared,
+    parts: &Parts,
+    settings: &Settings,
+    user: Option<&User>,
+    age: u64,
+) -> Result<Response, Refusal> {
+    let Some(key) = Key::of(parts, user.map(|user| user.id), settings.compression, age) else {
+        return rest::answer(shared, parts, settings, user).await;
+    };
+    match shared.replies.get(&key) {
+        Some(kept) => Ok(kept),
+        None => Ok(shared.replies.keep(key, rest::answer(shared, parts, settings, user).await?).await),
+    }
 }
 
 /// Who is asking, and whether the caller may ask at all just now. One lock, so that failures in parallel are all counted.

@@ -45,6 +45,10 @@ pub struct Settings {
     pub compression: bool,
     /// Added to every answer.
     pub latency_ms: u64,
+    /// Whether good answers are kept and given again, so that git is not in the way of a bench. A push is seen only once they
+    /// are forgotten ([`crate::Simulator::forget_replies`]), every other change at once. Credentials, rate limits, latency and
+    /// faults are as ever; of the requests only the last thousand are remembered, but all are counted.
+    pub replay: bool,
     /// What links begin with, where that is not the address requests come in at.
     pub base_url: Option<String>,
 }
@@ -70,6 +74,7 @@ impl Default for Settings {
             rate_limit: None,
             compression: false,
             latency_ms: 0,
+            replay: false,
             base_url: None,
         }
     }

@@ -10,15 +10,13 @@ use crate::access::Access;
 use crate::builder::Builder;
 use crate::command::{Command, NewRepository, NewUser, RepositoryChange};
 use crate::fault::Faults;
-use crate::log::Seen;
-use crate::net::Wires;
+use crate::log::{Counts, Seen};
 use crate::settings::Settings;
 use crate::shared::Shared;
 
 /// A running server. It ends when this is dropped, with all its connections.
 pub struct Simulator {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) wires: Arc<Wires>,
     pub(crate) listening: watch::Sender<bool>,
     pub(crate) is_listening: watch::Receiver<bool>,
     pub(crate) task: JoinHandle<()>,
@@ -27,7 +25,7 @@ pub struct Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.task.abort();
-        self.wires.end_all();
+        self.shared.wires.end_all();
     }
 }
 
@@ -57,7 +55,7 @@ impl Simulator {
 
     /// Ends all connections there are; new ones are welcome.
     pub fn drop_connections(&self) {
-        self.wires.end_all();
+        self.shared.wires.end_all();
     }
 }
 
@@ -81,6 +79,16 @@ impl Simulator {
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.shared.log.clear();
+    }
+
+    /// How many requests there were since the start or the last [`Self::clear_requests`], remembered or not.
+    pub fn counts(&self) -> Counts {
+        self.shared.log.counts()
+    }
+
+    /// Forgets the answers that the setting `replay` has kept: a push is seen from now on.
+    pub fn forget_replies(&self) {
+        self.shared.replies.forget();
     }
 
     /// Waits until `enough` says so of the requests so far. It is asked again after each arrival and each answer, and must not
@@ -107,7 +115,7 @@ impl Simulator {
     /// Bytes of all answers so far that were handed to the network, headers included: what is taken, and what fits
     /// between here and the caller.
     pub fn sent(&self) -> u64 {
-        self.wires.sent()
+        self.shared.wires.sent()
     }
 
     /// Failed Basic attempts of a login in a row.
@@ -120,12 +128,12 @@ impl Simulator {
 impl Simulator {
     /// Carries out any command.
     pub fn apply(&self, command: Command) -> Result<(), Error> {
-        self.shared.state().apply(command)
+        self.shared.apply(command)
     }
 
     /// Changes the settings.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.shared.state().settings);
+        change(&mut self.shared.state_to_change().settings);
     }
 
     /// The settings as they are.

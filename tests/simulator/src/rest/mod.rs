@@ -141,7 +141,7 @@ fn no_such_route(headers: &HeaderMap) -> Refusal {
 }
 
 /// Whether the caller takes `application/KIND`; it takes anything if it does not say.
-fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+pub(crate) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     let mut values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if values.peek().is_none() {
         return true;

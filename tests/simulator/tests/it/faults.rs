@@ -2,8 +2,6 @@ use std::time::{Duration, Instant};
 
 use bitbucket_simulator::{Action, Fault, Hold, JsonEdit, Matches, Refusal};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::support::{house, soon};
 
@@ -169,16 +167,8 @@ async fn a_flood_is_made_as_it_is_taken() {
 #[tokio::test]
 async fn answers_are_packed_for_those_who_can_unpack_them() {
     let house = house().await;
-    let ask = async |encoding: &str| {
-        let mut stream = TcpStream::connect(house.simulator.address()).await.unwrap();
-        let request =
-            format!("GET /rest/api/1.0/application-properties HTTP/1.0\r\nAccept-Encoding: {encoding}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        soon(stream.read_to_end(&mut answer)).await.unwrap();
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        (String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase(), answer[end + 4..].to_vec())
-    };
+    let ask =
+        async |encoding: &str| house.raw("/application-properties", &format!("Accept-Encoding: {encoding}\r\n")).await;
     let (headers, body) = ask("gzip").await;
     assert!(!headers.contains("content-encoding") && body.starts_with(b"{"), "{headers}");
     house.simulator.configure(|settings| settings.compression = true);

@@ -12,5 +12,6 @@ mod histories;
 mod listings;
 mod log;
 mod program;
+mod replay;
 mod repositories;
 mod support;

@@ -5,6 +5,8 @@ use bitbucket_simulator::{Builder, Simulator};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 pub const API: &str = "/rest/api/1.0";
 
@@ -54,6 +56,17 @@ impl House {
             None => format!("{}{API}{path}", self.simulator.url()),
         };
         client().get(url).header("Accept", "application/json")
+    }
+
+    /// The head of an answer in lower case, and its body as it is sent: a client unpacks it.
+    pub async fn raw(&self, path: &str, headers: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.simulator.address()).await.unwrap();
+        let request = format!("GET {API}{path} HTTP/1.0\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        soon(stream.read_to_end(&mut answer)).await.unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        (String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase(), answer[end + 4..].to_vec())
     }
 
     /// All values of a paged answer, read as the documentation says: by `nextPageStart`.
