@@ -33,7 +33,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 # The scenarios would build it a second time.
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
-.PHONY: help demo test test-cluster test-rust test-chart model figures scale e2e lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-workflow lint-chart \
+.PHONY: help demo test test-cluster test-rust test-chart model figures bench scale e2e lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-workflow lint-chart \
 	lint-copies build release image crd chart-readme cluster tools cluster-binaries clean
 
 help: ## What can be made
@@ -76,6 +76,12 @@ model: tools ## Random histories and faults that no test has played, until one f
 
 figures: tools ## Measure what docs/figures.md says, anew
 	cargo test --release --locked --test scenarios figures -- --ignored --nocapture
+
+# In two steps: built together with the bench, the connector would have the bench's features of what both use.
+bench: tools ## Measure what docs/performance.md says, anew, in an hour or two; BENCH=--quick in minutes, BENCH=--full a million commits
+	cargo build --release --locked --package bitbucket-connector --bin bitbucket-connector
+	cargo build --release --locked --package bitbucket-simulator --package bitbucket-bench
+	$(CARGO_TARGET_DIR)/release/bench $(BENCH)
 
 scale: tools cluster-binaries ## Measure what docs/scale.md says, anew; CONNECTIONS=… for more than 1,000
 	cargo test --release --locked --test scenarios scale:: -- --ignored --nocapture

@@ -1,0 +1,45 @@
+//! A sync of an account whose requests Bitbucket limits: sixty at once, and five a second after that.
+
+use serde_json::json;
+
+use super::{Bench, percent};
+use crate::connector::{Kind, Login};
+use crate::histories::Histories;
+use crate::report::{Report, Table};
+use crate::{Result, say};
+
+const CAPACITY: u64 = 60;
+const RATE: u64 = 5;
+/// Sent without credentials, and so not limited.
+const FREE: u64 = 1;
+const MOST: f64 = 1.05;
+
+pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
+    let repositories = bench.size.limited;
+    say!("{repositories} repositories at {RATE} requests a second");
+    let histories = Histories::alike(&bench.cache, repositories, 20)?;
+    let bitbucket = bench.bitbucket(&histories).await?;
+    let database = bench.database(Kind::Sqlite).await?;
+    for _ in 0..2 {
+        bench.sync(&bitbucket, &histories, &database, Login::Password).await?;
+    }
+    bitbucket.settings(json!({"rateLimit": {"capacity": CAPACITY, "fillRate": RATE}})).await?;
+    // Once: another one would find the bucket empty.
+    let taken = bench.sync(&bitbucket, &histories, &database, Login::Password).await?;
+    database.check(&bench.postgres, &histories).await?;
+    let limited = taken.requests.unwrap_or_default().saturating_sub(FREE + CAPACITY);
+    let (bound, seconds) = (limited as f64 / RATE as f64, taken.usage.seconds);
+    let name = format!("{repositories} repositories, nothing new");
+    let mut table = Table::new(
+        "A limited account",
+        "Sixty requests at once, then five a second: Bitbucket's own default. The bound is what the bucket lets through.",
+    );
+    table.push_bound(&name, &name, taken, bound);
+    report.tables.push(table);
+    report.target(
+        &format!("{name}: at most 105 % of the bucket's time"),
+        &percent(seconds, bound),
+        seconds <= bound * MOST,
+    );
+    Ok(())
+}
