@@ -36,6 +36,7 @@ mod postgres_hosts;
 mod postgres_tls;
 mod queries;
 mod removal;
+mod requests;
 mod rights;
 mod robust;
 mod rows;

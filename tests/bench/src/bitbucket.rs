@@ -1,5 +1,6 @@
 //! The simulator in its fast mode, as a process of its own, so that the client's figures are the client's alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -25,12 +26,21 @@ pub struct Bitbucket {
 }
 
 /// What it has counted.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Counts {
     /// Since they were forgotten.
     pub requests: u64,
+    /// The same by status.
+    statuses: BTreeMap<u16, u64>,
     /// Bytes of all answers, since the start.
     pub sent: u64,
+}
+
+impl Counts {
+    /// Those that were answered with this status.
+    pub fn with(&self, status: u16) -> u64 {
+        self.statuses.get(&status).copied().unwrap_or_default()
+    }
 }
 
 impl Bitbucket {

@@ -26,7 +26,10 @@ pub struct Peer {
 pub fn all(cache: &Path) -> Vec<Peer> {
     let python = |script: &'static str, into: &str| {
         let pinned = std::fs::read_to_string(format!("{SCRIPTS}/{script}.txt")).unwrap_or_default();
-        let name = format!("{}, {into}", pinned.lines().next().unwrap_or(script).trim().replace("==", " "));
+        // The first line is what it is, the others are what that needs.
+        let version =
+            pinned.lines().next().and_then(|line| line.split_once("==")).map_or("", |(_, version)| version.trim());
+        let name = format!("{script} {version}, {into}");
         Peer { name, script: Some(script), asks: true, environment: cache.join("peers").join(script) }
     };
     let name = "git clone without files, into text files".to_owned();

@@ -46,8 +46,7 @@ pub struct Row {
     /// What this line is one of: the first line of a group is 1.0.
     pub group: String,
     pub taken: Taken,
-    /// Of the group's first line this one's seconds are so many times as many, as of all others; also where it is the least
-    /// that is possible: seconds that follow from the arithmetic.
+    /// Seconds that nobody can do with less, by arithmetic.
     pub bound: Option<f64>,
 }
 

@@ -42,7 +42,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
                 let requests = taken.requests.unwrap_or_default() as f64;
                 let (bound, pages) = (each * requests, each * histories.pages(CAP) as f64);
                 let seconds = taken.usage.seconds;
-                table.push_bound(&name, &name, taken, bound);
+                table.push_bound(&what, &name, taken, bound);
                 measured.push((*latency as f64, seconds));
                 bounds.push((*latency as f64, bound));
                 let found = format!(
