@@ -21,7 +21,7 @@ export VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(
 REVISION := $(shell [[ -n "$$(git status --porcelain 2>&1)" ]] || git rev-parse HEAD)
 export IMAGE_LABELS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 # What these source is checked with them.
-SCRIPTS := .ci/run .ci/compile $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/alerts.sh tests/chart/readme.sh tests/demo/demo.sh tests/e2e/e2e.sh tests/e2e/can-run.sh
+SCRIPTS := .ci/run .ci/compile $(wildcard tests/*.sh) tests/chart/check.sh tests/chart/alerts.sh tests/chart/readme.sh tests/demo/demo.sh tests/e2e/e2e.sh tests/e2e/can-run.sh tests/bench/peers/git.sh
 # What it runs fails where it prints a password or a token.
 NO_SECRETS := tests/no-secrets.sh
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bitbucket_simulator::git::GitRepository;
 
+use crate::report::grouped;
 use crate::text::Text;
 use crate::{Result, say};
 
@@ -46,6 +47,13 @@ impl Histories {
     /// All commits.
     pub fn commits(&self) -> u64 {
         self.repositories.iter().map(|one| one.commits).sum()
+    }
+
+    /// Both numbers, in words.
+    pub fn say(&self) -> String {
+        let (commits, repositories) = (grouped(self.commits()), grouped(self.repositories.len() as u64));
+        let word = if self.repositories.len() == 1 { "repository" } else { "repositories" };
+        format!("{commits} commits in {repositories} {word}")
     }
 
     /// Pages of commits that a server with this cap gives.

@@ -130,7 +130,7 @@ impl Table {
                 usage.seconds,
                 usage.processor,
                 usage.peak as f64 / f64::from(1 << 20),
-                requests.map(|requests| requests.to_string()).unwrap_or_default(),
+                requests.map(grouped).unwrap_or_default(),
                 bytes.map(size).unwrap_or_default()
             );
         }
@@ -139,6 +139,13 @@ impl Table {
         }
         text
     }
+}
+
+/// A count as it is read.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 /// Two digits that count.
@@ -185,6 +192,11 @@ mod tests {
     fn each_figures_median_counts() {
         let median = Taken::median(&[taken(3.0, 7), taken(1.0, 9), taken(2.0, 8)]);
         assert_eq!((median.usage.seconds.to_bits(), median.requests), (2.0_f64.to_bits(), Some(8)));
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

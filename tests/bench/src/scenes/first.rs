@@ -26,11 +26,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
 }
 
 async fn of(bench: &Bench, report: &mut Report, histories: &Histories, plot: &str) -> Result<()> {
-    let (repositories, commits) = (histories.repositories.len(), histories.commits());
-    let what = format!(
-        "{commits} commits in {repositories} {}",
-        if repositories == 1 { "repository" } else { "repositories" }
-    );
+    let (commits, what) = (histories.commits(), histories.say());
     say!("first sync: {what}");
     let bitbucket = bench.bitbucket(histories).await?;
     bench.warm(&bitbucket, histories).await?;

@@ -4,7 +4,7 @@ use super::Bench;
 use crate::chart::{Line, lines};
 use crate::connector::{Kind, Login};
 use crate::histories::Histories;
-use crate::report::{Report, Table, Taken};
+use crate::report::{Report, Table, Taken, grouped};
 use crate::{Result, say};
 
 /// What the process may have in memory over a million commits, in MiB.
@@ -28,12 +28,16 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         let mut plotted = Vec::new();
         let mut all = Kind::BOTH.map(|kind| (kind, Vec::new()));
         for (count, histories) in &steps {
-            say!("growth: {count} {what}");
+            say!("growth: {} {what}", grouped(*count));
             let bitbucket = bench.bitbucket(histories).await?;
             bench.warm(&bitbucket, histories).await?;
             for (kind, points) in &mut all {
                 let taken = bench.first(&bitbucket, histories, *kind, Login::Password, 1).await?;
-                table.push(&format!("{what}, {}", kind.name()), &format!("{count} {what}, {}", kind.name()), taken);
+                table.push(
+                    &format!("{what}, {}", kind.name()),
+                    &format!("{} {what}, {}", grouped(*count), kind.name()),
+                    taken,
+                );
                 points.push((*count as f64, taken));
             }
         }
@@ -65,7 +69,7 @@ async fn memory(bench: &Bench, report: &mut Report, table: &mut Table, repositor
     bench.warm(&bitbucket, &histories).await?;
     for (kind, most) in MEMORY {
         let taken = bench.first(&bitbucket, &histories, kind, Login::Token(16), 1).await?;
-        let name = format!("{} commits in {repositories}, 16 at a time, {}", histories.commits(), kind.name());
+        let name = format!("{}, 16 at a time, {}", histories.say(), kind.name());
         table.push(&name, &name, taken);
         let peak = taken.usage.peak >> 20;
         report.target(&format!("{name}: at most {most} MiB"), &format!("{peak} MiB"), peak <= most);

@@ -26,12 +26,12 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let many = (Histories::of(&bench.cache, size.repositories, size.commits)?, vec![Login::Password, Login::Token(16)]);
     let one = (Histories::of(&bench.cache, 1, size.single)?, vec![Login::Token(16)]);
     for (histories, logins) in [many, one] {
-        let (repositories, commits) = (histories.repositories.len() as u64, histories.commits());
+        let repositories = histories.repositories.len() as u64;
         let bitbucket = bench.bitbucket(&histories).await?;
         bench.warm(&bitbucket, &histories).await?;
         for login in logins {
             let in_flight = login.at_a_time().min(OF_ONE * repositories);
-            let what = format!("{commits} commits in {repositories}, {in_flight} at a time");
+            let what = format!("{}, {in_flight} at a time", histories.say());
             let [mut measured, mut bounds] = [Vec::new(), Vec::new()];
             for latency in &size.latencies {
                 bitbucket.settings(json!({"latencyMs": latency})).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Bench, percent};
 use crate::connector::{Kind, Login};
 use crate::histories::Histories;
-use crate::report::{Report, Table};
+use crate::report::{Report, Table, grouped};
 use crate::{Result, say};
 
 const CAPACITY: u64 = 60;
@@ -32,7 +32,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let (answered, refused) = (counts.with(200), counts.with(429));
     let limited = answered.saturating_sub(FREE + CAPACITY);
     let (bound, seconds) = (limited as f64 / RATE as f64, taken.usage.seconds);
-    let name = format!("{repositories} repositories, nothing new");
+    let name = format!("{} repositories, nothing new", grouped(repositories));
     let mut table = Table::new(
         "A limited account",
         "Sixty requests at once, then five a second: Bitbucket's own default. The bound is what the bucket lets through.",

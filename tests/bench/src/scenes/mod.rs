@@ -32,8 +32,10 @@ pub struct Bench {
 
 /// Measures all that is wanted, and says and writes what was found.
 pub async fn run(flags: Flags) -> Result<ExitCode> {
-    let machine = format!("{}; {}.", machine()?, flags.kind());
+    let machine = machine()?;
     let bench = Bench::new(&flags)?;
+    let postgres: String = bench.postgres.client("postgres").await?.query_one("SHOW server_version", &[]).await?.get(0);
+    let machine = format!("{machine}; PostgreSQL {postgres}; {}; {}.", revision(), flags.kind());
     let mut report = Report::default();
     let done = all(&bench, &flags, &mut report).await;
     // Also what was measured before something failed.
@@ -69,6 +71,13 @@ async fn all(bench: &Bench, flags: &Flags, report: &mut Report) -> Result<()> {
         peers::run(bench, report).await?;
     }
     Ok(())
+}
+
+/// What is measured.
+fn revision() -> String {
+    let git = std::process::Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let revision = git.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    format!("revision {}", if revision.is_empty() { "unknown" } else { revision.trim() })
 }
 
 /// What it is measured on, and what else it has to do: figures of a busy machine are none.
@@ -164,7 +173,7 @@ impl Bench {
 
     /// A sync that is not counted, after which the simulator has all answers ready. For either way to log in.
     pub async fn warm(&self, bitbucket: &Bitbucket, histories: &Histories) -> Result<()> {
-        say!("warming up with {} commits in {} repositories", histories.commits(), histories.repositories.len());
+        say!("warming up with {}", histories.say());
         self.first(bitbucket, histories, Kind::Sqlite, Login::Password, 1).await.map(drop)
     }
 }

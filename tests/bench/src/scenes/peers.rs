@@ -19,9 +19,8 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let peers: Vec<(Peer, Result<()>)> = all(&bench.cache).into_iter().map(Peer::installed).collect();
     for latency in [0, 20] {
         bitbucket.settings(json!({"latencyMs": latency})).await?;
-        let (commits, repositories) = (histories.commits(), histories.repositories.len());
         let mut table = Table::new(
-            &format!("Others: {commits} commits in {repositories} repositories, {latency} ms an answer"),
+            &format!("Others: {}, {latency} ms an answer", histories.say()),
             "Each as its users would write it, with the settings that are best for it; all take gzip where they know it.",
         );
         say!("{OURS}, {latency} ms");
@@ -44,7 +43,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         if latency == 0 {
             let bar = |row: &crate::report::Row| Bar {
                 name: row.name.clone(),
-                value: commits as f64 / row.taken.usage.seconds,
+                value: histories.commits() as f64 / row.taken.usage.seconds,
                 ours: row.name == OURS,
             };
             let all: Vec<_> = table.rows.iter().map(bar).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Bench;
 use crate::connector::{Database, Kind, Login};
 use crate::histories::{Histories, Repository};
-use crate::report::{Report, Table, Taken};
+use crate::report::{Report, Table, Taken, grouped};
 use crate::{Result, say};
 
 /// Commits of each repository.
@@ -35,7 +35,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             }
             database.check(&bench.postgres, &histories).await?;
             let taken = Taken::median(&all);
-            let name = format!("{repositories} repositories, {}", kind.name());
+            let name = format!("{} repositories, {}", grouped(*repositories), kind.name());
             table.push(kind.name(), &name, taken);
             within(report, &name, taken.requests.unwrap_or_default(), repositories + repositories.div_ceil(LISTED));
             let cpu = taken.usage.processor;
@@ -66,7 +66,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
 
 fn within(report: &mut Report, name: &str, requests: u64, exact: u64) {
     let met = (exact..=exact + MORE).contains(&requests);
-    report.target(&format!("{name}: {exact} requests, and at most {MORE} more"), &requests.to_string(), met);
+    report.target(&format!("{name}: {} requests, and at most {MORE} more", grouped(exact)), &grouped(requests), met);
 }
 
 pub async fn incremental(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -99,7 +99,8 @@ pub async fn incremental(bench: &Bench, report: &mut Report) -> Result<()> {
             all.push(taken);
         }
     }
-    let (taken, name) = (Taken::median(&all), format!("{pushed} of {repositories} repositories pushed to, SQLite"));
+    let (taken, name) =
+        (Taken::median(&all), format!("{pushed} of {} repositories pushed to, SQLite", grouped(repositories)));
     let mut table = Table::new("Little new", "A sync after a push of three commits to one repository in a hundred.");
     table.push("SQLite", &name, taken);
     // Each asks for the head, and those with a new one for the commits as well.
