@@ -99,12 +99,12 @@ async fn each_run_asks_for_what_it_must(on: Kind) {
     let all = [("head", 2 * REPOSITORIES), ("repository", REPOSITORIES), ("commits", pages * REPOSITORIES)];
     assert_eq!(first.requests, asked(&all));
     let commits = u64::try_from(REPOSITORIES * COMMITS).unwrap();
-    assert!(first.bytes < 80 * commits, "{} bytes for each commit", first.bytes / commits);
+    assert!(first.bytes < 70 * commits, "{} bytes for each commit", first.bytes / commits);
     // Where nothing is new, the heads.
     let unchanged = desk.sync().await;
     assert_eq!(unchanged.requests, asked(&[("head", REPOSITORIES)]));
     let repositories = u64::try_from(REPOSITORIES).unwrap();
-    assert!(unchanged.bytes < 1_000 * repositories, "{} bytes for each repository", unchanged.bytes / repositories);
+    assert!(unchanged.bytes < 800 * repositories, "{} bytes for each repository", unchanged.bytes / repositories);
     // After a push, what is new, too.
     for pushed in &desk.repositories[..2] {
         pushed.grow("main", 3).unwrap();
@@ -112,7 +112,7 @@ async fn each_run_asks_for_what_it_must(on: Kind) {
     let incremental = desk.sync().await;
     assert_eq!(incremental.requests, asked(&[("head", REPOSITORIES), ("commits", 2)]));
     let more = incremental.bytes.saturating_sub(unchanged.bytes);
-    assert!(more < 2 * 2_000, "{more} bytes more for two pushes");
+    assert!(more < 2 * 1_000, "{more} bytes more for two pushes");
     assert_eq!(desk.stored().await, REPOSITORIES * COMMITS + 2 * 3);
 }
 
