@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 780.0;
 const COLOURS: [&str; 5] = ["#0b6bcb", "#c2410c", "#15803d", "#7e22ce", "#475569"];
 
 /// A bar with its name and value.
@@ -37,7 +37,7 @@ fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
 
 /// Horizontal bars, the longest over the whole width.
 pub fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
-    const LEFT: f64 = 250.0;
+    const LEFT: f64 = 330.0;
     let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
     let mut svg = open(bars.len() as f64 * 26.0 + 52.0, title);
     for (at, Bar { name, value, ours }) in bars.iter().enumerate() {
@@ -55,9 +55,11 @@ pub fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
 pub fn lines(title: &str, across: &str, up: &str, lines: &[Line]) -> String {
     const LEFT: f64 = 70.0;
     const TOP: f64 = 44.0;
-    const RIGHT: f64 = 200.0;
+    const RIGHT: f64 = 30.0;
     const BOTTOM: f64 = 50.0;
     let height = 380.0;
+    // The names stand below.
+    let whole = height + lines.len() as f64 * 20.0;
     let points = || lines.iter().flat_map(|line| &line.points).filter(|point| point.0 > 0.0 && point.1 > 0.0);
     let span = |of: fn(&(f64, f64)) -> f64| {
         let (low, high) =
@@ -65,12 +67,12 @@ pub fn lines(title: &str, across: &str, up: &str, lines: &[Line]) -> String {
         (low.log10().floor(), high.log10().ceil().max(low.log10().floor() + 1.0))
     };
     if points().next().is_none() {
-        return open(height, title) + "</svg>\n";
+        return open(whole, title) + "</svg>\n";
     }
     let ((left, right), (bottom, top)) = (span(|point| point.0), span(|point| point.1));
     let x = |value: f64| LEFT + (value.log10() - left) / (right - left) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| height - BOTTOM - (value.log10() - bottom) / (top - bottom) * (height - TOP - BOTTOM);
-    let mut svg = open(height, title);
+    let mut svg = open(whole, title);
     for power in powers(left, right) {
         let at = x(power);
         let _ = writeln!(svg, "<path d=\"M{at:.1} {TOP}V{:.1}\" stroke=\"#ddd\"/>", height - BOTTOM);
@@ -83,23 +85,22 @@ pub fn lines(title: &str, across: &str, up: &str, lines: &[Line]) -> String {
     }
     text(&mut svg, f64::midpoint(LEFT, WIDTH - RIGHT), height - 8.0, "middle", across);
     text(&mut svg, LEFT, TOP - 6.0, "middle", up);
+    let mut colours = COLOURS.iter().cycle();
+    let mut colour = COLOURS[0];
     for (at, Line { name, points, bound }) in lines.iter().enumerate() {
-        let colour = COLOURS[at % COLOURS.len()];
+        // A bound is that of the line before it.
+        if !bound {
+            colour = colours.next().copied().unwrap_or(colour);
+        }
         let path: Vec<_> = points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
-        let dashes = if *bound { " stroke-dasharray=\"5 4\"" } else { "" };
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/>",
-            path.join(" ")
+        let look = format!(
+            "fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{}",
+            if *bound { " stroke-dasharray=\"5 4\"" } else { "" }
         );
-        let label = TOP + 14.0 + at as f64 * 20.0;
-        let begin = WIDTH - RIGHT + 12.0;
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{begin:.1} {:.1}h18\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/>",
-            label - 4.0
-        );
-        text(&mut svg, begin + 24.0, label, "start", name);
+        let _ = writeln!(svg, "<polyline points=\"{}\" {look}/>", path.join(" "));
+        let label = height + 10.0 + at as f64 * 20.0;
+        let _ = writeln!(svg, "<path d=\"M{LEFT} {:.1}h24\" {look}/>", label - 4.0);
+        text(&mut svg, LEFT + 32.0, label, "start", name);
     }
     svg + "</svg>\n"
 }

@@ -45,6 +45,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             let of = |name: &str, figure: fn(&Taken) -> f64| Line {
                 name: format!("{name}, {}", kind.name()),
                 points: points.iter().map(|(count, taken)| (*count, figure(taken))).collect(),
+                // Dashed, in the colour of its seconds.
                 bound: name == "MiB",
             };
             plotted.push(of("seconds", |taken| taken.usage.seconds));
