@@ -92,7 +92,7 @@ impl Flags {
             latencies: vec![20, 50, 100],
             unchanged: steps(&[100], &[1_000], 10_000),
             again: if self.quick { 5 } else { 100 },
-            limited: of(80, 300),
+            limited: of(80, 900),
             growing_commits: steps(&[500, 5_000], &[10_000, 100_000], 1_000_000),
             growing_repositories: steps(&[5, 50], &[10, 100, 1_000], 10_000),
             memory: self.full.then_some(1_000),

@@ -121,7 +121,7 @@ impl Command {
     /// Whether an answer may be another one afterwards, and not only come at another time.
     pub(crate) fn changes_answers(&self) -> bool {
         let Self::Settings { patch: Value::Object(patch) } = self else { return true };
-        !patch.keys().all(|name| ["latencyMs", "rateLimit"].contains(&name.as_str()))
+        !patch.keys().all(|name| name == "latencyMs")
     }
 }
 

@@ -35,7 +35,8 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let name = format!("{} repositories, nothing new", grouped(repositories));
     let mut table = Table::new(
         "A limited account",
-        "Sixty requests at once, then five a second: Bitbucket's own default. The bound is what the bucket lets through.",
+        "Sixty requests at once, then five a second: Bitbucket's own default. The bound is what a full bucket lets through; the \
+         connector takes it for half full, and leaves some of it to others.",
     );
     table.push_bound(&name, &name, taken, bound);
     report.tables.push(table);

@@ -68,7 +68,8 @@ async fn faults_and_limits_meet_what_is_kept() {
     house.simulator.faults().push(Fault::on_path("/commits", edit).times(1));
     assert_eq!(house.get(COMMITS).await.json()["isLastPage"], "maybe");
     assert_eq!(house.get(COMMITS).await.body, plain.body);
-    house.simulator.configure(|settings| settings.rate_limit = Some(RateLimit { capacity: 2, fill_rate: 1 }));
+    let patch = json!({"rateLimit": RateLimit { capacity: 2, fill_rate: 1 }});
+    house.simulator.apply(Command::Settings { patch }).unwrap();
     let statuses = [house.get(COMMITS).await, house.get(COMMITS).await, house.get(COMMITS).await].map(|one| one.status);
     assert_eq!(statuses, [200, 200, 429]);
 }
