@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more. Bytes.
 pub const PAGE_BODY: usize = 64 << 20;
@@ -53,6 +53,55 @@ pub(super) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer
     deserializer.deserialize_seq(Items(PhantomData))
 }
 
+/// Reads a number that nothing depends on but how fast pages come. What is none is skipped, however long it is.
+pub(super) fn lenient_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    struct Count;
+
+    impl<'de> Visitor<'de> for Count {
+        type Value = Option<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("anything")
+        }
+
+        fn visit_u64<E>(self, count: u64) -> Result<Self::Value, E> {
+            Ok(Some(count))
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Count)
+}
+
 /// Reads a project's key or a repository's slug: they become parts of paths, messages and log lines.
 pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
@@ -76,6 +125,26 @@ mod tests {
         assert!(commit("[]").unwrap().parents.is_empty());
         assert_eq!(commit(r#"[{"id":"b"}]"#).unwrap().parents.len(), 1);
         assert!(commit(&format!("[{}]", vec![r#"{"id":"b"}"#; 1001].join(","))).is_err());
+    }
+
+    #[test]
+    fn a_count_is_a_number_or_nothing_matters() {
+        for (count, read) in [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("1e99", None),
+            ("true", None),
+            ("null", None),
+            ("\"7\"", None),
+            ("[1,[2]]", None),
+            (r#"{"a":{"b":[7]}}"#, None),
+        ] {
+            let page = format!(r#"{{"isLastPage":true,"values":[],"totalCount":{count},"start":{count}}}"#);
+            let page: Page<u8> = serde_json::from_str(&page).unwrap();
+            assert_eq!((page.total_count, page.start), (read, read), "{count}");
+        }
     }
 
     #[test]

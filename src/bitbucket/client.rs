@@ -187,13 +187,13 @@ impl Client {
             return Err(Error::Transport { request: question.request, fault: Fault::Denied(hop) });
         }
         let waiting = Instant::now();
-        let Ok(_slot) = self.slots.acquire().await else { return Err(Error::GateClosed) };
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return Err(Error::GateClosed) };
         let pass = match question.endpoint.identity() {
             Identity::Account | Identity::Proof => self.enter(place).await?,
             Identity::Nobody => Pass::of_nobody(&place.server).await?,
         };
         self.metrics().waited(waiting.elapsed());
-        self.exchange(&place.account, pass, question).await
+        self.exchange(&place.account, pass, question, Some(slot)).await
     }
 
     /// Waits until a request with the credentials may be sent, and learns before what the account may send.

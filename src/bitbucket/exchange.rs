@@ -36,12 +36,6 @@ struct Received {
     _large: Option<OwnedSemaphorePermit>,
 }
 
-impl Received {
-    fn reply<T: Answerable>(self, request: String) -> Result<Reply<T>, Error> {
-        self.answer.reply(request)
-    }
-}
-
 impl Client {
     /// Sends the question, reads the whole answer, and lets the account's gate know what it says of the password.
     pub(super) async fn exchange<T: Answerable>(
@@ -49,6 +43,7 @@ impl Client {
         account: &Arc<Account>,
         pass: Pass,
         question: Question,
+        slot: Option<OwnedSemaphorePermit>,
     ) -> Result<Reply<T>, Error> {
         // A request that is under way counts at the server, whoever still waits for the answer here. As a task it goes on
         // without them, keeps its place among those that the server sees at a time, and a password in it is judged.
@@ -64,7 +59,11 @@ impl Client {
         let request = question.request.clone();
         let sent = self.clone().sent(Arc::clone(account), pass, question);
         // Read there as well: several pages can be, at a time.
-        let read = async { sent.await.and_then(|received| received.reply(request)) };
+        let read = async {
+            let reply = sent.await.and_then(|received| received.answer.reply(request));
+            drop(slot);
+            reply
+        };
         match tokio::spawn(read.instrument(span)).await {
             Ok(reply) => reply,
             Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),

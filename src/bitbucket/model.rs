@@ -4,7 +4,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use super::answer::Answerable;
-use super::bounds::{PAGE_BODY, items, name};
+use super::bounds::{PAGE_BODY, items, lenient_count, name};
 use super::text::{lenient, lenient_or_empty};
 
 /// One page of a listing. A short page may have successors; only `next_page_start` tells.
@@ -155,20 +155,6 @@ impl Answerable for ApplicationProperties {}
 impl Answerable for Branch {}
 impl Answerable for IgnoredAny {}
 impl Answerable for Repository {}
-
-/// A number that nothing depends on but how fast pages come.
-fn lenient_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Count {
-        Number(u64),
-        Other(IgnoredAny),
-    }
-    Ok(match Count::deserialize(deserializer)? {
-        Count::Number(count) => Some(count),
-        Count::Other(_) => None,
-    })
-}
 
 fn or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(false))

@@ -1,4 +1,4 @@
-//! The pages of one walk, in their order. While one is stored, the next ones are on their way.
+//! The pages of one walk, in their order. While some are stored, the next ones are on their way.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -11,44 +11,55 @@ use tracing::{Instrument, Span};
 use super::course::Course;
 use super::failure::{Failure, RunError};
 use super::fetch::{Answer, Fetch, Fetched};
-use crate::bitbucket::{Client, Error, Fault, PAGE_BODY, PAGE_LIMIT, Policy, Range, Slice};
+use crate::bitbucket::{Client, Error, Fault, PAGE_BODY, PAGE_LIMIT, Policy, Range, Refusal, Slice};
 use crate::destination::Commit;
 
 /// Requests of one walk under way at a time.
 const AT_A_TIME: usize = 4;
-/// Pages behind the one that is stored.
+/// Pages of one walk that are on their way, or have come and wait.
 const AHEAD: usize = 2 * AT_A_TIME - 1;
-/// A thousand commits take one megabyte. Bytes.
-const AHEAD_BODY: usize = 4 << 20;
+/// What a commit of a page ahead may take in its answer; most take one kilobyte. Bytes.
+const AHEAD_COMMIT: usize = 8 << 10;
+/// Pages are stored together that have come, up to so many commits: a transaction costs as much as many rows.
+const STORED_TOGETHER: usize = PAGE_LIMIT as usize;
 
-/// Room in memory for the pages of a run.
+/// Room in memory for the pages of a run that are ahead. Beside them each walk has one page that it cannot go on without.
 pub(super) struct Room {
-    /// Pages that are asked for and not stored.
-    pages: Semaphore,
+    /// Commits that may be asked for.
+    commits: Semaphore,
     /// Requests of the run at a time.
     concurrency: usize,
 }
 
 impl Room {
-    /// For as many pages again as there are requests at a time, so that Bitbucket is asked while something is stored.
+    /// For as many of the largest pages as there are requests at a time.
     pub fn new(concurrency: usize) -> Self {
-        let concurrency = concurrency.max(1);
-        Self { pages: Semaphore::new(concurrency.saturating_mul(2).min(Semaphore::MAX_PERMITS)), concurrency }
+        let commits = concurrency.saturating_mul(PAGE_LIMIT as usize).min(Semaphore::MAX_PERMITS);
+        Self { commits: Semaphore::new(commits), concurrency: concurrency.max(1) }
     }
 
-    /// Waits for room for a page without which a walk cannot go on. It comes: whoever has room has such a page, too.
-    async fn one(&self) -> Result<SemaphorePermit<'_>, Failure> {
-        self.pages.acquire().await.map_err(|_| RunError::Stopped.into())
+    /// Room for so many commits, if there is some.
+    fn spare(&self, commits: u64) -> Option<SemaphorePermit<'_>> {
+        let commits = u32::try_from(commits).ok().filter(|commits| *commits <= PAGE_LIMIT)?;
+        self.commits.try_acquire_many(commits).ok()
     }
 }
 
-/// One page.
-pub(super) struct Page<'a> {
+/// One page, or several that follow each other.
+pub(super) struct Batch<'a> {
     pub commits: Vec<Commit>,
     /// Where the next one starts, if there is one.
     pub next: Option<u64>,
-    /// To be kept until it is stored.
-    pub room: SemaphorePermit<'a>,
+    /// Of those that were ahead; kept until they are stored.
+    pub rooms: Vec<SemaphorePermit<'a>>,
+}
+
+impl Batch<'_> {
+    fn add(&mut self, more: Self) {
+        self.commits.extend(more.commits);
+        self.next = more.next;
+        self.rooms.extend(more.rooms);
+    }
 }
 
 /// A page that is on its way.
@@ -57,6 +68,15 @@ struct Coming<'a> {
     /// A task: it waits for its turn at Bitbucket and has it, whoever waits for what.
     answer: AbortOnDropHandle<Answer>,
     room: SemaphorePermit<'a>,
+}
+
+/// What was found out of the page at `start`.
+enum Found<'a> {
+    Batch(Batch<'a>),
+    /// The server does not know one of the range's ends.
+    Vanished,
+    /// Nothing: it is to be asked for again.
+    Nothing,
 }
 
 /// Reads the pages of a range.
@@ -73,8 +93,10 @@ pub(super) struct Pages<'a> {
     room: &'a Room,
     /// Requests of this walk at a time.
     lanes: Arc<Semaphore>,
-    /// Pages from `start` on, without a gap.
+    /// Pages that follow each other, the first one at `start` or behind it.
     ahead: VecDeque<Coming<'a>>,
+    /// What was found out already, and could not be told with what was before it.
+    held: Option<Result<Found<'a>, Failure>>,
 }
 
 impl<'a> Pages<'a> {
@@ -98,38 +120,53 @@ impl<'a> Pages<'a> {
             room,
             lanes: Arc::new(Semaphore::new(room.concurrency.min(AT_A_TIME))),
             ahead: VecDeque::new(),
+            held: None,
         }
     }
 
-    /// The next page; None, if the server does not know one of the range's ends.
-    pub async fn next(&mut self) -> Result<Option<Page<'a>>, Failure> {
-        let (mut answer, room) = match self.come().await {
-            Some(came) => came,
-            None => {
-                let room = self.room.one().await?;
-                (self.ask().await, room)
+    /// The next page, with those behind it that have come; the first of all pages comes alone. None, if the server does not
+    /// know one of the range's ends.
+    pub async fn next(&mut self) -> Result<Option<Batch<'a>>, Failure> {
+        let mut batch = loop {
+            if self.client.stop().is_cancelled() {
+                return Err(RunError::Stopped.into());
+            }
+            let found = match self.held.take() {
+                Some(held) => held?,
+                None => match self.come().await? {
+                    Found::Nothing => {
+                        let answer = self.ask().await;
+                        self.read(answer, None)?
+                    }
+                    found => found,
+                },
+            };
+            match found {
+                Found::Batch(batch) => break batch,
+                Found::Vanished => return Ok(None),
+                Found::Nothing => {}
             }
         };
-        let (commits, next) = loop {
-            match self.fetch.read(self.range, self.start, answer)? {
-                Fetched::Page(commits, next) => break (commits, next),
-                Fetched::Vanished => return Ok(None),
-                Fetched::Less => {
-                    self.one_by_one();
-                    answer = self.ask().await;
+        while batch.commits.len() < STORED_TOGETHER && self.ahead.front().is_some_and(|one| one.answer.is_finished()) {
+            match self.come().await {
+                Ok(Found::Batch(more)) if batch.commits.len() + more.commits.len() <= STORED_TOGETHER => {
+                    batch.add(more);
+                }
+                Ok(Found::Nothing) => break,
+                found => {
+                    self.held = Some(found);
+                    break;
                 }
             }
-        };
-        if let Some(next) = next {
-            self.look_ahead(next);
-            self.start = next;
         }
-        Ok(Some(Page { commits, next, room }))
+        Ok(Some(batch))
     }
 
     /// The page that starts at `start`, if it was asked for ahead and is what was expected.
-    async fn come(&mut self) -> Option<(Answer, SemaphorePermit<'a>)> {
-        let Coming { answer, room, .. } = self.ahead.pop_front()?;
+    async fn come(&mut self) -> Result<Found<'a>, Failure> {
+        let Some(Coming { answer, room, .. }) = self.ahead.pop_front_if(|coming| coming.start == self.start) else {
+            return Ok(Found::Nothing);
+        };
         let answer = match answer.await {
             Ok(answer) => answer,
             Err(broken) if broken.is_panic() => resume_unwind(broken.into_panic()),
@@ -137,31 +174,50 @@ impl<'a> Pages<'a> {
             Err(_) => Err(Error::Stopped),
         };
         match &answer {
-            Ok(page) if page.start == Some(self.start) => Some((answer, room)),
-            // It is asked for with more patience now that nothing goes on without it.
-            Err(error) if matches!(error.policy(), Policy::Retry(_)) => None,
-            // Now it may be larger, too.
+            Ok(page) if page.start == Some(self.start) => self.read(answer, Some(room)),
+            // It is asked for with more patience when nothing goes on without it.
+            Err(error) if matches!(error.policy(), Policy::Retry(_)) => Ok(Found::Nothing),
+            // And it may be larger then.
             Ok(_) | Err(Error::Transport { fault: Fault::TooLarge(_), .. }) => {
                 self.one_by_one();
-                None
+                Ok(Found::Nothing)
             }
-            Err(_) => Some((answer, room)),
+            Err(_) => self.read(answer, Some(room)),
         }
     }
 
     /// Asks for the page that starts at `start`.
     async fn ask(&mut self) -> Answer {
+        let _lane = self.lanes.acquire().await;
         let slice = Slice { start: self.start, limit: self.fetch.limit(), counted: false, largest: PAGE_BODY };
         if self.course.needs_count(self.start) {
             let counted = Slice { counted: true, ..slice };
             let answer = self.impatient.commits(self.repository, self.range, counted).await;
-            self.course = self.course.counted(answer.as_ref().ok().and_then(|page| page.total_count));
-            // It may be the counting that takes so long.
-            if !answer.as_ref().is_err_and(|error| matches!(error.policy(), Policy::Retry(_))) {
+            self.course = Course::counted(answer.as_ref().ok().and_then(|page| page.total_count));
+            // Without Bitbucket's word it may be the count that takes too long, or is not understood.
+            let is_its_word = |error: &Error| error.refusal().is_some_and(|refusal| refusal != Refusal::BadRequest);
+            if answer.as_ref().err().is_none_or(is_its_word) {
                 return answer;
             }
         }
         self.client.commits(self.repository, self.range, slice).await
+    }
+
+    /// What the answer says of the page that starts at `start`.
+    fn read(&mut self, answer: Answer, room: Option<SemaphorePermit<'a>>) -> Result<Found<'a>, Failure> {
+        let (commits, next) = match self.fetch.read(self.range, self.start, answer)? {
+            Fetched::Page(commits, next) => (commits, next),
+            Fetched::Vanished => return Ok(Found::Vanished),
+            Fetched::Less => {
+                self.one_by_one();
+                return Ok(Found::Nothing);
+            }
+        };
+        if let Some(next) = next {
+            self.look_ahead(next);
+            self.start = next;
+        }
+        Ok(Found::Batch(Batch { commits, next, rooms: room.into_iter().collect() }))
     }
 
     /// Asks for pages that follow the one at `start`, after which comes the one at `next`.
@@ -173,20 +229,21 @@ impl<'a> Pages<'a> {
         let mut last = self.ahead.back().map_or(self.start, |coming| coming.start);
         while self.ahead.len() < AHEAD
             && let Some(start) = self.course.following(last, step)
-            && let Ok(room) = self.room.pages.try_acquire()
+            && let Some(room) = self.room.spare(step)
         {
-            let answer = AbortOnDropHandle::new(tokio::spawn(self.one_ahead(start).instrument(Span::current())));
-            self.ahead.push_back(Coming { start, answer, room });
+            let coming = self.one_ahead(start, step).instrument(Span::current());
+            self.ahead.push_back(Coming { start, answer: AbortOnDropHandle::new(tokio::spawn(coming)), room });
             last = start;
         }
     }
 
     /// One request for a page that nobody needs yet.
-    fn one_ahead(&self, start: u64) -> impl Future<Output = Answer> + Send + use<> {
+    fn one_ahead(&self, start: u64, commits: u64) -> impl Future<Output = Answer> + Send + use<> {
         let (client, lanes) = (self.impatient.clone(), Arc::clone(&self.lanes));
         let (project, slug) = (self.repository.0.to_owned(), self.repository.1.to_owned());
         let (until, since) = (self.range.until.to_owned(), self.range.since.map(str::to_owned));
-        let slice = Slice { start, limit: PAGE_LIMIT, counted: false, largest: AHEAD_BODY };
+        let largest = usize::try_from(commits).unwrap_or(usize::MAX).saturating_mul(AHEAD_COMMIT).min(PAGE_BODY);
+        let slice = Slice { start, limit: PAGE_LIMIT, counted: false, largest };
         async move {
             let _lane = lanes.acquire().await;
             let range = Range { until: &until, since: since.as_deref() };

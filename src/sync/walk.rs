@@ -3,7 +3,7 @@
 use super::convert;
 use super::failure::{Failure, RunError};
 use super::fetch::no_id;
-use super::pages::{self, Pages, Room};
+use super::pages::{Batch, Pages, Room};
 use super::plan::{Head, Step, is_stuck, plan};
 use super::progress::Progress;
 use crate::bitbucket::{Client, Range, Refusal, model};
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
         let repairs = since.is_none() && self.position.head.is_some();
         let (range, Context { client, room, .. }) = (Range { until: target, since }, self.context);
         let mut pages = Pages::new(client, self.path(), range, start, room, repairs);
-        while let Some(pages::Page { commits, next, room }) = pages.next().await? {
+        while let Some(Batch { commits, next, rooms }) = pages.next().await? {
             let last = Last { branch: branch.clone(), confirmed: self.confirmed };
             let next = match next {
                 None => Next::Last(last),
@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
             };
             let page = Page { target: target.to_owned(), since: since.map(str::to_owned), commits, next };
             let stored = self.store(page).await?;
-            drop(room);
+            drop(rooms);
             self.stored(stored);
             if self.position.walk.is_none() {
                 return Ok(Reached::Target(several));

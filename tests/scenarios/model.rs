@@ -182,7 +182,8 @@ impl Life {
         for trouble in &troubles {
             log.add(format!("  with {trouble:?}"));
         }
-        let report = runs::play(&mut self.world, &mut self.dice, way, troubles, &log).await;
+        // Boxed: it is large.
+        let report = Box::pin(runs::play(&mut self.world, &mut self.dice, way, troubles, &log)).await;
         self.look(&report).await;
         self.step();
         report

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bitbucket_connector::bitbucket::{Credentials, Way};
+use bitbucket_connector::sync::RunError;
 use bitbucket_simulator::{Action, Fault, Hold, JsonEdit, Matches, Refusal, Seen, histories};
 use serde_json::{Value, json};
 
@@ -81,29 +82,29 @@ async fn four_of_one_repository_are_under_way_at_a_time(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
-/// All of them together have room for twice as many pages as there are requests at a time.
+/// Beside the one that each of them waits for, they have room for as many of the largest pages as there are requests at a time.
 async fn repositories_share_the_room_for_pages(on: Kind) {
     let mut gits = Vec::new();
     let bench = Bench::start(on, |mut builder, folder| {
         for name in ["a", "b", "c"] {
-            gits.push((name, histories::linear(folder.git(name), 1450).unwrap()));
+            gits.push((name, histories::linear(folder.git(name), 4500).unwrap()));
             builder = builder.repository(&format!("PLAT/{name}"), folder.git(name));
         }
-        builder
+        builder.configure(|settings| settings.caps.commits = 1000)
     })
     .await;
     let hold = Hold::new();
-    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(200)).times(3));
+    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(2000)).times(3));
     let meanwhile = async {
         within("all to hang", hold.wait_for(3)).await;
         let not_stored =
-            |seen: &[Seen]| pages(seen).iter().filter(|page| !["page@0", "page@100"].contains(&page.as_str())).count();
-        let another = bench.simulator.wait_until(|seen| not_stored(seen) > 8);
+            |seen: &[Seen]| pages(seen).iter().filter(|page| !["page@0", "page@1000"].contains(&page.as_str())).count();
+        let another = bench.simulator.wait_until(|seen| not_stored(seen) > 7);
         assert!(tokio::time::timeout(SOON, another).await.is_err(), "{:?}", pages(&bench.simulator.requests()));
         hold.release();
     };
     let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
-    assert_eq!(counts(&summary), (4350, 0, 4350));
+    assert_eq!(counts(&summary), (13_500, 0, 13_500));
     for (name, git) in gits {
         bench.assert_equal(&format!("PLAT/{name}"), &git, "main").await;
     }
@@ -166,7 +167,7 @@ async fn a_page_that_leads_elsewhere_makes_those_behind_it_worthless(on: Kind) {
 
 async fn a_page_that_is_too_large_to_wait_is_asked_for_again(on: Kind) {
     // More than one that is ahead may have, and less than any page may.
-    let large = edit("padding", json!("x".repeat(5 << 20)));
+    let large = edit("padding", json!("x".repeat(2 << 20)));
     assert_twice(&surprised(on, Fault::new(large).matches(at(400))).await, "page@400");
 }
 
@@ -176,6 +177,67 @@ async fn a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed(on: Kind) {
     let asked = surprised(on, Fault::new(maintenance).matches(at(400)).times(1)).await;
     assert_twice(&asked, "page@400");
     assert_eq!(asked.len(), 16, "{asked:?}");
+}
+
+/// Those that have come while one was waited for are one transaction, and one that is no answer of Bitbucket's undoes none of them.
+async fn pages_that_have_come_are_stored_together(on: Kind) {
+    let (bench, git) = linear(on, 100).await;
+    bench.synced().await;
+    git.grow("main", 1200).unwrap();
+    bench.database.watch_writes().await;
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(200)).times(1));
+    let bad = JsonEdit::Set("/values/3/id".to_owned(), json!("HEAD"));
+    let bad = bench.simulator.faults().push(Fault::new(Action::EditJson(vec![bad])).matches(at(800)));
+    bench.requests();
+    let meanwhile = async {
+        let come =
+            |seen: &[Seen]| seen.iter().filter(|seen| seen.path.ends_with("/commits") && seen.status.is_some()).count();
+        within("all others", bench.simulator.wait_until(|seen| come(seen) == 9)).await;
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(bench.run(), meanwhile);
+    let summary = summary.unwrap();
+    assert_eq!((summary.failed[0].1, summary.added), ("UnexpectedAnswer", 800));
+    let written = bench.database.written().await;
+    let checkpoints = written.iter().filter(|what| what.contains("UPDATE bitbucket_server_repositories")).count();
+    assert!(checkpoints <= 6, "{checkpoints} transactions for eight pages, and what became of the ninth: {written:?}");
+    bench.simulator.faults().remove(bad);
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
+/// A refusal is one, whenever it was asked for.
+async fn a_page_that_is_refused_on_its_way_is_refused(on: Kind) {
+    for (refusal, reason) in [
+        (Refusal::NoSuchRepository { key: "PLAT".to_owned(), slug: "api".to_owned() }, "inaccessible"),
+        (Refusal::Forbidden, "inaccessible"),
+    ] {
+        let (bench, git) = linear(on, 1450).await;
+        let fault = bench.simulator.faults().push(Fault::new(Action::Refuse(refusal)).matches(at(600)));
+        let summary = bench.run().await.unwrap();
+        assert_eq!((&summary.inaccessible[..], summary.added), (&["PLAT/api".to_owned()][..], 600), "{reason}");
+        bench.simulator.faults().remove(fault);
+        bench.synced().await;
+        bench.assert_equal("PLAT/api", &git, "main").await;
+    }
+}
+
+/// No more failed logins than lock an account, although several pages are under way when it happens.
+async fn a_password_that_changes_meanwhile_locks_nobody(on: Kind) {
+    let (bench, _git) = linear(on, 1450).await;
+    let hold = Hold::new();
+    let late = Matches::All(vec![Matches::QueryContains("until=".to_owned()), Matches::Not(Box::new(at(0)))]);
+    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(late).after(2));
+    let meanwhile = async {
+        within("several pages", hold.wait_for(4)).await;
+        bench.simulator.set_password("reader", "hunter2-is-over").unwrap();
+        hold.release();
+    };
+    let (result, ()) = tokio::join!(bench.result(), meanwhile);
+    assert!(matches!(result, Err(RunError::Identity(_))), "{result:?}");
+    let failed = bench.simulator.failed_logins("reader");
+    assert!((1..=4).contains(&failed), "{failed}");
 }
 
 /// The count makes Bitbucket look at every commit, which may take longer than anybody waits.
@@ -192,6 +254,20 @@ async fn a_count_that_takes_too_long_is_done_without(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+/// By somebody who does not know the word.
+async fn a_count_that_is_refused_is_done_without(on: Kind) {
+    for answer in [
+        Action::Refuse(Refusal::InvalidArgument { context: "withCounts".to_owned(), message: "no".to_owned() }),
+        Action::Html200,
+    ] {
+        let (bench, git) = linear(on, 350).await;
+        bench.simulator.faults().push(Fault::new(answer).matches(Matches::QueryContains("withCounts".to_owned())));
+        assert_eq!(counts(&bench.synced().await), (350, 0, 350));
+        assert_eq!(bench.trace(), "list head who page@0 page@100 page@100 page@200 page@300 head");
+        bench.assert_equal("PLAT/api", &git, "main").await;
+    }
+}
+
 on_both! {
     pages_behind_one_that_hangs_come_and_wait,
     four_of_one_repository_are_under_way_at_a_time,
@@ -201,5 +277,9 @@ on_both! {
     a_page_that_leads_elsewhere_makes_those_behind_it_worthless,
     a_page_that_is_too_large_to_wait_is_asked_for_again,
     a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed,
+    pages_that_have_come_are_stored_together,
+    a_page_that_is_refused_on_its_way_is_refused,
+    a_password_that_changes_meanwhile_locks_nobody,
     a_count_that_takes_too_long_is_done_without,
+    a_count_that_is_refused_is_done_without,
 }
