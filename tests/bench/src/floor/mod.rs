@@ -52,9 +52,16 @@ pub struct Rows {
     /// Commits in each
     #[arg(long)]
     commits: u64,
-    /// Without the indexes that only later runs and queries need
+    /// Without the indexes and foreign keys that only later runs and queries need
     #[arg(long)]
     bare: bool,
+}
+
+impl Rows {
+    /// How many people have written them.
+    const fn people(&self) -> u64 {
+        self.repositories * PEOPLE
+    }
 }
 
 /// A row.

@@ -15,7 +15,14 @@ const TABLE: &str = r#"
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sha text COLLATE "C" NOT NULL, author_id bigint,
         repository_id bigint NOT NULL, created timestamptz, message text NOT NULL, parents jsonb NOT NULL,
         committed timestamptz, author_name text, author_email text, UNIQUE (repository_id, sha))"#;
-const INDEXES: &str = "CREATE INDEX ON commits (author_id)";
+/// What the connector's table has beside: another index, and people and repositories that a commit must belong to.
+const WHOLE: &str = "
+    CREATE INDEX ON commits (author_id);
+    CREATE TABLE users (id bigint PRIMARY KEY);
+    CREATE TABLE repositories (id bigint PRIMARY KEY);
+    ALTER TABLE commits ADD FOREIGN KEY (author_id) REFERENCES users, ADD FOREIGN KEY (repository_id) REFERENCES repositories";
+const USERS: &str = "INSERT INTO users SELECT generate_series(0, $1::bigint - 1)";
+const REPOSITORIES: &str = "INSERT INTO repositories SELECT generate_series(0, $1::bigint - 1)";
 const INSERT: &str = "
     INSERT INTO commits
       (repository_id, sha, author_id, created, committed, message, parents, author_name, author_email)
@@ -34,7 +41,9 @@ pub async fn insert(url: &str, rows: &Rows) -> Result<()> {
     let first = connect(url).await?;
     first.batch_execute(TABLE).await?;
     if !rows.bare {
-        first.batch_execute(INDEXES).await?;
+        first.batch_execute(WHOLE).await?;
+        first.execute(USERS, &[&rows.people().cast_signed()]).await?;
+        first.execute(REPOSITORIES, &[&rows.repositories.cast_signed()]).await?;
     }
     // A connection has every fourth page: of one repository as well as of many.
     let shares = stream::iter(0..CONNECTIONS).map(|share| share_of(url, rows, share)).buffer_unordered(4);

@@ -13,18 +13,29 @@ const TABLE: &str = "
     PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
     PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;
     CREATE TABLE commits (
-        id INTEGER PRIMARY KEY, sha TEXT NOT NULL, author_id INTEGER, repository_id INTEGER NOT NULL, created TEXT,
+        id INTEGER PRIMARY KEY, sha TEXT NOT NULL, author_id INTEGER REFERENCES users (id),
+        repository_id INTEGER NOT NULL REFERENCES repositories (id), created TEXT,
         message TEXT NOT NULL, parents TEXT NOT NULL, committed TEXT, author_name TEXT, author_email TEXT,
         UNIQUE (repository_id, sha));";
-const INDEXES: &str = "
+/// What the connector's table has beside: other indexes, and people and repositories that a commit must belong to.
+const WHOLE: &str = "
+    PRAGMA foreign_keys = ON;
     CREATE INDEX commits_author ON commits (author_id);
-    CREATE INDEX commits_repository ON commits (repository_id);";
+    CREATE INDEX commits_repository ON commits (repository_id);
+    CREATE TABLE users (id INTEGER PRIMARY KEY);
+    CREATE TABLE repositories (id INTEGER PRIMARY KEY);";
+const SERIES: &str =
+    "WITH RECURSIVE one (id) AS (VALUES (0) UNION ALL SELECT id + 1 FROM one WHERE id + 1 < ?1) SELECT id FROM one";
 
 pub fn insert(path: &Path, rows: &Rows) -> Result<()> {
     let mut connection = Connection::open(path)?;
+    // What this library is built with.
+    connection.execute_batch("PRAGMA foreign_keys = OFF")?;
     connection.execute_batch(TABLE)?;
     if !rows.bare {
-        connection.execute_batch(INDEXES)?;
+        connection.execute_batch(WHOLE)?;
+        connection.execute(&format!("INSERT INTO users {SERIES}"), [rows.people().cast_signed()])?;
+        connection.execute(&format!("INSERT INTO repositories {SERIES}"), [rows.repositories.cast_signed()])?;
     }
     for repository in 0..rows.repositories {
         for start in (0..rows.commits).step_by(usize::try_from(PAGE)?) {

@@ -40,7 +40,8 @@ async fn of(bench: &Bench, report: &mut Report, histories: &Histories, plot: &st
         let taken = bench.first(&bitbucket, histories, kind, Login::Password, bench.size.runs).await?;
         table.push(group, ours, taken);
         for bare in [false, true] {
-            let name = format!("rows only inserted into {group}{}", if bare { ", fewer indexes" } else { "" });
+            let name =
+                format!("rows only inserted into {group}{}", if bare { ", no indexes or keys but one" } else { "" });
             say!("{name}");
             table.push(group, &name, rows(bench, histories, kind, bare).await?);
         }
