@@ -142,10 +142,9 @@ impl Stage {
             ("BITBUCKET_CONNECTOR_DATABASE", self.postgres.clone().unwrap_or_else(own)),
             ("KUBECONFIG", kubeconfig.display().to_string()),
         ];
-        let log = self.log_file(self.started);
-        let variables =
-            variables.into_iter().chain(namespaces.map(|namespaces| ("BITBUCKET_CONNECTOR_NAMESPACE", namespaces)));
-        self.operators.push(Replica::start(variables.chain(self.variables.iter().cloned()), log));
+        let namespaces = namespaces.map(|namespaces| ("BITBUCKET_CONNECTOR_NAMESPACE", namespaces));
+        let variables = variables.into_iter().chain(namespaces).chain(self.variables.iter().cloned());
+        self.operators.push(Replica::start(variables, self.log_file(self.started)));
         self.started += 1;
     }
 
