@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::support::database::Database;
 use crate::support::postgres::{self, own_server, server};
 use crate::support::sync::Bench;
+use crate::support::until;
 
 async fn bench(database: postgres::Database) -> (Bench, GitRepository) {
     let mut git = None;
@@ -29,13 +30,19 @@ fn own(bench: &Bench) -> &postgres::Database {
     }
 }
 
+/// Waits until the third page is asked for, which may be before the second one is stored, and until it is.
+async fn at_third(bench: &Bench, hold: &Hold) {
+    hold.wait_for(1).await;
+    until("the pages before it to be stored", async || bench.stored("PLAT/api").await.len() == 200).await;
+}
+
 /// Runs until the third page is asked for, breaks something, and gives what the run ends with.
 async fn broken(bench: &Bench, breaks: impl AsyncFnOnce()) -> Error {
     let hold = Hold::new();
     let third = Matches::QueryContains("start=200".to_owned());
     bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
     let meanwhile = async {
-        hold.wait_for(1).await;
+        at_third(bench, &hold).await;
         breaks().await;
         hold.release();
     };
@@ -50,7 +57,7 @@ async fn completes(bench: &Bench, git: &GitRepository) {
     assert_eq!(bench.stored("PLAT/api").await.len(), 200);
     bench.requests();
     assert_eq!(bench.synced().await.added, 250);
-    assert_eq!(bench.trace(), "list page@200 page@300 page@400 head");
+    assert_eq!(bench.sorted(), "head list page@200 page@300 page@400");
     bench.assert_equal("PLAT/api", git, "main").await;
 }
 
@@ -101,7 +108,7 @@ async fn connections_that_an_admin_ends_between_two_pages_are_made_anew() {
     let third = Matches::QueryContains("start=200".to_owned());
     bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
     let meanwhile = async {
-        hold.wait_for(1).await;
+        at_third(&bench, &hold).await;
         let sql = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
         assert!(own(&bench).admin().await.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0);
@@ -131,10 +138,10 @@ async fn a_statement_that_is_ended_is_no_lost_page() {
         bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
         let holder = own(&bench).admin().await;
         let meanwhile = async {
-            hold.wait_for(1).await;
+            at_third(&bench, &hold).await;
             holder.batch_execute(LOCK).await.unwrap();
             hold.release();
-            crate::support::until("the page to wait", ended).await;
+            until("the page to wait", ended).await;
         };
         match tokio::join!(bench.result(), meanwhile).0 {
             Err(RunError::Destination(Error::Unavailable(text))) => assert!(text.contains(code), "{text}"),

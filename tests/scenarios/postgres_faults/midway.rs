@@ -4,7 +4,7 @@ use bitbucket_connector::destination::{Destination, Error};
 use bitbucket_simulator::{Action, Fault, Hold, Matches};
 use tokio_postgres::Client;
 
-use super::{LOCK, bench, broken, completes, own};
+use super::{LOCK, at_third, bench, broken, completes, own};
 use crate::support::postgres::{Setup, server, started};
 use crate::support::until;
 
@@ -46,7 +46,7 @@ async fn a_deadlock_is_tried_again_and_nobody_notices() {
     let third = Matches::QueryContains("start=200".to_owned());
     bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
     let meanwhile = async {
-        hold.wait_for(1).await;
+        at_third(&bench, &hold).await;
         // The page stops between its first lock and its second.
         gate.batch_execute("BEGIN; LOCK TABLE bitbucket_server_users").await.unwrap();
         // The other one never looks for a deadlock, so that the page is who has to give way.
@@ -135,7 +135,7 @@ async fn a_schema_that_only_grows_meanwhile_disturbs_no_run() {
     let third = Matches::QueryContains("start=200".to_owned());
     bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(third).times(1));
     let meanwhile = async {
-        hold.wait_for(1).await;
+        at_third(&bench, &hold).await;
         let newer = "BEGIN;
             ALTER TABLE bitbucket_server_repositories ADD COLUMN stars bigint NOT NULL DEFAULT 0;
             ALTER TABLE bitbucket_server_users ADD COLUMN team text;
