@@ -123,7 +123,7 @@ async fn play(stage: &mut Stage, name: &str, length: Length, crash: Option<&Cras
     life.wake().await;
     let mut missed = false;
     if let (Some(hold), Some(Crash { place, back })) = (hold, crash) {
-        within(&format!("{name}: {place:?}"), hold.wait_for(1)).await;
+        within(&format!("{name}: {place:?}"), scene.arrive(&hold, place)).await;
         missed = !scene.is_claimed(place).await && *back == Back::Late;
         stage.kill_operator();
         clock.set(back.clock());

@@ -1,5 +1,6 @@
 //! A connection whose slot comes, and what becomes of its status.
 
+use std::future::pending;
 use std::time::Duration;
 
 use bitbucket_connector::api::status::Trigger;
@@ -35,8 +36,9 @@ impl<'a> Scene<'a> {
         stage.start_operator_through(front);
         life.begin(Step::Apply).await;
         let object = stage.until_ready(&life.name, "True", "SyncIncomplete").await;
-        // The last thing that comes of it.
+        // The last thing that comes of it; a look that is still to come would be counted as one of the slot's.
         front.until(|calls| calls.iter().filter(|call| call.kind.starts_with("POST ")).count() == 2).await;
+        look_twice(life, front).await;
         life.simulator.faults().clear();
         life.simulator.clear_requests();
         front.forget_calls();
@@ -76,6 +78,23 @@ impl<'a> Scene<'a> {
         hold
     }
 
+    /// Waits until the operator is held there. A read may come less often than it did in another day: then a later look of
+    /// the operator brings it.
+    pub async fn arrive(&self, hold: &Hold, place: &Place) {
+        let arrival = pin!(hold.wait_for(1));
+        let looks = pin!(async {
+            match place {
+                Place::Call(point, _) if point.is_read() => {}
+                _ => return pending::<()>().await,
+            }
+            self.front.until(|calls| calls.iter().any(|call| call.kind.starts_with("POST "))).await;
+            loop {
+                look(self.life, self.front).await;
+            }
+        });
+        select(arrival, looks).await;
+    }
+
     /// How often Bitbucket was asked.
     pub fn requests(&self) -> u32 {
         let asked = self.life.simulator.requests().iter().filter(|seen| !seen.path.contains(BUDGET)).count();
@@ -113,14 +132,9 @@ impl<'a> Scene<'a> {
         within(&what, met).await;
     }
 
-    /// Lets the operator look, and then once more: by then all is done and told that follows from the first look.
+    /// See there.
     pub async fn look_twice(&self) {
-        let looks = |calls: &[Call]| calls.iter().filter(|call| call.kind == "GET secrets/NAME").count();
-        for _ in 0..2 {
-            let before = looks(&self.front.calls());
-            self.life.wake().await;
-            self.front.until(|calls| looks(calls) > before).await;
-        }
+        look_twice(self.life, self.front).await;
     }
 
     pub async fn day(&self, requests: u32) -> Day {
@@ -149,4 +163,18 @@ impl<'a> Scene<'a> {
         assert_eq!((of(&claims), of(&ends)), (slots.clone(), slots), "{}: {runs:?}", self.life.name);
         assert!(claims.iter().zip(&ends).all(|(claim, end)| claim.1 == end.1), "{}: {runs:?}", self.life.name);
     }
+}
+
+/// Lets the operator look, and then once more: by then all is done and told that follows from the first look.
+async fn look_twice(life: &Life, front: &Front) {
+    for _ in 0..2 {
+        look(life, front).await;
+    }
+}
+
+async fn look(life: &Life, front: &Front) {
+    let looks = |calls: &[Call]| calls.iter().filter(|call| call.kind == "GET secrets/NAME").count();
+    let before = looks(&front.calls());
+    life.wake().await;
+    front.until(|calls| looks(calls) > before).await;
 }
