@@ -4,10 +4,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A page of 1,000 repositories takes about 2 MB, one of 100 commits with long messages may take more. Bytes.
-pub const PAGE_BODY: usize = 64 << 20;
+pub(super) const PAGE_BODY: usize = 64 << 20;
 
 /// Every other answer takes a few kilobytes. Bytes.
 pub(super) const SMALL_BODY: usize = 1 << 20;
@@ -55,51 +56,8 @@ pub(super) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer
 
 /// Reads a number that nothing depends on but how fast pages come. What is none is skipped, however long it is.
 pub(super) fn lenient_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    struct Count;
-
-    impl<'de> Visitor<'de> for Count {
-        type Value = Option<u64>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("anything")
-        }
-
-        fn visit_u64<E>(self, count: u64) -> Result<Self::Value, E> {
-            Ok(Some(count))
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            while list.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(None)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok(None)
-        }
-    }
-
-    deserializer.deserialize_any(Count)
+    let text = <&RawValue>::deserialize(deserializer)?;
+    Ok(text.get().parse().ok())
 }
 
 /// Reads a project's key or a repository's slug: they become parts of paths, messages and log lines.

@@ -88,7 +88,7 @@ impl Client {
         let url = self.place().base.rest(segments);
         let request = format!("GET {}", url.path());
         let question = Question { endpoint: Endpoint::RateLimit, url, request, largest: SMALL_BODY };
-        Ok(self.exchange(account, pass.clone(), question, None).await?.value)
+        Ok(self.exchange(account, pass.clone(), question).await?.value)
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Client {
     rate: Arc<Rate>,
     timeout: Duration,
     patience: Patience,
+    /// A larger body of a good answer is refused, whatever is asked for. Bytes.
+    largest: usize,
     reopen: Option<String>,
     requests: Arc<AtomicU64>,
     /// The account that the first answer named.
@@ -89,6 +91,7 @@ impl Client {
             rate,
             timeout: way.timeout,
             patience,
+            largest: usize::MAX,
             reopen,
             requests: Arc::default(),
             recognised: Arc::default(),
@@ -104,10 +107,10 @@ impl Client {
         self
     }
 
-    /// The same, for what can be done without: nothing is tried again.
+    /// The same, for what can be done without: nothing is tried again, and answers of more than `largest` bytes are refused.
     #[must_use]
-    pub fn impatient(&self) -> Self {
-        Self { patience: Patience { waits: &[], ..self.patience.clone() }, ..self.clone() }
+    pub fn impatient(&self, largest: usize) -> Self {
+        Self { patience: Patience { waits: &[], ..self.patience.clone() }, largest, ..self.clone() }
     }
 
     /// The Bitbucket that is asked.
@@ -158,17 +161,6 @@ impl Client {
         segments: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Reply<T>, Error> {
-        self.get_at_most(endpoint, segments, query, T::LARGEST).await
-    }
-
-    /// The same, where the answer may have so many bytes.
-    pub(super) async fn get_at_most<T: Answerable>(
-        &self,
-        endpoint: Endpoint,
-        segments: &[&str],
-        query: &[(&str, &str)],
-        largest: usize,
-    ) -> Result<Reply<T>, Error> {
         let place = match endpoint.identity() {
             Identity::Account | Identity::Proof => Box::pin(self.settled()).await?,
             Identity::Nobody => self.place(),
@@ -178,7 +170,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let question = Question { endpoint, url, request, largest };
+        let question = Question { endpoint, url, request, largest: T::LARGEST.min(self.largest) };
         self.patience.send(|| self.once(place, question.clone())).await
     }
 
@@ -193,7 +185,7 @@ impl Client {
             Identity::Nobody => Pass::of_nobody(&place.server).await?,
         };
         self.metrics().waited(waiting.elapsed());
-        self.exchange(&place.account, pass, question, Some(slot)).await
+        self.exchange(&place.account, pass.holding(slot), question).await
     }
 
     /// Waits until a request with the credentials may be sent, and learns before what the account may send.

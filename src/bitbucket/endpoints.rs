@@ -83,8 +83,6 @@ pub struct Slice {
     pub limit: u32,
     /// Whether the server is to count all commits of the range as well, for which it has to look at each.
     pub counted: bool,
-    /// A larger answer is refused. Bytes.
-    pub largest: usize,
 }
 
 impl Client {
@@ -135,7 +133,7 @@ impl Client {
         let mut query = vec![("until", range.until), ("start", &start), ("limit", &limit)];
         query.extend(range.since.map(|since| ("since", since)));
         query.extend(slice.counted.then_some(("withCounts", "true")));
-        require(self.about_at_most(Endpoint::Commits, repository, &["commits"], &query, slice.largest).await?)
+        require(self.about(Endpoint::Commits, repository, &["commits"], &query).await?)
     }
 
     /// Asks about a repository. Where the account's name is kept from us, a refusal reads like one to nobody: a proof
@@ -143,23 +141,12 @@ impl Client {
     async fn about<T: Answerable>(
         &self,
         endpoint: Endpoint,
-        repository: (&str, &str),
-        rest: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<Reply<T>, Error> {
-        self.about_at_most(endpoint, repository, rest, query, T::LARGEST).await
-    }
-
-    async fn about_at_most<T: Answerable>(
-        &self,
-        endpoint: Endpoint,
         (project, slug): (&str, &str),
         rest: &[&str],
         query: &[(&str, &str)],
-        largest: usize,
     ) -> Result<Reply<T>, Error> {
         let segments = [&["projects", project, "repos", slug], rest].concat();
-        match self.get_at_most(endpoint, &segments, query, largest).await {
+        match self.get(endpoint, &segments, query).await {
             Err(Error::Refused { request, status, refusal: Refusal::Anonymous }) if self.is_proven_without_name() => {
                 self.prove_identity().await?;
                 Err(Error::Refused { request, status, refusal: Refusal::Forbidden })

@@ -43,7 +43,6 @@ impl Client {
         account: &Arc<Account>,
         pass: Pass,
         question: Question,
-        slot: Option<OwnedSemaphorePermit>,
     ) -> Result<Reply<T>, Error> {
         // A request that is under way counts at the server, whoever still waits for the answer here. As a task it goes on
         // without them, keeps its place among those that the server sees at a time, and a password in it is judged.
@@ -59,11 +58,7 @@ impl Client {
         let request = question.request.clone();
         let sent = self.clone().sent(Arc::clone(account), pass, question);
         // Read there as well: several pages can be, at a time.
-        let read = async {
-            let reply = sent.await.and_then(|received| received.answer.reply(request));
-            drop(slot);
-            reply
-        };
+        let read = async { sent.await?.answer.reply(request) };
         match tokio::spawn(read.instrument(span)).await {
             Ok(reply) => reply,
             Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),

@@ -44,6 +44,8 @@ pub(super) type Server = Arc<Semaphore>;
 pub(super) struct Pass {
     account: Option<Arc<OwnedSemaphorePermit>>,
     server: Option<Arc<OwnedSemaphorePermit>>,
+    /// Among the requests of one client.
+    _slot: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,6 +118,11 @@ impl Pass {
         Ok(())
     }
 
+    /// The same, which keeps the slot too until it is dropped.
+    pub fn holding(self, slot: OwnedSemaphorePermit) -> Self {
+        Self { _slot: Some(Arc::new(slot)), ..self }
+    }
+
     /// Makes room for others at the server.
     pub fn step_back(&mut self) {
         self.server = None;
@@ -136,7 +143,7 @@ impl Account {
     pub(super) async fn knock(&self) -> Result<Pass, Error> {
         let Some(slots) = self.door().map(|door| door.slots(Instant::now())) else { return Ok(Pass::default()) };
         let account = slots.map_err(refused)?.acquire_owned().await.map_err(|_| Error::GateClosed)?;
-        Ok(Pass { account: Some(Arc::new(account)), server: None })
+        Ok(Pass { account: Some(Arc::new(account)), ..Pass::default() })
     }
 
     /// Waits until the server is not asked too much at a time.

@@ -43,7 +43,7 @@ mod url;
 mod url_properties;
 mod way;
 
-pub use self::bounds::{EMPTY_PAGES, PAGE_BODY, PAGE_LIMIT};
+pub use self::bounds::{EMPTY_PAGES, PAGE_LIMIT};
 pub use self::client::{Client, Options};
 pub use self::clients::Clients;
 pub use self::credentials::Credentials;

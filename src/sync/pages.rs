@@ -11,7 +11,7 @@ use tracing::{Instrument, Span};
 use super::course::Course;
 use super::failure::{Failure, RunError};
 use super::fetch::{Answer, Fetch, Fetched};
-use crate::bitbucket::{Client, Error, Fault, PAGE_BODY, PAGE_LIMIT, Policy, Range, Refusal, Slice};
+use crate::bitbucket::{Client, Error, Fault, PAGE_LIMIT, Policy, Range, Refusal, Slice};
 use crate::destination::Commit;
 
 /// Requests of one walk under way at a time.
@@ -23,25 +23,21 @@ const AHEAD_COMMIT: usize = 8 << 10;
 /// Pages are stored together that have come, up to so many commits: a transaction costs as much as many rows.
 const STORED_TOGETHER: usize = PAGE_LIMIT as usize;
 
-/// Room in memory for the pages of a run that are ahead. Beside them each walk has one page that it cannot go on without.
-pub(super) struct Room {
-    /// Commits that may be asked for.
-    commits: Semaphore,
-    /// Requests of the run at a time.
-    concurrency: usize,
-}
+/// Room in memory for the pages of a run that are ahead, in commits. Beside them each walk has one page that it cannot go on
+/// without.
+pub(super) struct Room(Semaphore);
 
 impl Room {
     /// For as many of the largest pages as there are requests at a time.
     pub fn new(concurrency: usize) -> Self {
         let commits = concurrency.saturating_mul(PAGE_LIMIT as usize).min(Semaphore::MAX_PERMITS);
-        Self { commits: Semaphore::new(commits), concurrency: concurrency.max(1) }
+        Self(Semaphore::new(commits))
     }
 
     /// Room for so many commits, if there is some.
     fn spare(&self, commits: u64) -> Option<SemaphorePermit<'_>> {
         let commits = u32::try_from(commits).ok().filter(|commits| *commits <= PAGE_LIMIT)?;
-        self.commits.try_acquire_many(commits).ok()
+        self.0.try_acquire_many(commits).ok()
     }
 }
 
@@ -82,8 +78,6 @@ enum Found<'a> {
 /// Reads the pages of a range.
 pub(super) struct Pages<'a> {
     client: &'a Client,
-    /// For what can be done without.
-    impatient: Client,
     repository: (&'a str, &'a str),
     range: Range<'a>,
     fetch: Fetch<'a>,
@@ -111,14 +105,13 @@ impl<'a> Pages<'a> {
     ) -> Self {
         Self {
             client,
-            impatient: client.impatient(),
             repository,
             range,
             fetch: Fetch::new(client.base(), repository),
             start,
             course: if one_by_one { Course::OneByOne } else { Course::Unknown },
             room,
-            lanes: Arc::new(Semaphore::new(room.concurrency.min(AT_A_TIME))),
+            lanes: Arc::new(Semaphore::new(AT_A_TIME)),
             ahead: VecDeque::new(),
             held: None,
         }
@@ -189,10 +182,10 @@ impl<'a> Pages<'a> {
     /// Asks for the page that starts at `start`.
     async fn ask(&mut self) -> Answer {
         let _lane = self.lanes.acquire().await;
-        let slice = Slice { start: self.start, limit: self.fetch.limit(), counted: false, largest: PAGE_BODY };
+        let slice = Slice { start: self.start, limit: self.fetch.limit(), counted: false };
         if self.course.needs_count(self.start) {
             let counted = Slice { counted: true, ..slice };
-            let answer = self.impatient.commits(self.repository, self.range, counted).await;
+            let answer = self.client.impatient(usize::MAX).commits(self.repository, self.range, counted).await;
             self.course = Course::counted(answer.as_ref().ok().and_then(|page| page.total_count));
             // Without Bitbucket's word it may be the count that takes too long, or is not understood.
             let is_its_word = |error: &Error| error.refusal().is_some_and(|refusal| refusal != Refusal::BadRequest);
@@ -239,11 +232,11 @@ impl<'a> Pages<'a> {
 
     /// One request for a page that nobody needs yet.
     fn one_ahead(&self, start: u64, commits: u64) -> impl Future<Output = Answer> + Send + use<> {
-        let (client, lanes) = (self.impatient.clone(), Arc::clone(&self.lanes));
+        let largest = usize::try_from(commits).unwrap_or(usize::MAX).saturating_mul(AHEAD_COMMIT);
+        let (client, lanes) = (self.client.impatient(largest), Arc::clone(&self.lanes));
         let (project, slug) = (self.repository.0.to_owned(), self.repository.1.to_owned());
         let (until, since) = (self.range.until.to_owned(), self.range.since.map(str::to_owned));
-        let largest = usize::try_from(commits).unwrap_or(usize::MAX).saturating_mul(AHEAD_COMMIT).min(PAGE_BODY);
-        let slice = Slice { start, limit: PAGE_LIMIT, counted: false, largest };
+        let slice = Slice { start, limit: PAGE_LIMIT, counted: false };
         async move {
             let _lane = lanes.acquire().await;
             let range = Range { until: &until, since: since.as_deref() };

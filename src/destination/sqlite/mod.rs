@@ -111,11 +111,10 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     let mut connection = Connection::open(path).map_err(|error| at_path(&error))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // NORMAL is safe in WAL mode: a power cut may undo the last transactions, but each of them as a whole, checkpoint included.
-    // Each id lands in another page of an index, so that pages are small and many are kept.
+    // Each id lands in another page of an index: many are kept, and they are as small as SQLite makes them.
     connection
         .execute_batch(
-            "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
-             PRAGMA cache_size = -16384;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;",
         )
         .map_err(|error| match Error::from(error) {
             Error::Invalid(text) => Error::Invalid(format!("{}: {text}", path.display())),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bitbucket_test_postgres::{self as postgres, Server};
 use serde_json::Value;
 
 use crate::Result;
 use crate::bitbucket::{Bitbucket, PASSWORD, TOKEN, USER};
 use crate::histories::Histories;
 use crate::measure::Program;
-use crate::postgres::Postgres;
 
 /// How it logs in, and how much it may ask for at a time.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +50,17 @@ impl Kind {
 /// A database of one run.
 pub enum Database {
     Sqlite(PathBuf),
-    Postgres { name: String, url: String },
+    Postgres(postgres::Database),
 }
 
 impl Database {
     /// A new one. Files are made in this folder.
-    pub async fn new(kind: Kind, folder: &Path, postgres: &Postgres) -> Result<Self> {
+    pub async fn new(kind: Kind, folder: &Path, server: &'static Server) -> Result<Self> {
         if kind == Kind::Postgres {
-            let (name, url) = postgres.database().await?;
-            return Ok(Self::Postgres { name, url });
+            let database = server.database().await;
+            // What was written before is no cost of what comes.
+            database.admin().await.batch_execute("CHECKPOINT").await?;
+            return Ok(Self::Postgres(database));
         }
         let (_, path) = tempfile::Builder::new().suffix(".db").tempfile_in(folder)?.keep()?;
         std::fs::remove_file(&path)?;
@@ -68,13 +70,16 @@ impl Database {
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Self::Postgres { url, .. } => url.clone(),
+            Self::Postgres(database) => database.url(),
         }
     }
 
-    pub async fn remove(self, postgres: &Postgres) -> Result<()> {
+    pub async fn remove(self) -> Result<()> {
         match self {
-            Self::Postgres { name, .. } => postgres.remove(&name).await,
+            Self::Postgres(database) => {
+                let sql = format!("DROP DATABASE {} WITH (FORCE)", database.name);
+                Ok(database.server.admin("postgres").await.batch_execute(&sql).await?)
+            }
             Self::Sqlite(path) => {
                 for suffix in ["", "-wal", "-shm"] {
                     let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
@@ -85,7 +90,7 @@ impl Database {
     }
 
     /// What a query says, as text: its first two columns.
-    async fn rows(&self, postgres: &Postgres, sql: &str) -> Result<Vec<(String, String)>> {
+    async fn rows(&self, sql: &str) -> Result<Vec<(String, String)>> {
         match self {
             Self::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path)?;
@@ -93,20 +98,19 @@ impl Database {
                 let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
             }
-            Self::Postgres { name, .. } => {
-                let client = postgres.client(name).await?;
-                client.batch_execute("SET search_path = bitbucket").await?;
-                Ok(client.query(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+            Self::Postgres(database) => {
+                let rows = database.admin().await.query(sql, &[]).await?;
+                Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
             }
         }
     }
 
     /// Fails unless exactly these commits are stored, as far as numbers and heads show.
-    pub async fn check(&self, postgres: &Postgres, histories: &Histories) -> Result<()> {
+    pub async fn check(&self, histories: &Histories) -> Result<()> {
         const COMMITS: &str = "bitbucket_server_repository_default_branch_commits";
         let heads = "SELECT p.key || '/' || r.slug, coalesce(r.head, '') FROM bitbucket_server_repositories r
                      JOIN bitbucket_server_projects p ON p.id = r.project_id";
-        let stored: BTreeMap<_, _> = self.rows(postgres, heads).await?.into_iter().collect();
+        let stored: BTreeMap<_, _> = self.rows(heads).await?.into_iter().collect();
         let wanted: BTreeMap<_, _> =
             histories.repositories.iter().map(|one| (one.name.clone(), one.head.clone())).collect();
         if stored != wanted {
@@ -117,7 +121,7 @@ impl Database {
              JOIN bitbucket_server_repositories r ON r.id = c.repository_id
              JOIN bitbucket_server_projects p ON p.id = r.project_id GROUP BY 1"
         );
-        let stored: BTreeMap<_, _> = self.rows(postgres, &counts).await?.into_iter().collect();
+        let stored: BTreeMap<_, _> = self.rows(&counts).await?.into_iter().collect();
         let wrong = histories.repositories.iter().find(|one| stored.get(&one.name) != Some(&one.commits.to_string()));
         match wrong {
             None => Ok(()),

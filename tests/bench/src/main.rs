@@ -1,7 +1,7 @@
 //! What the connector takes, beside the least that anybody can take and beside what others take. `docs/performance.md` says
 //! what is measured and how; `make bench` does it.
 
-#![allow(clippy::cast_precision_loss, reason = "of all figures the first few digits are read")]
+#![expect(clippy::cast_precision_loss, reason = "of all figures the first few digits are read")]
 
 mod bitbucket;
 mod chart;
@@ -12,7 +12,6 @@ mod floor;
 mod histories;
 mod measure;
 mod peers;
-mod postgres;
 mod report;
 mod scenes;
 mod text;

@@ -9,7 +9,6 @@ pub mod front;
 pub mod leaks;
 pub mod net;
 pub mod operator;
-pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod prometheus;
@@ -19,6 +18,8 @@ pub mod sync;
 pub mod tls;
 
 use std::time::Duration;
+
+pub use bitbucket_test_postgres as postgres;
 
 /// Fails a test that would otherwise hang. Far above anything that a slow machine needs:
 /// the longest wait is for a slot, up to two minutes away.

@@ -34,6 +34,7 @@ const INSERT: &str = "
 async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
+    client.batch_execute("SET search_path = bitbucket").await?;
     Ok(client)
 }
 

@@ -93,7 +93,7 @@ async fn rows(bench: &Bench, histories: &Histories, kind: Kind, bare: bool) -> R
             program = program.arg("--bare");
         }
         let (usage, _) = program.measure().await?;
-        database.remove(&bench.postgres).await?;
+        database.remove().await?;
         all.push(Taken { usage, ..Taken::default() });
     }
     Ok(Taken::median(&all))

@@ -26,7 +26,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     bitbucket.settings(json!({"rateLimit": {"capacity": CAPACITY, "fillRate": RATE}})).await?;
     // Once: another one would find the bucket empty.
     let taken = bench.sync(&bitbucket, &histories, &database, Login::Password).await?;
-    database.check(&bench.postgres, &histories).await?;
+    database.check(&histories).await?;
     // Those that are refused take nothing from the bucket.
     let counts = bitbucket.counts().await?;
     let (answered, refused) = (counts.with(200), counts.with(429));

@@ -10,12 +10,13 @@ mod unchanged;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bitbucket_test_postgres::{Server, Setup, started};
+
 use crate::bitbucket::Bitbucket;
 use crate::connector::{Database, Kind, Login, check_said, sync};
 use crate::flags::{Flags, Scene, Size};
 use crate::histories::Histories;
 use crate::measure::Program;
-use crate::postgres::Postgres;
 use crate::report::{Report, Taken};
 use crate::{Result, document, say};
 
@@ -27,14 +28,14 @@ pub struct Bench {
     /// Kept from one time to the next.
     pub cache: PathBuf,
     temporary: tempfile::TempDir,
-    pub postgres: Postgres,
+    postgres: &'static Server,
 }
 
 /// Measures all that is wanted, and says and writes what was found.
 pub async fn run(flags: Flags) -> Result<ExitCode> {
     let machine = machine()?;
-    let bench = Bench::new(&flags)?;
-    let postgres: String = bench.postgres.client("postgres").await?.query_one("SHOW server_version", &[]).await?.get(0);
+    let bench = Bench::new(&flags).await?;
+    let postgres: String = bench.postgres.admin("postgres").await.query_one("SHOW server_version", &[]).await?.get(0);
     let machine = format!("{machine}; PostgreSQL {postgres}; {}; {}.", revision(), flags.kind());
     let mut report = Report::default();
     let done = all(&bench, &flags, &mut report).await;
@@ -94,8 +95,14 @@ fn machine() -> Result<String> {
     Ok(format!("Measured on {cores} cores ({model}) with {} GiB, load {load} before it began", memory >> 20))
 }
 
+/// A server as it comes, but for a larger cache and log.
+async fn postgres() -> &'static Server {
+    let settings = vec!["fsync=on", "full_page_writes=on", "shared_buffers=512MB", "max_wal_size=4GB"];
+    started(Setup { settings, ..Setup::default() }).await.0
+}
+
 impl Bench {
-    fn new(flags: &Flags) -> Result<Self> {
+    async fn new(flags: &Flags) -> Result<Self> {
         let beside = |name: &str| -> Result<PathBuf> {
             let path = std::env::current_exe()?.with_file_name(name);
             if path.exists() { Ok(path) } else { Err(format!("{} is missing: make bench", path.display()).into()) }
@@ -109,7 +116,7 @@ impl Bench {
             simulator: beside("bitbucket-simulator")?,
             cache: cache.join("bitbucket-connector/bench"),
             temporary: tempfile::tempdir()?,
-            postgres: Postgres::start()?,
+            postgres: postgres().await,
         })
     }
 
@@ -124,7 +131,7 @@ impl Bench {
     }
 
     pub async fn database(&self, kind: Kind) -> Result<Database> {
-        Database::new(kind, self.folder(), &self.postgres).await
+        Database::new(kind, self.folder(), self.postgres).await
     }
 
     /// What a program takes, and what it says.
@@ -164,8 +171,8 @@ impl Bench {
             let database = self.database(kind).await?;
             let taken = self.sync(bitbucket, histories, &database, login).await?;
             say!("  {}: {:.2} s, {:.2} s of a processor", kind.name(), taken.usage.seconds, taken.usage.processor);
-            database.check(&self.postgres, histories).await?;
-            database.remove(&self.postgres).await?;
+            database.check(histories).await?;
+            database.remove().await?;
             all.push(taken);
         }
         Ok(Taken::median(&all))

@@ -33,7 +33,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             for _ in 0..bench.size.runs {
                 all.push(bench.sync(&bitbucket, &histories, &database, Login::Password).await?);
             }
-            database.check(&bench.postgres, &histories).await?;
+            database.check(&histories).await?;
             let taken = Taken::median(&all);
             let name = format!("{} repositories, {}", grouped(*repositories), kind.name());
             table.push(kind.name(), &name, taken);
@@ -57,7 +57,7 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
                 let met = after == before && last.usage.peak < taken.usage.peak + (taken.usage.peak >> 3);
                 report.target(&format!("{name}: no growth over {again} runs"), &found, met);
             }
-            database.remove(&bench.postgres).await?;
+            database.remove().await?;
         }
     }
     report.tables.push(table);
@@ -92,8 +92,8 @@ pub async fn incremental(bench: &Bench, report: &mut Report) -> Result<()> {
         std::fs::copy(&before, &copy)?;
         let database = Database::Sqlite(copy);
         let taken = bench.sync(&bitbucket, &histories, &database, Login::Password).await?;
-        database.check(&bench.postgres, &histories).await?;
-        database.remove(&bench.postgres).await?;
+        database.check(&histories).await?;
+        database.remove().await?;
         // The first one makes the simulator ready.
         if run > 0 {
             all.push(taken);

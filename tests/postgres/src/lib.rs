@@ -2,19 +2,29 @@
 //! in a temporary folder. A server ends when the process of the tests does, however that ends, because its keeper's
 //! standard input ends then.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "it serves tests: what goes wrong fails them"
+)]
+
 mod programs;
 
+use std::fmt::Debug;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use bitbucket_connector::destination::DatabaseUrl;
 use tokio_postgres::{Client, Config, NoTls};
 
 use self::programs::{as_user, beside_a_small_disk, program, unprivileged};
@@ -181,7 +191,7 @@ impl Server {
 
 impl Database {
     /// Its URL for the role.
-    pub fn url(&self) -> DatabaseUrl {
+    pub fn url<T: FromStr<Err: Debug>>(&self) -> T {
         self.text().parse().unwrap()
     }
 
