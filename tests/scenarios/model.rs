@@ -199,7 +199,7 @@ impl Life {
         if !report.after.repositories.is_empty() {
             self.world.bench.database.assert_counted().await;
         }
-        if report.is_quiet() {
+        if report.is_quiet(&self.world) {
             expect::assert_true(&self.world, report);
         }
     }

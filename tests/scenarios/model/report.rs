@@ -95,12 +95,15 @@ impl Report {
     }
 
     /// Nothing happened but the run, or nothing that it must show.
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self, world: &World) -> bool {
         // What was begun under another list is read again already, and not a third time.
         let begun = self.before.repositories.iter().any(|row| row.walk.is_some());
         let lies = self.troubles.iter().any(|trouble| trouble.lies);
         let alone = !self.meddled && !self.cut && !self.rival && !self.nobody;
-        alone && Trouble::all_pass(&self.troubles) && !(begun && lies)
+        // A refusal that breaks off may have been that of the password, which then rests for longer than is waited here.
+        let refused = world.repositories.iter().any(|repository| world.access(repository) != Access::Read);
+        let rests = refused && self.troubles.iter().any(Trouble::cuts);
+        alone && Trouble::all_pass(&self.troubles) && !(begun && lies) && !rests
     }
 }
 

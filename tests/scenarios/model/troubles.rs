@@ -57,6 +57,11 @@ impl Trouble {
             || (self.denies && (self.only.as_deref() == Some(path) || now.any(|now| self.only.as_ref() == Some(&now))))
     }
 
+    /// Whether answers break off.
+    pub const fn cuts(&self) -> bool {
+        matches!(self.fault.action, Action::CloseAfterBytes(_) | Action::CutBody(_))
+    }
+
     /// Whether no run may show any of them: a request is tried four times, and a list is read twice.
     pub fn all_pass(troubles: &[Self]) -> bool {
         let hits: u32 = troubles.iter().map(|trouble| trouble.fault.times.unwrap_or(u32::MAX / 8)).sum();
