@@ -4,8 +4,8 @@
 //! commit in it but the target has a child in it. All of that is seen from the rows.
 //!
 //! The statements are written so that their cost does not depend on what the planner believes, because it knows nothing
-//! of rows that were just written. Sets are compared with EXCEPT, which reads each side once, where NOT EXISTS could
-//! become a loop in a loop. A commit is looked up by a subquery for one value, which cannot become a join and so always
+//! of rows that were just written. Sets are compared with EXCEPT or in groups, which reads each side once, where NOT EXISTS
+//! could become a loop in a loop. A commit is looked up by a subquery for one value, which cannot become a join and so always
 //! uses the unique index. `repository_id + 0` leaves only the range of ids to find a walk's rows by, and an upper end that
 //! no id reaches makes a range of it that is taken for small: hash tables are laid out for what is expected.
 
@@ -54,21 +54,25 @@ async fn grown(tx: &Tx<'_>, repository: i64, head: Option<&str>, walk: &Checkpoi
     if head != walk.since.as_deref() {
         return Ok(false);
     }
-    let sql = "
-        WITH walked AS MATERIALIZED (
-            SELECT sha, parents FROM bitbucket_server_repository_default_branch_commits
+    // Of the walk's commits and their parents, `loose` are the commits without a child among them, and the parents that are
+    // not among them: both are few.
+    let sql = r#"
+        WITH seen (sha, walked) AS NOT MATERIALIZED (
+            SELECT sha, TRUE FROM bitbucket_server_repository_default_branch_commits
+            WHERE id > $3 AND id < 9223372036854775807 AND repository_id + 0 = $1
+            UNION ALL
+            SELECT p.sha COLLATE "C", FALSE
+            FROM bitbucket_server_repository_default_branch_commits, jsonb_array_elements_text(parents) AS p (sha)
             WHERE id > $3 AND id < 9223372036854775807 AND repository_id + 0 = $1),
-        parent AS MATERIALIZED (
-            SELECT DISTINCT p.sha FROM walked, jsonb_array_elements_text(walked.parents) AS p (sha)),
-        outside AS (SELECT sha FROM parent EXCEPT SELECT sha FROM walked),
-        childless AS (SELECT sha FROM walked EXCEPT SELECT sha FROM parent)
-        SELECT EXISTS (SELECT FROM walked WHERE sha = $2)
+        loose (sha, walked) AS MATERIALIZED (
+            SELECT sha, bool_or(walked) FROM seen GROUP BY sha HAVING bool_or(walked) = bool_and(walked))
+        SELECT EXISTS (SELECT FROM loose WHERE walked AND sha = $2)
+           AND NOT EXISTS (SELECT FROM loose WHERE walked AND sha <> $2)
            AND NOT EXISTS (
-               SELECT FROM outside o WHERE (
+               SELECT FROM loose WHERE NOT walked AND (
                    SELECT c.id FROM bitbucket_server_repository_default_branch_commits c
-                   WHERE c.repository_id = $1 AND c.sha = o.sha) IS NULL)
-           AND NOT EXISTS (SELECT FROM childless WHERE sha <> $2)
-           AND ($4::text IS NULL OR EXISTS (SELECT FROM parent WHERE sha = $4))";
+                   WHERE c.repository_id = $1 AND c.sha = loose.sha) IS NULL)
+           AND ($4::text IS NULL OR EXISTS (SELECT FROM loose WHERE NOT walked AND sha = $4))"#;
     value(&tx.one(sql, &[&repository, &walk.target, &walk.after_id, &walk.since]).await?, 0)
 }
 
