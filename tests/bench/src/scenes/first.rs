@@ -48,7 +48,8 @@ async fn of(bench: &Bench, report: &mut Report, histories: &Histories, plot: &st
         if kind == Kind::Sqlite {
             for (name, floor) in [(READ, "read"), (PARSE, "parse")] {
                 say!("{name}");
-                table.push(group, name, reading(bench, &bitbucket, histories, floor).await?);
+                let (at_a_time, runs) = (Login::Password.at_a_time(), bench.size.runs);
+                table.push(group, name, reading(bench, &bitbucket, histories, floor, at_a_time, runs).await?);
             }
         }
     }
@@ -74,7 +75,7 @@ async fn of(bench: &Bench, report: &mut Report, histories: &Histories, plot: &st
 }
 
 /// This program's own command `floor`.
-pub fn floor(arguments: &[&str]) -> Result<Program> {
+fn own(arguments: &[&str]) -> Result<Program> {
     Ok(Program::new(std::env::current_exe()?).arg("floor").args(arguments))
 }
 
@@ -88,7 +89,7 @@ async fn rows(bench: &Bench, histories: &Histories, kind: Kind, bare: bool) -> R
             Kind::Sqlite => ("sqlite", database.url().trim_start_matches("sqlite://").to_owned()),
             Kind::Postgres => ("postgres", database.url()),
         };
-        let mut program = floor(&[name, &place, "--repositories", &repositories, "--commits", &commits])?;
+        let mut program = own(&[name, &place, "--repositories", &repositories, "--commits", &commits])?;
         if bare {
             program = program.arg("--bare");
         }
@@ -99,16 +100,23 @@ async fn rows(bench: &Bench, histories: &Histories, kind: Kind, bare: bool) -> R
     Ok(Taken::median(&all))
 }
 
-async fn reading(bench: &Bench, bitbucket: &Bitbucket, histories: &Histories, kind: &str) -> Result<Taken> {
+/// The pages alone, by a floor of this name.
+pub async fn reading(
+    bench: &Bench,
+    bitbucket: &Bitbucket,
+    histories: &Histories,
+    floor: &str,
+    at_a_time: u64,
+    runs: usize,
+) -> Result<Taken> {
     let file = bench.folder().join("addresses");
     let addresses = pages(&bitbucket.url, histories);
     debug_assert_eq!(addresses.len() as u64, histories.pages(CAP));
     std::fs::write(&file, addresses.join("\n"))?;
-    let at_a_time = Login::Password.at_a_time().to_string();
-    let program = floor(&[kind, &path(&file), &at_a_time])?;
+    let program = own(&[floor, &path(&file), &at_a_time.to_string()])?;
     let mut all = Vec::new();
     // The first time some of the answers may have to be made.
-    for run in 0..=bench.size.runs {
+    for run in 0..=runs {
         let (taken, _) = bench.measured(bitbucket, &program).await?;
         if run > 0 {
             all.push(taken);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::first::reading;
 use super::{Bench, percent};
 use crate::bitbucket::CAP;
 use crate::chart::{Line, lines};
@@ -45,10 +46,15 @@ pub async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
                 table.push_bound(&what, &name, taken, bound);
                 measured.push((*latency as f64, seconds));
                 bounds.push((*latency as f64, bound));
+                let read = reading(bench, &bitbucket, &histories, "read", in_flight, 1).await?;
+                let answer = read.usage.seconds / histories.pages(CAP) as f64;
+                table.push(&what, &format!("{latency} ms: pages only read"), read);
                 let found = format!(
-                    "{} ({} of what the pages of commits alone take)",
+                    "{} ({} of what the pages of commits alone take; {} with the {:.1} ms that an answer takes in fact)",
                     percent(seconds, bound),
-                    percent(seconds, pages)
+                    percent(seconds, pages),
+                    percent(seconds, answer * requests),
+                    answer * in_flight as f64 * 1000.0
                 );
                 report.target(
                     &format!("{name}: at most 115 % of latency × requests ÷ in flight"),
