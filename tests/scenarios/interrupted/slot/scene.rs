@@ -36,9 +36,8 @@ impl<'a> Scene<'a> {
         stage.start_operator_through(front);
         life.begin(Step::Apply).await;
         let object = stage.until_ready(&life.name, "True", "SyncIncomplete").await;
-        // The last thing that comes of it; a look that is still to come would be counted as one of the slot's.
+        // The last thing that comes of it.
         front.until(|calls| calls.iter().filter(|call| call.kind.starts_with("POST ")).count() == 2).await;
-        look_twice(life, front).await;
         life.simulator.faults().clear();
         life.simulator.clear_requests();
         front.forget_calls();
@@ -89,7 +88,7 @@ impl<'a> Scene<'a> {
             }
             self.front.until(|calls| calls.iter().any(|call| call.kind.starts_with("POST "))).await;
             loop {
-                look(self.life, self.front).await;
+                self.look().await;
             }
         });
         select(arrival, looks).await;
@@ -108,12 +107,15 @@ impl<'a> Scene<'a> {
         let asked = self.life.simulator.wait_until(|requests| !requests.is_empty());
         let asked = tokio::time::timeout(SOON, asked).await.is_ok();
         assert!(claimed || !asked, "{}: {place:?}: it is run, and nothing says so", self.life.name);
-        let before = match place {
-            Place::Call(point, _) if point.is_read() => point.nth == 1,
-            Place::Call(point, moment) => (point.kind.as_str(), point.nth, *moment) == (STATUS, 1, Moment::Before),
-            Place::Request(_) => false,
-        };
-        assert_eq!(claimed, !before, "{}: {place:?}", self.life.name);
+        match place {
+            // A few reads more or less come in each day, so that this one may be on either side of the claim.
+            Place::Call(point, _) if point.is_read() => {}
+            Place::Call(point, moment) => {
+                let before = (point.kind.as_str(), point.nth, *moment) == (STATUS, 1, Moment::Before);
+                assert_eq!(claimed, !before, "{}: {place:?}", self.life.name);
+            }
+            Place::Request(_) => assert!(claimed, "{}: {place:?}", self.life.name),
+        }
         claimed
     }
 
@@ -132,9 +134,18 @@ impl<'a> Scene<'a> {
         within(&what, met).await;
     }
 
-    /// See there.
+    /// Lets the operator look, and then once more: by then all is done and told that follows from the first look.
     pub async fn look_twice(&self) {
-        look_twice(self.life, self.front).await;
+        for _ in 0..2 {
+            self.look().await;
+        }
+    }
+
+    async fn look(&self) {
+        let looks = |calls: &[Call]| calls.iter().filter(|call| call.kind == "GET secrets/NAME").count();
+        let before = looks(&self.front.calls());
+        self.life.wake().await;
+        self.front.until(|calls| looks(calls) > before).await;
     }
 
     pub async fn day(&self, requests: u32) -> Day {
@@ -163,18 +174,4 @@ impl<'a> Scene<'a> {
         assert_eq!((of(&claims), of(&ends)), (slots.clone(), slots), "{}: {runs:?}", self.life.name);
         assert!(claims.iter().zip(&ends).all(|(claim, end)| claim.1 == end.1), "{}: {runs:?}", self.life.name);
     }
-}
-
-/// Lets the operator look, and then once more: by then all is done and told that follows from the first look.
-async fn look_twice(life: &Life, front: &Front) {
-    for _ in 0..2 {
-        look(life, front).await;
-    }
-}
-
-async fn look(life: &Life, front: &Front) {
-    let looks = |calls: &[Call]| calls.iter().filter(|call| call.kind == "GET secrets/NAME").count();
-    let before = looks(&front.calls());
-    life.wake().await;
-    front.until(|calls| looks(calls) > before).await;
 }
