@@ -30,6 +30,17 @@ async fn a_wrong_listing_changes_nothing(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+async fn a_first_listing_that_lacks_its_oldest_commit_is_not_believed(on: Kind) {
+    let (bench, git) = linear(on, 30).await;
+    let cut = Action::EditJson(vec![JsonEdit::Remove("/values/29".to_owned())]);
+    let id = bench.simulator.faults().push(Fault::on_path("/commits", cut));
+    let summary = bench.run().await.unwrap();
+    assert_eq!((summary.failed[0].1, summary.commits), ("IncompleteListing", 0));
+    bench.simulator.faults().remove(id);
+    bench.synced().await;
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
 async fn another_repository_under_the_same_name_removes_nothing(on: Kind) {
     let (bench, git) = linear(on, 30).await;
     bench.synced().await;
@@ -220,6 +231,7 @@ fn text(git: &GitRepository, arguments: &[&str]) -> String {
 on_both! {
     a_repository_of_longer_ids_is_left_behind_and_stops_no_other,
     a_wrong_listing_changes_nothing,
+    a_first_listing_that_lacks_its_oldest_commit_is_not_believed,
     another_repository_under_the_same_name_removes_nothing,
     a_listing_that_does_not_begin_with_its_end_is_not_believed,
     a_commit_under_another_ones_id_leaves_no_trace,
