@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -55,12 +54,8 @@ fn main() {
             .unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        let files = Cell::new(0);
-        check("SQLite", &url, async || {
-            files.set(files.get() + 1);
-            DatabaseUrl::Sqlite(folder.path().join(files.get().to_string()))
-        })
-        .await;
+        let new = || tempfile::tempdir_in(folder.path()).unwrap().keep().join("commits.db");
+        check("SQLite", &url, async || DatabaseUrl::Sqlite(new())).await;
         check("PostgreSQL", &url, async || postgres::server().await.database().await.url()).await;
         drop(child.stdin.take());
         child.wait().unwrap();

@@ -102,7 +102,8 @@ impl Report {
         let alone = !self.meddled && !self.cut && !self.rival && !self.nobody;
         // A refusal that breaks off may have been that of the password, which then rests for longer than is waited here.
         let refused = world.repositories.iter().any(|repository| world.access(repository) != Access::Read);
-        let rests = refused && self.troubles.iter().any(Trouble::cuts);
+        let resting = matches!(self.results[..], [Err(RunError::Identity(Error::GateResting))]);
+        let rests = resting && refused && self.troubles.iter().any(Trouble::cuts);
         alone && Trouble::all_pass(&self.troubles) && !(begun && lies) && !rests
     }
 }
