@@ -14,7 +14,7 @@ use crate::bitbucket::{
 use crate::trust::Addresses;
 
 /// Requests at a time, as a connection has them where it does not say otherwise.
-pub(super) const CONCURRENCY: usize = 4;
+pub(crate) const CONCURRENCY: usize = 4;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Account {
@@ -30,25 +30,32 @@ pub(super) struct Account {
     /// File with an HTTP access token [or environment: BITBUCKET_TOKEN]
     #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+/// How to get to the Bitbucket, and which of its repositories are meant.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WayArgs {
     /// File with certificates in PEM form to trust beside the machine's
     #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
     /// HTTP proxy, as http://HOST:PORT [default: HTTPS_PROXY and NO_PROXY]
     #[arg(long, value_name = "URL")]
-    proxy: Option<String>,
+    pub proxy: Option<String>,
     /// How long one request may take, such as 30s
     #[arg(long, default_value = "30s", value_parser = duration)]
-    timeout: Duration,
+    pub timeout: Duration,
     /// Only this project; may be repeated, and * stands for any run of characters but /
     #[arg(long, value_name = "KEY")]
-    project: Vec<String>,
+    pub project: Vec<String>,
     /// Only this repository; may be repeated, and * stands for any run of characters but /
     #[arg(long, value_name = "KEY/SLUG")]
-    repository: Vec<String>,
+    pub repository: Vec<String>,
 }
 
 /// Whom and how to ask.
-pub(super) struct Access {
+pub(crate) struct Access {
     pub client: Client,
     pub import: ImportFilter,
     pub curl: Curl,
@@ -56,7 +63,7 @@ pub(super) struct Access {
 
 /// What a `curl` command needs to make the same requests.
 #[derive(Debug)]
-pub(super) struct Curl {
+pub(crate) struct Curl {
     pub password: bool,
     pub ca_file: Option<PathBuf>,
     pub proxy: Option<String>,
@@ -66,32 +73,9 @@ impl Account {
     /// Reads the files; whatever is wrong is a usage error, and nothing has been sent.
     /// `stop` ends what is under way.
     pub fn access(self, concurrency: usize, stop: CancellationToken) -> Result<Access, Failure> {
-        let usage = |what: &str, error: &dyn std::fmt::Display| Failure::Usage(format!("{what}: {error}"));
         let url = BaseUrl::parse(&self.url).map_err(|error| usage("--url", &error))?;
         let credentials = self.credentials()?;
-        let mut way = Way::new(self.timeout);
-        if let Some(file) = &self.ca_file {
-            let pem = std::fs::read(file).map_err(|error| usage(&file.display().to_string(), &error))?;
-            way.authorities =
-                Authorities::from_pem(&pem).map_err(|error| usage(&file.display().to_string(), &error))?;
-        }
-        if let Some(address) = &self.proxy {
-            way.proxy = Some(Proxy::new(address, None).map_err(|error| usage("--proxy", &error))?);
-        }
-        let listed = !(self.project.is_empty() && self.repository.is_empty());
-        let import = ImportFilter {
-            mode: if listed { ImportMode::Allowlist } else { ImportMode::AllowAll },
-            projects: self.project,
-            repositories: self.repository,
-            personal_projects: PersonalProjects::Exclude,
-        };
-        let curl = Curl { password: credentials.is_password(), ca_file: self.ca_file, proxy: self.proxy };
-        let patience = Patience { waits: RETRY_WAITS, stop };
-        let options = Options { concurrency, patience, reopen: None };
-        let client = Clients::new(concurrency, Addresses::all())
-            .client(url, credentials, &way, options)
-            .map_err(|error| usage("certificates", &error))?;
-        Ok(Access { client, import, curl })
+        self.way.access(url, credentials, concurrency, stop)
     }
 
     fn credentials(&self) -> Result<Credentials, Failure> {
@@ -117,8 +101,52 @@ impl Account {
     }
 }
 
+impl WayArgs {
+    /// The same, where it is known already who asks whom.
+    pub fn access(
+        self,
+        url: BaseUrl,
+        credentials: Credentials,
+        concurrency: usize,
+        stop: CancellationToken,
+    ) -> Result<Access, Failure> {
+        let mut way = Way::new(self.timeout);
+        if let Some(file) = &self.ca_file {
+            let pem = std::fs::read(file).map_err(|error| usage(&file.display().to_string(), &error))?;
+            way.authorities =
+                Authorities::from_pem(&pem).map_err(|error| usage(&file.display().to_string(), &error))?;
+        }
+        if let Some(address) = &self.proxy {
+            way.proxy = Some(Proxy::new(address, None).map_err(|error| usage("--proxy", &error))?);
+        }
+        let import = self.import();
+        let curl = Curl { password: credentials.is_password(), ca_file: self.ca_file, proxy: self.proxy };
+        let patience = Patience { waits: RETRY_WAITS, stop };
+        let options = Options { concurrency, patience, reopen: None };
+        let client = Clients::new(concurrency, Addresses::all())
+            .client(url, credentials, &way, options)
+            .map_err(|error| usage("certificates", &error))?;
+        Ok(Access { client, import, curl })
+    }
+
+    /// The filter that these repositories are.
+    pub fn import(&self) -> ImportFilter {
+        let listed = !(self.project.is_empty() && self.repository.is_empty());
+        ImportFilter {
+            mode: if listed { ImportMode::Allowlist } else { ImportMode::AllowAll },
+            projects: self.project.clone(),
+            repositories: self.repository.clone(),
+            personal_projects: PersonalProjects::Exclude,
+        }
+    }
+}
+
+fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Usage(format!("{what}: {error}"))
+}
+
 /// The text of a file, without the newline at its end.
-fn read(file: &Path) -> Result<SecretString, Failure> {
+pub(crate) fn read(file: &Path) -> Result<SecretString, Failure> {
     let problem = |what: &dyn std::fmt::Display| Failure::Usage(format!("{}: {what}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| problem(&error))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -127,7 +155,7 @@ fn read(file: &Path) -> Result<SecretString, Failure> {
 }
 
 /// A Go duration, as in a manifest.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration: kube::core::Duration = text.parse().map_err(|error| format!("{error}"))?;
     let positive = !duration.is_negative() && duration > Duration::ZERO;
     positive.then(|| duration.into()).ok_or_else(|| "must be longer than nothing".to_owned())

@@ -1,0 +1,106 @@
+//! The objects that make a connection. Pure, but for the file of certificates.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ObjectMeta;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::api::BitbucketConnection;
+use crate::bitbucket::{BaseUrl, Credentials};
+use crate::cli::{Failure, WayArgs};
+
+/// What somebody wants.
+pub(super) struct Wanted {
+    pub name: String,
+    /// Where no namespace is named, it is that of whoever applies them.
+    pub namespace: Option<String>,
+    pub url: BaseUrl,
+    pub credentials: Credentials,
+    pub way: WayArgs,
+    pub schedule: Option<String>,
+}
+
+/// The objects, the Secrets first.
+pub(super) struct Manifests {
+    pub secrets: Vec<Secret>,
+    pub connection: BitbucketConnection,
+}
+
+impl Manifests {
+    /// Makes them. The error says what cannot be written so.
+    pub fn of(wanted: &Wanted) -> Result<Self, String> {
+        let Wanted { name, namespace, url, credentials, way, schedule } = wanted;
+        let mut spec = json!({"url": url.to_string(), "secretRef": {"name": name}});
+        // What was used is what was verified, and stays bound to that server.
+        let mut data = vec![("url", url.to_string())];
+        match credentials {
+            Credentials::Token(token) => data.push(("token", token.expose_secret().to_owned())),
+            Credentials::Basic { username, password } => {
+                data.push(("username", username.clone()));
+                data.push(("password", password.expose_secret().to_owned()));
+            }
+        }
+        let mut secrets = vec![secret(name, data)];
+        if let Some(file) = &way.ca_file {
+            let pem = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let name = format!("{name}-ca");
+            spec["certSecretRef"] = json!({"name": name});
+            secrets.push(secret(&name, vec![("ca.crt", pem)]));
+        }
+        if let Some(proxy) = &way.proxy {
+            let name = format!("{name}-proxy");
+            spec["proxySecretRef"] = json!({"name": name});
+            secrets.push(secret(&name, vec![("address", proxy.clone())]));
+        }
+        let import = way.import();
+        if !(import.projects.is_empty() && import.repositories.is_empty()) {
+            spec["import"] = json!(import);
+        }
+        if let Some(schedule) = schedule {
+            spec["schedule"] = json!(schedule);
+        }
+        let spec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
+        let mut connection = BitbucketConnection::new(name, spec);
+        for metadata in secrets.iter_mut().map(|secret| &mut secret.metadata).chain([&mut connection.metadata]) {
+            metadata.namespace.clone_from(namespace);
+        }
+        Ok(Self { secrets, connection })
+    }
+
+    /// All of them, as `kubectl apply` takes them.
+    pub fn yaml(&self) -> Result<String, Failure> {
+        let mut text = String::new();
+        for secret in &self.secrets {
+            let mut object = json!(secret);
+            // As text, which a person can look at.
+            let plain =
+                |(key, ByteString(value)): (&String, &ByteString)| (key.clone(), json!(String::from_utf8_lossy(value)));
+            let data: serde_json::Map<String, Value> = secret.data.iter().flatten().map(plain).collect();
+            if let Some(fields) = object.as_object_mut() {
+                fields.remove("data");
+                fields.insert("stringData".to_owned(), Value::Object(data));
+            }
+            text += &document(&object)?;
+        }
+        Ok(text + &document(&json!(self.connection))?)
+    }
+}
+
+fn document(object: &Value) -> Result<String, Failure> {
+    let yaml = serde_saphyr::to_string(object).map_err(|error| Failure::Other(error.to_string()))?;
+    Ok(format!("---\n{}\n", yaml.trim_end()))
+}
+
+fn secret(name: &str, data: Vec<(&str, String)>) -> Secret {
+    let data: BTreeMap<_, _> =
+        data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect();
+    Secret {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        type_: Some("Opaque".to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    }
+}
