@@ -8,7 +8,8 @@ set -euo pipefail
 for_what=${1:-}
 # Where rustup and Go put themselves, for who has just installed them.
 export PATH=$PATH:$HOME/.cargo/bin:/usr/local/go/bin
-prometheus=${XDG_CACHE_HOME:-$HOME/.cache}/bitbucket-connector/prometheus
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bitbucket-connector
+prometheus=$cache/prometheus
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 go_needed=$(sed -n 's/^go //p' tests/cluster/go.mod)
 rust_needed=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
@@ -57,17 +58,37 @@ download_prometheus() {
     (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download prometheus)
 }
 
+# It calls the Data Cloud API by its description. Kept under a name that changes with what is asked for.
+install_schemathesis() {
+    local environment
+    environment=$cache/schemathesis-$(sha256sum tests/openapi/requirements.txt | cut -c1-12)
+    [[ -x $environment/bin/schemathesis ]] && return
+    echo "== installing schemathesis, for the tests of the Data Cloud API"
+    # Made elsewhere first: what was interrupted is not taken for whole. Its scripts hold its path, so it is moved by a link.
+    rm -rf "$environment" "$environment".*
+    local made
+    made=$(mktemp -d "$environment.XXXXXX")
+    if ! python3 -m venv "$made" ||
+        ! "$made/bin/pip" install --quiet --disable-pip-version-check -r tests/openapi/requirements.txt; then
+        say_and_fail "schemathesis cannot be installed from PyPI"
+    fi
+    ln -s "$made" "$environment"
+}
+
 packages() {
     have git || echo git
     have make || echo make
     have cc || printf '%s\n' gcc libc6-dev
     have curl || have_rust || printf '%s\n' curl ca-certificates
+    { have curl || ! have_rust; } || echo curl
+    have openssl || echo openssl
     have shellcheck || echo shellcheck
     have script || echo bsdutils
     have_postgres || echo postgresql
     have strace || echo strace
     have faketime || echo faketime
     have_go || echo golang-go
+    python3 -c 'import ensurepip' &>/dev/null || printf '%s\n' python3 python3-venv
     [[ $for_what != node ]] || node_packages
 }
 
@@ -137,4 +158,5 @@ install_rust() {
 
 install_packages
 install_prometheus
+install_schemathesis
 install_rust

@@ -1,0 +1,97 @@
+//! Who calls: whoever the API server takes the token for.
+
+use axum::http::{HeaderMap, header};
+use futures::TryStreamExt;
+use futures::stream::{self, BoxStream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
+use kube::config::AuthInfo;
+use kube::{Api, Client, Config, ResourceExt};
+
+use super::answer::Refusal;
+use super::ids::id;
+use crate::api::BitbucketConnection;
+use crate::controller::{Guarded, within};
+
+/// Objects that are asked for at a time.
+const PAGE: u32 = 100;
+
+/// A caller, for one call.
+pub struct Caller {
+    /// Asks the API server as the caller.
+    pub client: Client,
+}
+
+impl Caller {
+    /// By the token of this request. Whether it is any good, the API server says when it is asked. Nothing of the token is kept
+    /// beyond the call: neither it, nor what is known of it, nor a connection that was made with it.
+    pub fn new(server: &Config, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+        let token = token.ok_or(Refusal::NotAuthed)?;
+        let mut config = server.clone();
+        config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
+        let client = Client::try_from(config).map_err(|_| Refusal::NotAuthed)?;
+        Ok(Self { client })
+    }
+
+    /// The connections of a namespace, or all, in the order in which the API server has them, a page at a time. Objects that cannot
+    /// be understood are left out.
+    pub fn connections(&self, namespace: Option<&str>) -> BoxStream<'static, Result<BitbucketConnection, Refusal>> {
+        let api: Api<Guarded> = match namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        let pages = stream::try_unfold((api, Some(String::new())), async |(api, next)| {
+            let Some(next) = next else { return Ok(None) };
+            let page = ListParams { limit: Some(PAGE), ..ListParams::default() };
+            let page = if next.is_empty() { page } else { page.continue_token(&next) };
+            let list = within(api.list(&page)).await?;
+            let next = list.metadata.continue_.filter(|next| !next.is_empty());
+            let understood = list.items.into_iter().filter_map(|object| object.0.ok());
+            Ok::<_, Refusal>(Some((stream::iter(understood.map(Ok)), (api, next))))
+        });
+        Box::pin(pages.try_flatten())
+    }
+
+    /// The connection with this id.
+    pub async fn connection(&self, wanted: u64, namespace: Option<&str>) -> Result<BitbucketConnection, Refusal> {
+        let mut connections = self.connections(namespace);
+        while let Some(object) = connections.try_next().await? {
+            if object.uid().is_some_and(|uid| id(&uid) == wanted) {
+                return Ok(object);
+            }
+        }
+        Err(Refusal::ConnectionNotFound)
+    }
+
+    /// The Secrets beside a connection.
+    pub fn secrets(&self, object: &BitbucketConnection) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
+    }
+}
+
+/// The token of such a header; the scheme's case does not matter.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_found() {
+        for (header, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Bearer ", None),
+            ("Bearer", None),
+            ("Basic abc", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer(header), token, "{header}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Verifying credentials before they are stored, exactly as the operator will read and verify them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use tokio::time::timeout;
+
+use super::answer::Refusal;
+use super::attempts::Attempt;
+use super::caller::Caller;
+use super::methods::Api;
+use crate::api::conditions::{self, Truth, VERIFIED};
+use crate::api::{BitbucketConnection, Reason};
+use crate::bitbucket::{BaseUrl, Credentials, Options, Patience, Rate};
+use crate::controller::{Context, Source, credentials, route};
+use crate::sync::Filter;
+use crate::verification::{Negative, Outcome, Past, Verdict, no_way, verify};
+
+/// How long all requests of a verification may take together: a caller waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// One request at a time: the first that says no is the last.
+const CONCURRENCY: usize = 1;
+
+/// Verifies what `secret` holds for the connection; nothing is written. Secrets that say how to get to Bitbucket are read as the
+/// caller.
+pub async fn check(
+    api: &Api,
+    context: &Context,
+    caller: &Caller,
+    object: &BitbucketConnection,
+    secret: &Secret,
+) -> Result<(), Refusal> {
+    let source = Source { client: &caller.client, trust: &context.trust };
+    let unusable = |(reason, message)| Refusal::Unverified(reason, message);
+    let route = route(source, object).await?.map_err(unusable)?;
+    let credentials = credentials(secret, &route.url, context.trust.require_secret_url)
+        .map_err(|message| unusable((Reason::InvalidSecret, message)))?;
+    let busy = || Refusal::Unavailable("Too many verifications are under way. Call again.".to_owned());
+    let place = api.verifications.clone().try_acquire_owned().map_err(|_| busy())?;
+    let attempt = begin(api, object, &route.url, &credentials)?;
+    let stop = context.stop.child_token();
+    let options =
+        Options { concurrency: CONCURRENCY, patience: Patience { stop: stop.clone(), waits: &[] }, reopen: None };
+    let client = context.clients.client(route.url, credentials, &route.way, options);
+    let rate = object.spec.limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok());
+    let filter = Filter::from(&object.spec.import);
+    // A task of its own: what has come of a password must be known, also where the caller has gone.
+    let verifying = tokio::spawn(async move {
+        let _place = place;
+        let client = match client {
+            Ok(client) => client.paced(Rate::new(rate)),
+            Err(error) => return no_way(error),
+        };
+        let outcome = timeout(PATIENCE, verify(&client, &filter, Past::Unknown)).await.unwrap_or_else(|_| too_slow());
+        stop.cancel();
+        // The first request goes without credentials.
+        settle(attempt, &outcome, client.requests() > 1);
+        outcome
+    });
+    match verifying.await {
+        Ok(Outcome::Verdict(Verdict::Verified { .. })) => Ok(()),
+        Ok(
+            Outcome::Verdict(Verdict::Refused(Negative { reason, message, .. }))
+            | Outcome::Fault { reason, message, .. },
+        ) => Err(Refusal::Unverified(reason, message)),
+        Err(_) => Err(Refusal::Unavailable("The verification broke off. See the operator's log.".to_owned())),
+    }
+}
+
+fn too_slow() -> Outcome {
+    let message =
+        "The verification was not done within a minute. Check how fast Bitbucket answers, and call again.".to_owned();
+    Outcome::Fault { reason: Reason::ServerUnreachable, message, retry_after: None }
+}
+
+/// A password that is stored and that the operator has found to be wrong is not sent again, also where the operator was started
+/// anew since.
+pub fn known_to_be_wrong(object: &BitbucketConnection, secret: &Secret) -> Result<(), Refusal> {
+    let refused = object.status.as_ref().and_then(|status| status.refused_secret.as_ref());
+    let same = refused.is_some_and(|refused| {
+        secret.uid().is_some_and(|uid| uid == refused.uid)
+            && secret.resource_version().is_some_and(|version| version == refused.resource_version)
+    });
+    if same {
+        let message = "The password that is stored was judged wrong, and is not sent again, because repeated wrong passwords lock the account. Send a correct one in secrets.bitbucket_data_center_password.";
+        return Err(Refusal::Unverified(Reason::InvalidCredentials, message.to_owned()));
+    }
+    Ok(())
+}
+
+/// Passwords may not be tried at will; a token locks nothing.
+fn begin(
+    api: &Api,
+    object: &BitbucketConnection,
+    url: &BaseUrl,
+    credentials: &Credentials,
+) -> Result<Option<Attempt>, Refusal> {
+    let Credentials::Basic { username, .. } = credentials else { return Ok(None) };
+    let account = (url.server().to_owned(), username.to_lowercase());
+    let attempt = api.attempts.begin(account, credentials.fingerprint(), logged_in(object, username), Timestamp::now());
+    attempt.map(Some).map_err(|_| Refusal::TooManyAttempts)
+}
+
+/// When the operator has last logged in as this user, by what the status says.
+fn logged_in(object: &BitbucketConnection, username: &str) -> Option<Timestamp> {
+    let status = object.status.as_ref()?;
+    let verified = conditions::state(&status.conditions, VERIFIED)?.truth == Truth::True;
+    let same = status.username.as_ref().is_some_and(|name| name.to_lowercase() == username.to_lowercase());
+    status.last_verified_time.as_ref().filter(|_| verified && same).map(|time| time.0)
+}
+
+fn settle(attempt: Option<Attempt>, outcome: &Outcome, sent: bool) {
+    let Some(attempt) = attempt else { return };
+    match outcome {
+        _ if !sent => attempt.not_sent(),
+        Outcome::Verdict(Verdict::Verified { .. }) => attempt.right(),
+        Outcome::Verdict(Verdict::Refused(negative)) if negative.wrong_password => attempt.wrong(),
+        // Recognised, and not good enough.
+        Outcome::Verdict(Verdict::Refused(negative))
+            if negative.reason != Reason::InvalidCredentials && negative.identity.username.is_some() =>
+        {
+            attempt.right();
+        }
+        // It was sent, and nobody knows what was thought of it.
+        _ => {}
+    }
+}
