@@ -14,7 +14,7 @@ const SILENCE: Duration = Duration::from_secs(WATCH_TIMEOUT_SECONDS as u64 + 10)
 
 /// Finds it as kubectl does, or as a Pod. The file of a certificate authority is read again about every minute, as that of a
 /// token is: kube does so in a Pod only, and otherwise nothing would be trusted any more after the authority was replaced.
-pub async fn connect() -> kube::Result<Client> {
+pub async fn connect() -> kube::Result<(Client, Config)> {
     let mut config = Config::infer().await.map_err(kube::Error::InferConfig)?;
     if config.root_cert_file.is_none() {
         config.root_cert_file = authority();
@@ -22,7 +22,7 @@ pub async fn connect() -> kube::Result<Client> {
     config.read_timeout = Some(SILENCE);
     // Or the time for which nobody needed the connection would count.
     config.reset_reader_on_write = true;
-    Client::try_from(config)
+    Ok((Client::try_from(config.clone())?, config))
 }
 
 /// The file that the kubeconfig names, where it does not hold the certificates itself.

@@ -5,24 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
 use kube::runtime::reflector::ObjectRef;
+use kube::{Client, ResourceExt};
 use tokio::sync::{OwnedMutexGuard, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Guarded;
 use super::decision::{Attempts, Inputs, Knowledge};
+use super::dereference::{Source, Target};
 use super::destinations::{Destinations, Handle};
 use super::metrics::Metrics;
 use super::tasks::Task;
 use super::watch::Deaf;
 use super::write::Right;
+use crate::api::BitbucketConnection;
 use crate::api::destination::DestinationReference;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
+use crate::destination::{ConnectionKey, Destination};
 use crate::runtime::lead::Lead;
-use crate::sync::{Progress, RunError, Summary};
+use crate::sync::{Hint, Hints, Progress, RunError, Summary};
 use crate::trust::Trust;
 use crate::verification::Outcome;
 
@@ -59,6 +62,8 @@ pub struct Context {
     pub deaf: Deaf,
     /// What is remembered of the objects.
     pub memories: Memories,
+    /// What was pushed to; in each object's memory too, which a reconcile holds for seconds.
+    pub hints: Mutex<HashMap<ObjectRef<Guarded>, Hints>>,
 }
 
 /// What is remembered of all objects.
@@ -83,6 +88,12 @@ pub struct Memory {
     pub asking: Option<Asking>,
     /// The sync run under way, or ended and not yet told.
     pub run: Option<Underway>,
+    /// Repositories that somebody has pushed to.
+    pub hints: Hints,
+    /// Looking at them, where there is no run that does.
+    pub following: Option<Following>,
+    /// Held by whoever walks repositories of the connection: a run and what follows hints do not do so at once.
+    pub walking: Arc<tokio::sync::Mutex<()>>,
     /// The right that was said to be missing.
     pub missing: Option<Right>,
     /// The slot that was last told to be skipped.
@@ -129,6 +140,15 @@ pub struct Underway {
     pub show_at: Instant,
 }
 
+/// Repositories are looked at that somebody has pushed to.
+#[derive(Debug)]
+pub struct Following {
+    /// The work.
+    pub task: Task<()>,
+    /// What Bitbucket is asked with.
+    pub inputs: Inputs,
+}
+
 /// How an attempt to remove the rows of a deleted connection has ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
@@ -139,6 +159,34 @@ pub struct Ended {
 }
 
 impl Context {
+    /// The operator's own look at Secrets.
+    pub const fn source(&self) -> Source<'_> {
+        Source { client: &self.client, trust: &self.trust }
+    }
+
+    /// Whose the rows of a connection are.
+    pub fn key(&self, object: &BitbucketConnection) -> ConnectionKey {
+        ConnectionKey {
+            cluster: self.cluster.clone(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+        }
+    }
+
+    /// The operator's own database. It stays open as long as somebody holds this.
+    pub fn own_database(&self) -> Arc<Handle> {
+        self.destinations.handle(&Target::OWN)
+    }
+
+    /// The database of a connection's rows, if the operator has had it open. Nobody else has it opened.
+    pub async fn database(&self, object: &BitbucketConnection) -> Option<Destination> {
+        let object = ObjectRef::<Guarded>::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned()?;
+        let handle = memory.lock().await.destination.clone()?;
+        handle.get().await.ok()
+    }
+
     /// What is remembered of an object; nothing, if it is another one of the same name.
     pub async fn memory(&self, object: &ObjectRef<Guarded>, uid: &str) -> OwnedMutexGuard<Memory> {
         let memory = {
@@ -148,13 +196,26 @@ impl Context {
         let mut memory = memory.lock_owned().await;
         if memory.uid != uid {
             *memory = Memory { uid: uid.to_owned(), knowledge: Knowledge::new(uid), ..Memory::default() };
+            let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            hints.insert(object.clone(), memory.hints.clone());
         }
         memory
+    }
+
+    /// Somebody has pushed to a repository of this connection, if it is one that is looked after. Nobody is waited for.
+    pub fn hint(&self, object: ObjectRef<Guarded>, hint: Hint) {
+        let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned();
+        // Of those that wait already it is known.
+        if hints.is_some_and(|hints| hints.push(hint)) {
+            // Nobody listens only when the operator is ending.
+            let _ = self.wake.send(object);
+        }
     }
 
     /// Forgets an object that is gone. Its tasks stop when its memory is dropped, at the latest with the
     /// reconcile that holds it right now.
     pub fn forget(&self, object: &ObjectRef<Guarded>) {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
     }
 }

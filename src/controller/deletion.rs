@@ -35,12 +35,14 @@ impl Pass<'_> {
         memory.asking = None;
         memory.run.iter().for_each(|run| run.task.stop());
         memory.run.take_if(|run| run.task.result().is_some());
+        memory.following.iter().for_each(|following| following.task.stop());
+        memory.following.take_if(|following| !following.task.is_under_way());
         let ended = memory.removal.as_ref().map(Task::result);
         let seen = Deletion {
             policy: self.object.spec.deletion_policy,
             held: finalizer::holds(&self.object.metadata, memory),
             claimed: self.old.sync.is_some(),
-            running: memory.run.is_some(),
+            running: memory.run.is_some() || memory.following.is_some(),
             removal: ended.as_ref().map(|ended| match ended {
                 None => Removal::Underway,
                 Some(Ended { result: Ok(()), .. }) => Removal::Done,
@@ -67,7 +69,7 @@ impl Pass<'_> {
     /// The database that the spec names. Where its Secrets cannot be used any more, as in a namespace in which they are already
     /// gone, the one that the same spec has led to.
     async fn database(&self, memory: &Memory) -> Result<Result<Arc<Handle>, String>, Error> {
-        let why = match dereference::destination(self.context, self.object).await {
+        let why = match dereference::destination(self.context.source(), self.object).await {
             Ok(Ok(target)) => return Ok(Ok(self.context.destinations.handle(&target))),
             Ok(Err(invalid)) => invalid.message,
             Err(error) if error.is_forbidden() => error.to_string(),
@@ -81,7 +83,7 @@ impl Pass<'_> {
         if memory.attempts.none() {
             info!("the connection is deleted, and its rows are to be removed (spec.deletionPolicy)");
         }
-        let key = self.key();
+        let key = self.context.key(self.object);
         let stop = self.context.stop.child_token();
         let (stopped, turns) = (stop.clone(), Arc::clone(&self.context.removals));
         let work = async move {

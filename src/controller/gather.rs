@@ -61,6 +61,9 @@ impl Pass<'_> {
     fn stop_what_is_outdated(&self, memory: &mut Memory, found: &Result<Dereferenced, Unusable>) {
         let inputs = workable(&self.object.spec, found.as_ref().ok().map(|known| &known.inputs));
         memory.asking.take_if(|asking| !inputs.is_some_and(|inputs| asking.inputs.same_question(inputs)));
+        memory.following.take_if(|following| {
+            !following.task.is_under_way() || !inputs.is_some_and(|inputs| following.inputs == *inputs)
+        });
         if inputs.is_none() || memory.knowledge.run_inputs() != inputs {
             memory.run.iter().for_each(|run| run.task.stop());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::{error_span, info, warn};
 
 use super::context::PROGRESS_INTERVAL;
-use super::context::{Asking, Memory, Underway};
+use super::context::{Asking, Following, Memory, Underway};
 use super::dereference::Dereferenced;
 use super::metrics::Counted;
 use super::pass::Pass;
@@ -70,12 +70,14 @@ impl Pass<'_> {
         let run = Run {
             client,
             destination,
-            key: self.key(),
+            key: self.context.key(self.object),
             filter: Filter::from(&self.object.spec.import),
             concurrency: self.concurrency(),
             progress: Arc::clone(&progress),
+            hints: memory.hints.clone(),
         };
         memory.knowledge.run_started(known.inputs);
+        let (following, walking) = (memory.following.take(), Arc::clone(&memory.walking));
         let (turns, waiting, lead) = (Arc::clone(&self.context.turns), stop.clone(), self.context.lead.clone());
         let work = async move {
             // Whoever has waited longest is next.
@@ -87,6 +89,11 @@ impl Pass<'_> {
                 waiting.run_until_cancelled(turns.acquire_owned()).await
             };
             let Some(Ok(_turn)) = turn else { return Err(RunError::Stopped) };
+            // Told to end, after the repository that it is at.
+            drop(following);
+            let Some(_alone) = waiting.run_until_cancelled(walking.lock_owned()).await else {
+                return Err(RunError::Stopped);
+            };
             info!(?trigger, "sync run started");
             let _under_way = Counted::new(&metrics.runs_under_way);
             let counted = metrics.run_began();
@@ -110,6 +117,41 @@ impl Pass<'_> {
         let span = error_span!(parent: None, "run", connection = self.connection, run);
         let task = Task::start(span, work, Err(RunError::Broken), stop, self.wake());
         memory.run = Some(Underway { task, destination: handle, progress, show_at: self.now + PROGRESS_INTERVAL });
+    }
+
+    /// Looks at the repositories that somebody has pushed to, where no run does. This is no run: the status stays.
+    pub(super) fn follow_hints(&self, memory: &mut Memory, known: &Dereferenced, destination: Destination) {
+        let stop = self.context.stop.child_token();
+        let stopped = stop.clone();
+        let patience = Patience { stop: stop.clone(), waits: RETRY_WAITS };
+        let client = match self.client(known, &memory.rate, patience, None) {
+            Ok(client) => client,
+            Err(error) => return warn!(%error, "no client for what was pushed"),
+        };
+        let metrics = &self.context.metrics;
+        let run = Run {
+            client,
+            destination,
+            key: self.context.key(self.object),
+            filter: Filter::from(&self.object.spec.import),
+            concurrency: 1,
+            progress: Arc::new(Progress::counted(metrics.commits_added.clone(), metrics.commits_removed.clone())),
+            hints: memory.hints.clone(),
+        };
+        let walking = Arc::clone(&memory.walking);
+        let work = async move {
+            let _alone = walking.lock_owned().await;
+            match run.follow_hints(&stopped).await {
+                Ok(()) | Err(RunError::Stopped) => {}
+                Err(error) => {
+                    run.hints.clear();
+                    warn!(%error, "what was pushed waits for the next run");
+                }
+            }
+        };
+        let span = error_span!(parent: None, "hints", connection = self.connection);
+        let task = Task::start(span, work, (), stop, self.wake());
+        memory.following = Some(Following { task, inputs: known.inputs.clone() });
     }
 
     /// A client for the connection's account, with the connection's limits.

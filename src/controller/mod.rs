@@ -1,6 +1,6 @@
 //! The operator: watches connections and Secrets, and keeps each connection's status true.
 //!
-//! The only room that talks to Kubernetes.
+//! The only room that talks to Kubernetes as the operator; `datacloud` and `plugin` do as whoever calls them.
 
 mod connect;
 mod context;
@@ -24,8 +24,9 @@ use kube::core::DeserializeGuard;
 
 pub use self::connect::connect;
 pub use self::context::{Context, Memories};
-pub use self::destinations::Destinations;
-pub use self::error::within;
+pub use self::dereference::{Source, credentials, route};
+pub use self::destinations::{Destinations, Handle};
+pub use self::error::{Error, within};
 pub use self::lease::{Elector, LeaseOptions};
 pub use self::metrics::Metrics;
 pub use self::state::Inspector;

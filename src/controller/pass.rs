@@ -1,6 +1,5 @@
 //! One pass over one object, which `gather`, `reconcile` and `launch` are the steps of.
 
-use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
@@ -9,7 +8,6 @@ use super::context::Context;
 use super::tasks::Wake;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
-use crate::destination::ConnectionKey;
 
 /// What one reconcile has in hand.
 pub(super) struct Pass<'a> {
@@ -24,16 +22,6 @@ pub(super) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Whose the rows are.
-    pub(super) fn key(&self) -> ConnectionKey {
-        ConnectionKey {
-            cluster: self.context.cluster.clone(),
-            namespace: self.object.namespace().unwrap_or_default(),
-            name: self.object.name_any(),
-            uid: self.object.uid().unwrap_or_default(),
-        }
-    }
-
     /// What wakes the object when a task ends.
     pub(super) fn wake(&self) -> Wake {
         Wake { object: self.reference.clone(), sender: self.context.wake.clone() }

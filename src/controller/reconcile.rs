@@ -11,7 +11,7 @@ use tracing::{Instrument, debug, error_span, info, warn};
 
 use super::Guarded;
 use super::context::{Context, Memory};
-use super::decision::{Learned, RunState, Waiting, backoff, decide, wait};
+use super::decision::{Facts, Learned, RunState, Transport, Waiting, backoff, decide, wait};
 use super::deletion::delete_unknown;
 use super::dereference::dereference;
 use super::error::Error;
@@ -43,6 +43,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
                 let mut memory = context.memory(&reference, &guarded.uid().unwrap_or_default()).await;
                 memory.asking = None;
                 memory.run = None;
+                memory.following = None;
                 if invalid.metadata.deletion_timestamp.is_none() {
                     return Ok(Action::await_change());
                 }
@@ -98,7 +99,7 @@ impl Pass<'_> {
             self.context.forget(&self.reference);
             return Ok(Action::await_change());
         }
-        let found = dereference(self.context, self.object).await;
+        let found = dereference(self.context.source(), self.object).await;
         let found = events::told(self.context, self.object, memory, found, Right::ReadSecrets).await?;
         events::deafness(self.context, self.object, memory).await;
         let Some((learned, destination)) = self.gather(memory, &found).await else {
@@ -134,16 +135,28 @@ impl Pass<'_> {
         if matches!(facts.run, RunState::Ended(_)) {
             memory.run = None;
         }
-        if let (Some(trigger), Ok(known), Some(destination)) = (decision.start, found, destination) {
-            self.sync(memory, trigger, known, destination);
+        match (decision.start, found, destination) {
+            (Some(trigger), Ok(known), Some(destination)) => self.sync(memory, trigger, known, destination),
+            (None, Ok(known), Some(destination)) if Self::is_hinted(memory, &facts) => {
+                self.follow_hints(memory, &known, destination);
+            }
+            _ => {}
         }
         let waiting = Waiting {
             interval: self.object.spec.verify_interval.into(),
-            requested: self.requested_at.is_some(),
+            requested_at: self.requested_at.as_ref(),
             show_at: memory.run.as_ref().map(|run| run.show_at),
             now: self.now,
         };
         Ok(Action::requeue(wait(&facts, &memory.knowledge, waiting)))
+    }
+
+    /// Whether somebody has pushed, and nobody looks at it.
+    fn is_hinted(memory: &Memory, facts: &Facts) -> bool {
+        facts.transport == Transport::Working
+            && memory.run.is_none()
+            && memory.following.is_none()
+            && !memory.hints.is_empty()
     }
 
     /// Whether the object cannot go before its rows.

@@ -73,9 +73,14 @@ impl Inspector {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(context);
     }
 
+    /// The present term's.
+    pub fn context(&self) -> Option<Arc<Context>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
     /// How it is now.
     pub fn look(&self) -> Option<State> {
-        let context = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()?;
+        let context = self.context()?;
         let memories = context.memories.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = Instant::now();
         let mut connections: Vec<_> = memories

@@ -9,7 +9,9 @@ mod model;
 mod people;
 mod postgres;
 mod query;
+mod selection;
 mod sqlite;
+mod told;
 mod url;
 #[cfg(test)]
 mod url_properties;
@@ -21,7 +23,9 @@ pub use self::model::{
 };
 pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Piece, Rows, pieces, query, query_until};
+pub use self::selection::{Selected, Selection};
 pub use self::sqlite::Sqlite;
+pub use self::told::Told;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
 use tracing::instrument;
 
@@ -90,6 +94,48 @@ impl Destination {
         match &self.database {
             Database::Sqlite(sqlite) => sqlite.repositories(scope).await,
             Database::Postgres(postgres) => postgres.repositories(scope).await,
+        }
+    }
+
+    /// Tells the operator that leads what this one, which stands by, was told. Nothing else is done to the database.
+    pub async fn tell(url: &DatabaseUrl, cluster: &str, told: &Told) -> Result<(), Error> {
+        match url {
+            // One file has one operator.
+            DatabaseUrl::Sqlite(_) => Ok(()),
+            DatabaseUrl::Postgres(url) => postgres::tell(url, cluster, told).await,
+        }
+    }
+
+    /// Takes what operators that stand by were told, in this cluster.
+    pub async fn take_told(&self, cluster: &str) -> Result<Vec<Told>, Error> {
+        match self.writable()? {
+            Database::Sqlite(_) => Ok(Vec::new()),
+            Database::Postgres(postgres) => postgres.take_told(cluster).await,
+        }
+    }
+
+    /// The repository of the scope with this id of Bitbucket's.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
+    pub async fn repository(&self, scope: Scope, source_id: i64) -> Result<Option<StoredRepository>, Error> {
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.repository(scope, source_id).await,
+            Database::Postgres(postgres) => postgres.repository(scope, source_id).await,
+        }
+    }
+
+    /// Which repositories of a connection are imported: at most `limit` of those with an id above `after`, and if it is asked for
+    /// only those that are, or that are not.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
+    pub async fn selection(
+        &self,
+        key: ConnectionKey,
+        imported: Option<bool>,
+        after: i64,
+        limit: i64,
+    ) -> Result<Selection, Error> {
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.selection(key, imported, after, limit).await,
+            Database::Postgres(postgres) => postgres.selection(key, imported, after, limit).await,
         }
     }
 

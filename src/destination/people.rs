@@ -15,7 +15,7 @@ fn spelled(kind: &str, text: &str) -> String {
     if text.len() <= LONGEST {
         return format!("{kind}:{text}");
     }
-    format!("{kind}:sha256:{:x}", Sha256::digest(text))
+    Sha256::digest(text).iter().fold(format!("{kind}:sha256:"), |key, byte| format!("{key}{byte:02x}"))
 }
 
 impl Author {

@@ -4,15 +4,19 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tracing::info;
+use futures::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
 
 use super::census::{Census, census};
 use super::failure::RunError;
 use super::filter::Filter;
+use super::hints::{Hint, Hints};
 use super::ledger::Ledger;
 use super::outage::{Outage, is_there};
 use super::pages::Room;
 use super::progress::Progress;
+use super::under_way::{UnderWay, Visit};
 use super::visit::{Visited, note, visit};
 use super::walk::Context;
 use crate::bitbucket::Client;
@@ -33,6 +37,8 @@ pub struct Run {
     pub concurrency: usize,
     /// Counters for whoever shows them.
     pub progress: Arc<Progress>,
+    /// Where it is said that somebody has pushed.
+    pub hints: Hints,
 }
 
 /// What became of a run.
@@ -108,35 +114,87 @@ impl Run {
         census(&self.client, &self.destination, &self.key, &self.filter, self.concurrency, earlier).await
     }
 
-    /// Visits the repositories, several at a time.
+    /// Looks at each repository that somebody has pushed to, until there is no hint left, or told to stop. This is no run: nothing is
+    /// listed.
+    pub async fn follow_hints(&self, stop: &CancellationToken) -> Result<(), RunError> {
+        if self.client.base().is_plain() {
+            // Only then it is known where it leads to.
+            is_there(&self.client).await?;
+        }
+        let scope = self.destination.scope(self.key.clone(), self.client.base().to_string()).await?;
+        let (room, outage) = (Room::new(1), Outage::new(1));
+        while !self.hints.is_empty() {
+            let Some(hint) = stop.run_until_cancelled(self.hints.next()).await else { return Err(RunError::Stopped) };
+            let Some(repository) = self.hinted(scope, &hint).await? else {
+                debug!(repository = hint.source_id, "nothing is stored of what was pushed to");
+                continue;
+            };
+            let one = visit(self.context(scope, &room), repository).await?;
+            outage.look_at(one.outcome.as_ref().err(), &self.client).await?;
+            note(&self.destination, &one).await?;
+        }
+        Ok(())
+    }
+
+    /// What a hint is about, as far as it is to be stored. One that no listing has shown yet waits for the next run.
+    async fn hinted(&self, scope: Scope, hint: &Hint) -> Result<Option<StoredRepository>, RunError> {
+        let repository = self.destination.repository(scope, hint.source_id).await?;
+        Ok(repository.filter(|repository| hint.concerns(repository)))
+    }
+
+    fn context<'a>(&'a self, scope: Scope, room: &'a Room) -> Context<'a> {
+        let Self { client, destination, progress, .. } = self;
+        Context { client, destination, scope, progress, room }
+    }
+
+    /// Visits the repositories, several at a time, and between them those that somebody pushes to meanwhile.
     async fn visit_all(
         &self,
         scope: Scope,
         repositories: Vec<StoredRepository>,
         ledger: &mut Ledger,
     ) -> Result<(), RunError> {
-        let room = Room::new(self.concurrency);
-        let context = Context {
-            client: &self.client,
-            destination: &self.destination,
-            scope,
-            progress: &self.progress,
-            room: &room,
+        let (room, outage, most) =
+            (Room::new(self.concurrency), Outage::new(self.concurrency), self.concurrency.max(1));
+        let context = self.context(scope, &room);
+        // All of it within the visit: others wait for what a transaction under way there holds.
+        let visited = async |planned: Visit| {
+            let source_id = planned.source_id();
+            let repository = match planned {
+                Visit::Planned(repository) => Some(repository),
+                Visit::Hinted(hint) => self.hinted(scope, &hint).await?,
+            };
+            let Some(repository) = repository else { return Ok((source_id, None)) };
+            let one = visit(context, repository).await?;
+            outage.look_at(one.outcome.as_ref().err(), &self.client).await?;
+            Ok::<_, RunError>((source_id, Some(one)))
         };
-        let outage = Outage::new(self.concurrency);
-        let mut visits = futures::stream::iter(repositories)
-            .map(async |repository| {
-                let one = visit(context, repository).await?;
-                outage.look_at(one.outcome.as_ref().err(), &self.client).await?;
-                Ok::<_, RunError>(one)
-            })
-            .buffer_unordered(self.concurrency.max(1));
-        while let Some(one) = visits.next().await {
-            if ledger.enter(one?) {
-                self.progress.repository_done();
+        let mut planned = repositories.into_iter();
+        let mut visits = FuturesUnordered::new();
+        let mut under_way = UnderWay::default();
+        loop {
+            while visits.len() < most {
+                let Some(next) = planned.next() else { break };
+                visits.extend(under_way.begin(Visit::Planned(next)).map(&visited));
+            }
+            tokio::select! {
+                ended = visits.next() => {
+                    let Some((source_id, one)) = ended.transpose()? else { return Ok(()) };
+                    let (hint, again) = under_way.end(source_id, one.is_some());
+                    if let Some(hint) = hint {
+                        self.hints.push(hint);
+                    }
+                    visits.extend(again.and_then(|again| under_way.begin(again)).map(&visited));
+                    if one.is_some_and(|one| ledger.enter(one)) {
+                        self.progress.repository_done();
+                    }
+                }
+                // Whoever goes on pushing does not keep the run from its end.
+                hint = self.hints.next(), if under_way.is_at_work() && visits.len() <= most => {
+                    visits.extend(under_way.begin(Visit::Hinted(hint)).map(&visited));
+                }
             }
         }
-        Ok(())
     }
 }
 

@@ -9,11 +9,11 @@ use super::knowledge::Knowledge;
 
 /// What the next look waits for, beside what is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
+pub struct Waiting<'a> {
     /// How often the credentials are verified again: no wait is longer.
     pub interval: Duration,
-    /// Whether a person's request was there that this reconcile may have handled.
-    pub requested: bool,
+    /// A person's request that was there and that this reconcile may have handled.
+    pub requested_at: Option<&'a String>,
     /// When the run under way may show its progress again.
     pub show_at: Option<Instant>,
     /// The clock.
@@ -21,13 +21,13 @@ pub struct Waiting {
 }
 
 /// How long to wait: until the next verification, slot, or progress.
-pub fn wait(facts: &Facts, knowledge: &Knowledge, waiting: Waiting) -> Duration {
-    let Waiting { interval, requested, show_at, now } = waiting;
+pub fn wait(facts: &Facts, knowledge: &Knowledge, waiting: Waiting<'_>) -> Duration {
+    let Waiting { interval, requested_at, show_at, now } = waiting;
     if facts.suspended {
         return interval;
     }
-    if requested && facts.requested_at.is_none() && show_at.is_none() {
-        // It came while another verification was under way.
+    if requested_at.is_some() && facts.requested_at.as_ref() != requested_at && show_at.is_none() {
+        // It came while another verification was under way, which may have been another request's.
         return Duration::ZERO;
     }
     let known = knowledge.next(show_at.is_some(), now);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -42,6 +42,12 @@ impl Connections {
     pub fn watch(&self, stores: Vec<Store<Guarded>>) {
         // A list is whole whatever happens elsewhere.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stores;
+    }
+
+    /// One of them.
+    pub fn get(&self, object: &ObjectRef<Guarded>) -> Option<Arc<Guarded>> {
+        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        stores.iter().find_map(|store| store.get(object))
     }
 
     fn count(&self, now: Timestamp) -> Count {

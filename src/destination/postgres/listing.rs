@@ -21,7 +21,16 @@ impl Postgres {
     }
 
     pub(in crate::destination) async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
-        self.transaction(move |tx| rows::repositories(tx, scope).boxed()).await
+        self.transaction(move |tx| rows::repositories(tx, scope, None).boxed()).await
+    }
+
+    pub(in crate::destination) async fn repository(
+        &self,
+        scope: Scope,
+        source_id: i64,
+    ) -> Result<Option<StoredRepository>, Error> {
+        let found = self.transaction(move |tx| rows::repositories(tx, scope, Some(source_id)).boxed()).await;
+        found.map(|mut found| found.pop())
     }
 
     pub(in crate::destination) async fn record(
@@ -37,7 +46,7 @@ impl Postgres {
                 projects(tx, scope, &found.0).await?;
                 repositories(tx, scope, &found.0).await?;
                 leave_out(tx, &found.1).await?;
-                rows::repositories(tx, scope).await
+                rows::repositories(tx, scope, None).await
             }
             .boxed()
         })

@@ -8,7 +8,8 @@ use super::rows::value;
 use super::session::{Session, Tx};
 use crate::destination::Error;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../schema/postgres/0001_tables.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../schema/postgres/0001_tables.sql"), include_str!("../schema/postgres/0002_hints.sql")];
 
 const VERSIONS: &str = "
     CREATE TABLE bitbucket_schema_versions (

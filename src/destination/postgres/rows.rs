@@ -7,15 +7,19 @@ use super::fault;
 use super::session::Tx;
 use crate::destination::{Checkpoint, Error, Position, RepositoryState, Scope, StoredRepository};
 
-/// All repositories of the scope.
-pub(super) async fn repositories(tx: &Tx<'_>, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
+/// All repositories of the scope, or the one with this id of Bitbucket's.
+pub(super) async fn repositories(
+    tx: &Tx<'_>,
+    scope: Scope,
+    source_id: Option<i64>,
+) -> Result<Vec<StoredRepository>, Error> {
     let sql = "
         SELECT r.id, r.source_id, p.key, r.slug, r.default_branch, r.state, r.allowlisted, r.listed, r.api_accessible,
                r.failure, r.head, r.walk_target, r.walk_since, r.default_branch_commits_page_start, r.walk_after_id,
                r.walk_closed_id
         FROM bitbucket_server_repositories r JOIN bitbucket_server_projects p ON p.id = r.project_id
-        WHERE r.connection_id = $1 AND r.instance_id = $2 ORDER BY r.id";
-    let rows = tx.rows(sql, &[&scope.connection, &scope.instance]).await?;
+        WHERE r.connection_id = $1 AND r.instance_id = $2 AND ($3::bigint IS NULL OR r.source_id = $3) ORDER BY r.id";
+    let rows = tx.rows(sql, &[&scope.connection, &scope.instance, &source_id]).await?;
     rows.iter().map(repository).collect()
 }
 

@@ -38,7 +38,15 @@ impl Sqlite {
     }
 
     pub(in crate::destination) async fn repositories(&self, scope: Scope) -> Result<Vec<StoredRepository>, Error> {
-        self.transaction(move |tx| Ok(repositories(tx, scope)?)).await
+        self.transaction(move |tx| Ok(repositories(tx, scope, None)?)).await
+    }
+
+    pub(in crate::destination) async fn repository(
+        &self,
+        scope: Scope,
+        source_id: i64,
+    ) -> Result<Option<StoredRepository>, Error> {
+        self.transaction(move |tx| Ok(repositories(tx, scope, Some(source_id))?.pop())).await
     }
 
     pub(in crate::destination) async fn record(
@@ -90,7 +98,7 @@ impl Sqlite {
                 )?
                 .execute(params![id, allowlisted, inaccessible])?;
             }
-            Ok(repositories(tx, scope)?)
+            Ok(repositories(tx, scope, None)?)
         })
         .await
     }
@@ -192,15 +200,16 @@ fn upsert_project(tx: &Transaction<'_>, scope: Scope, project: &Project) -> rusq
     .query_row(key, |row| row.get(0))
 }
 
-fn repositories(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<Vec<StoredRepository>> {
+/// All of the scope, or the one with this id of Bitbucket's.
+fn repositories(tx: &Transaction<'_>, scope: Scope, source_id: Option<i64>) -> rusqlite::Result<Vec<StoredRepository>> {
     tx.prepare_cached(
         "SELECT r.id, r.source_id, p.key, r.slug, r.default_branch, r.state, r.allowlisted, r.head, r.walk_target,
                 r.walk_since, r.default_branch_commits_page_start, r.walk_after_id, r.walk_closed_id,
                 r.api_accessible, r.failure, r.listed
          FROM bitbucket_server_repositories r JOIN bitbucket_server_projects p ON p.id = r.project_id
-         WHERE r.connection_id = ?1 AND r.instance_id = ?2 ORDER BY r.id",
+         WHERE r.connection_id = ?1 AND r.instance_id = ?2 AND (?3 IS NULL OR r.source_id = ?3) ORDER BY r.id",
     )?
-    .query_map(params![scope.connection, scope.instance], |row| {
+    .query_map(params![scope.connection, scope.instance, source_id], |row| {
         Ok(StoredRepository {
             id: row.get(0)?,
             source_id: row.get(1)?,

@@ -6,6 +6,7 @@ mod migrate;
 mod pages;
 mod query;
 mod remove;
+mod selection;
 mod users;
 
 use std::path::Path;

@@ -155,7 +155,7 @@ impl Process {
     pub fn written(
         &mut self,
         decided: Decided,
-        requested: bool,
+        requested_at: Option<&String>,
         found: &Result<Found, (Reason, String)>,
         interval: Duration,
         now: Instant,
@@ -174,6 +174,6 @@ impl Process {
             self.run = Some(Run { inputs: found.inputs.clone(), end: None, stopped: false, show_at });
         }
         let show_at = self.run.as_ref().map(|run| run.show_at);
-        wait(&facts, &self.knowledge, Waiting { interval, requested, show_at, now })
+        wait(&facts, &self.knowledge, Waiting { interval, requested_at, show_at, now })
     }
 }

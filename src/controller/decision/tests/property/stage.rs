@@ -201,7 +201,7 @@ impl Stage {
         }
         self.ready = Some(ready);
         self.cluster.status = status;
-        self.next = self.process.written(decided, sight.requested, &found, INTERVAL, self.clocks.now);
+        self.next = self.process.written(decided, requested.as_ref(), &found, INTERVAL, self.clocks.now);
         assert!(self.next <= INTERVAL + SHORT, "nobody looks for longer than an interval");
         true
     }
