@@ -5,6 +5,9 @@
 //! | room | reason to change |
 //! |---|---|
 //! | [`cli`] | what can be typed |
+//! | [`datacloud`] | what the Data Cloud API answers |
+//! | [`plugin`] | what `kubectl bitbucket` can do |
+//! | [`webhook`] | how Bitbucket says that somebody has pushed |
 //! | [`controller`] | what Kubernetes is told, and when something is done |
 //! | [`verification`] | what an answer means for the credentials |
 //! | [`sync`] | how stored commits become those of the head |
@@ -18,8 +21,11 @@ pub mod api;
 pub mod bitbucket;
 pub mod cli;
 pub mod controller;
+pub mod datacloud;
 pub mod destination;
+pub mod plugin;
 pub mod runtime;
 pub mod sync;
 pub mod trust;
 pub mod verification;
+pub mod webhook;

@@ -12,7 +12,7 @@ use bitbucket_connector::api::spec::{ImportFilter, ImportMode};
 use bitbucket_connector::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination};
 use bitbucket_connector::runtime::tls;
-use bitbucket_connector::sync::{Filter, Run};
+use bitbucket_connector::sync::{Filter, Hints, Run};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Simulator, histories};
 use bitbucket_test_postgres as postgres;
@@ -115,6 +115,7 @@ async fn sync(url: &str, slug: &str, commits: usize, database: DatabaseUrl) -> C
         filter: Filter::from(&filter),
         concurrency: 4,
         progress: Arc::default(),
+        hints: Hints::default(),
     };
     let summary = run.run().await.unwrap();
     assert_eq!(summary.added, commits as u64);

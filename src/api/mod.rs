@@ -3,9 +3,11 @@
 pub mod conditions;
 pub mod crd;
 pub mod destination;
+pub mod owner;
 pub mod reason;
 pub mod spec;
 pub mod status;
+pub mod webhook;
 
 pub use reason::Reason;
 pub use spec::{BitbucketConnection, BitbucketConnectionSpec};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::DestinationReference;
 use super::status::BitbucketConnectionStatus;
+use super::webhook::Webhook;
 
 pub(super) const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const GO_DURATION: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
@@ -123,6 +124,11 @@ pub struct BitbucketConnectionSpec {
     /// cannot be reached it is tried for ten minutes; then they stay.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+
+    /// Lets Bitbucket say when somebody has pushed: that repository is synced at once. Where the operator receives webhooks, the
+    /// address to enter in Bitbucket ends in `/webhooks/NAMESPACE/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
 }
 
 impl BitbucketConnectionSpec {

@@ -62,7 +62,7 @@ impl Gates {
     /// The gate of these credentials at this host, the same one for all who ask: the same password at another port, or by
     /// http, is a login of the same account.
     pub fn account(&self, base: &BaseUrl, credentials: &Credentials) -> Arc<Account> {
-        let host = base.host().trim_end_matches('.').to_owned();
+        let host = base.server().to_owned();
         let mut accounts = lock(&self.accounts);
         let now = Instant::now();
         // A password that was judged wrong is not forgotten because its connection was made anew.

@@ -64,6 +64,11 @@ impl BaseUrl {
         self.url.origin().ascii_serialization()
     }
 
+    /// The host, as one server has it: a dot at the end is the same name.
+    pub fn server(&self) -> &str {
+        self.host().trim_end_matches('.')
+    }
+
     /// The host, without the port.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()

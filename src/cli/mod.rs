@@ -5,6 +5,7 @@ mod admin;
 mod crd;
 mod curl;
 mod database;
+mod doors;
 mod lease;
 mod progress;
 mod query;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use self::account::{Access, CONCURRENCY, WayArgs, duration, read};
 use crate::api::Reason;
 
 /// Copies the commits of Bitbucket Data Center default branches into SQL tables.
@@ -49,11 +51,13 @@ enum Command {
 const OTHER: u8 = 6;
 /// Exit code of whatever is wrong before the first request.
 const USAGE: u8 = 2;
+/// Exit code of a sync run that has left repositories behind.
+pub(crate) const LEFT_BEHIND: u8 = 7;
 /// Exit code after SIGINT or SIGTERM.
 const INTERRUPTED: u8 = 130;
 
 /// The exit code that stands for a verdict.
-fn exit_code(reason: Reason) -> ExitCode {
+pub(crate) fn exit_code(reason: Reason) -> ExitCode {
     ExitCode::from(match reason {
         Reason::Verified => 0,
         Reason::InvalidCredentials => 3,
@@ -65,7 +69,7 @@ fn exit_code(reason: Reason) -> ExitCode {
 
 /// Why a command ends without a result.
 #[derive(Debug)]
-enum Failure {
+pub(crate) enum Failure {
     /// The call itself is wrong.
     Usage(String),
     /// A signal came.
@@ -101,13 +105,18 @@ impl Cli {
             Command::State(operator) => admin::state(operator).await,
             Command::LogLevel(args) => admin::log_level(args).await,
         };
-        result.unwrap_or_else(|failure| {
-            eprintln!("error: {failure}");
-            ExitCode::from(match failure {
-                Failure::Usage(_) => USAGE,
-                Failure::Interrupted => INTERRUPTED,
-                Failure::Other(_) => OTHER,
-            })
-        })
+        ended(result)
     }
+}
+
+/// Says why a command ends without a result, if it does.
+pub(crate) fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        eprintln!("error: {failure}");
+        ExitCode::from(match failure {
+            Failure::Usage(_) => USAGE,
+            Failure::Interrupted => INTERRUPTED,
+            Failure::Other(_) => OTHER,
+        })
+    })
 }

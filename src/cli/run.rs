@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -11,6 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,6 +20,7 @@ use super::Failure;
 use super::account::duration;
 use super::admin::DEBUG;
 use super::database::DatabaseArgs;
+use super::doors::{Behind, DoorArgs};
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::{self, Clients};
@@ -29,6 +31,7 @@ use crate::runtime::telemetry::LogFormat;
 use crate::runtime::traces::{LAST_WORDS, Traces};
 use crate::runtime::{admin, shutdown, telemetry};
 use crate::trust::Trust;
+use crate::webhook::Standby;
 
 /// Between two questions to an API server that does not answer.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
@@ -62,6 +65,8 @@ pub(super) struct Args {
     lease: LeaseArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    doors: DoorArgs,
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "BITBUCKET_CONNECTOR_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
@@ -88,6 +93,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         deletion_timeout,
         lease,
         trust,
+        doors,
         listen,
         debug_listen,
         log_format,
@@ -95,18 +101,16 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     } = args;
     let database = database.url()?;
     lease.check(&database)?;
-    let (traces, no_traces) = match Traces::from_env() {
-        Ok(traces) => (traces, None),
-        Err(error) => (None, Some(error)),
-    };
+    let (traces, no_traces) = Traces::from_env().map_or_else(|error| (None, Some(error)), |traces| (traces, None));
     let log_level = telemetry::init(log_format, &log_level, traces.as_ref()).map_err(Failure::Usage)?;
     if let Some(error) = no_traces {
         warn!("there will be no traces: {error}");
     }
     let stop = shutdown::on_signal()?;
     let (listener, local) = bind(listen, debug_listen).await?;
+    let doors = doors.bind().await?;
 
-    let client =
+    let (client, config) =
         controller::connect().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
     let (ready, is_ready) = watch::channel(vec!["the API server".to_owned()]);
     let mut registry = admin::registry();
@@ -121,6 +125,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         None => (None, Lead::alone()),
     };
     let inspector = Inspector::default();
+    let standby = elector.as_ref().map(|_| Arc::new(Standby::new(client.clone(), database.clone())));
+    let behind =
+        Behind { config, inspector: inspector.clone(), namespaces: namespaces.clone(), standby: standby.clone() };
+    let calls = doors.serve(behind, &stop);
     let pages = Pages {
         waited: is_ready.clone(),
         metrics: registry,
@@ -133,6 +141,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         None => stop.run_until_cancelled(cluster_uid(&client)).await,
     };
     let Some(cluster) = cluster else { return Ok(ExitCode::SUCCESS) };
+    if let Some(standby) = &standby {
+        standby.call_cluster(&cluster);
+    }
     let addresses = trust.addresses();
     let destinations = Arc::new(Destinations::new(database, addresses.clone(), lead.clone()));
     let trust = Trust::from(trust);
@@ -156,6 +167,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             stop: stop.clone(),
             deaf: Deaf::default(),
             memories: Memories::default(),
+            hints: Mutex::default(),
         });
         inspector.watch(&context);
         let (namespaces, ready) = (namespaces.clone(), ready.clone());
@@ -168,14 +180,26 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         work(stop.clone()).await;
     }
     info!("bitbucket-connector ended");
+    last_words(traces, probes, calls).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever has asked for a page and does not take it is not waited for.
+async fn last_words(
+    traces: Option<Traces>,
+    probes: JoinHandle<std::io::Result<()>>,
+    calls: JoinHandle<((), ())>,
+) -> Result<(), Failure> {
     let sent = tokio::task::spawn_blocking(move || traces.iter().for_each(Traces::end));
-    // Whoever has asked for a page and does not take it is not waited for.
-    let (ended, sent) = tokio::join!(timeout(LAST_WORDS, probes), sent);
+    let (ended, called, sent) = tokio::join!(timeout(LAST_WORDS, probes), timeout(LAST_WORDS, calls), sent);
     sent?;
+    if let Ok(called) = called {
+        called?;
+    }
     if let Ok(ended) = ended {
         ended??;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Opens the ports, and says where they are. Without that for this machine the operator works too.

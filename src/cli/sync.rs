@@ -11,15 +11,12 @@ use serde::Serialize;
 
 use super::account::{Access, Account, CONCURRENCY};
 use super::database::DatabaseArgs;
-use super::{Failure, exit_code, progress};
+use super::{Failure, LEFT_BEHIND, exit_code, progress};
 use crate::bitbucket::Rate;
 use crate::destination::{ConnectionKey, Destination};
 use crate::runtime::shutdown;
-use crate::sync::{Filter, Run, RunError, Summary};
+use crate::sync::{Filter, Hints, Run, RunError, Summary};
 use crate::verification::{Outcome, Past, Verdict, is_bitbucket, outcome_of, verify};
-
-/// Exit code of a run that left repositories behind.
-const LEFT_BEHIND: u8 = 7;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -96,6 +93,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         filter: filter.clone(),
         concurrency,
         progress: Arc::default(),
+        hints: Hints::default(),
     };
     let summary = match progress::shown(&run.progress, run.run()).await {
         Ok(summary) => summary,

@@ -77,6 +77,12 @@ metrics:
   serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}
   prometheusRule: {enabled: true, labels: {role: rules}}
   dashboard: {enabled: true, labels: {grafana_dashboard: "yes"}, annotations: {grafana_folder: Bitbucket}}
+dataCloudAPI:
+  enabled: true
+  tls: {secretName: api-tls}
+  service: {type: LoadBalancer, port: 8443, annotations: {example.com/internal: "true"}}
+  ingressFrom: [{namespaceSelector: {}}]
+webhooks: {enabled: true, service: {type: NodePort, port: 8081, annotations: {example.com/hooks: "true"}}, ingressFrom: [{podSelector: {}}]}
 extraArgs: [--max-requests-per-host=8]
 extraEnv: [{name: BITBUCKET_CONNECTOR_CLUSTER_NAME, value: one}]
 extraVolumes: [{name: more, emptyDir: {}}]
@@ -118,7 +124,9 @@ passes "every value has its place" renders --values "$dir/values.yaml" -- 'secre
     'value: /etc/bitbucket-connector/authorities/ca.crt' 'value: ".corp.example.com,10.0.0.0/8"' '"--max-requests-per-host=8"' 'mountPath: /more' \
     "name: 'bitbucket-connector-more'" 'name: "bitbucket-connector-text"' 'priorityClassName: "system-cluster-critical"' 'whenUnsatisfiable: ScheduleAnyway' \
     'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http' 'value: "off"' 'verbs: [get]' \
-    'interval: 15s' 'release: prometheus' 'role: rules' 'grafana_dashboard: "yes"' 'grafana_folder: Bitbucket'
+    'interval: 15s' 'release: prometheus' 'role: rules' 'grafana_dashboard: "yes"' 'grafana_folder: Bitbucket' \
+    'secretName: "api-tls"' 'value: 0.0.0.0:8443' 'type: LoadBalancer' 'example.com/internal: "true"' 'port: data-cloud' \
+    'value: 0.0.0.0:8090' 'type: NodePort' 'example.com/hooks: "true"' 'port: webhooks'
 passes "a claim for one Pod" renders -- 'accessModes: ["ReadWriteOncePod"]'
 # Usage: with_postgres
 # The URI comes from the Secret, and nothing of SQLite is left.
@@ -142,12 +150,14 @@ passes "with PostgreSQL, several replicas" with_replicas
 for wrong in 'watch.namespaces={A}' watch.secrets=on color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
     'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}' persistence.accessMode=ReadWriteMany proxy.https=proxy:3128 'extraArgs={run}' \
     metrics.enabled=true metrics.serviceMonitor.enable=true metrics.serviceMonitor.interval=fast metrics.prometheusRule.label.a=b \
-    metrics.dashboard.enabled=on metrics.dashboard.annotations.a=1 dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
+    dataCloudAPI.enable=true webhooks.service.nodePort=1 dataCloudAPI.service.type=ExternalName dataCloudAPI.service.port=0 metrics.dashboard.enabled=on metrics.dashboard.annotations.a=1 dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done
 
 refuses "refused: authorities from two places" "name a configMap or a secret, not both" \
     install --dry-run=client --set trustedCA.configMap.name=a,trustedCA.secret.name=b
+
+refuses "refused: passwords by plain HTTP" "passwords are not taken without TLS" install --dry-run=client --set dataCloudAPI.enabled=true
 
 # What is installed somewhere already, and what it holds, comes through.
 previous=$root/tests/chart/previous/bitbucket-connector-0.1.0.tgz
@@ -217,6 +227,25 @@ may list namespaces no
 may get pods no -A
 may get configmaps no -n chart
 echo "ok    the ServiceAccount's rights, and no more"
+
+# Usage: as_page PAGE
+# The command of a page, for the release of this test.
+as_page() {
+    local command
+    command=$(sed -n '/^helm upgrade bitbucket-connector /,/^```/p' "$root/docs/$1" | sed '/^```/d')
+    [[ -n $command ]] || return 1
+    command=${command//--namespace bitbucket-connector/--namespace chart}
+    (cd "$root" && without_warning bash -c "$command")
+}
+passes "the Data Cloud API, as its page says" as_page data-cloud-api.md
+passes "webhooks, as their page says" as_page webhooks.md
+# Usage: doors PORT…
+doors() {
+    [[ $(kubectl get deployment -n chart bitbucket-connector -o jsonpath='{.spec.template.spec.containers[0].ports[*].name}') == "$*" ]]
+}
+passes "both have a port" doors http data-cloud webhooks
+passes "without them" helm upgrade bitbucket-connector "$chart" --namespace chart --reset-values
+passes "neither has one" doors http
 
 kubectl create namespace team >/dev/null
 passes "upgrade to two namespaces" without_warning helm upgrade bitbucket-connector "$chart" --namespace chart \

@@ -13,7 +13,7 @@ use bitbucket_connector::bitbucket::{
 };
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination};
 use bitbucket_connector::runtime::tls;
-use bitbucket_connector::sync::{Filter, Run, Summary};
+use bitbucket_connector::sync::{Filter, Hints, Run, Summary};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_connector::verification::{Outcome, Past, Verdict, verify};
 use bitbucket_simulator::{Action, Command, Fault, RateLimit, Refusal, Seen, Simulator, histories};
@@ -79,6 +79,7 @@ impl House {
             filter: Filter::from(&ImportFilter::default()),
             concurrency: 4,
             progress: Arc::default(),
+            hints: Hints::default(),
         };
         let summary = within("the run", run.run()).await.unwrap();
         assert_eq!((&summary.failed, &summary.inaccessible), (&vec![], &vec![]));

@@ -10,7 +10,7 @@ async fn killed_between_any_two_calls() {
         |point: &Point| if point.is_read() { &[Moment::Before][..] } else { &[Moment::Before, Moment::After] };
     let points = house.points();
     let points = points.iter().flat_map(|point| moments(point).iter().map(|moment| (point.clone(), *moment)));
-    house.play(points, async |stage, (point, moment)| killed(stage, &point, moment).await).await;
+    house.play(points, async |stage, (point, moment)| Box::pin(killed(stage, &point, moment)).await).await;
 }
 
 /// A life whose operator is killed at a call.

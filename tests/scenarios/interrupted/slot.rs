@@ -87,7 +87,8 @@ async fn killed_around_a_slot() {
     let expected = &short.ending;
     play_all(&mut stages, crashes.into_iter().enumerate(), async |stage, (number, (length, crash))| {
         let what = format!("{crash:?}");
-        let Some(day) = play(stage, &format!("{length:?}-{number}").to_lowercase(), length, Some(&crash)).await else {
+        let name = format!("{length:?}-{number}").to_lowercase();
+        let Some(day) = Box::pin(play(stage, &name, length, Some(&crash))).await else {
             return;
         };
         let lost = match &crash.place {

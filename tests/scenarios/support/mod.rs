@@ -9,6 +9,7 @@ pub mod front;
 pub mod leaks;
 pub mod net;
 pub mod operator;
+pub mod page;
 pub mod process;
 pub mod program;
 pub mod prometheus;

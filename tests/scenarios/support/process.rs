@@ -119,7 +119,7 @@ impl Process {
         connection.status = decide(&facts).status;
         self.knowledge = knowledge;
         let interval = connection.spec.verify_interval.into();
-        wait(&facts, &self.knowledge, Waiting { interval, requested: false, show_at: None, now: clock.now })
+        wait(&facts, &self.knowledge, Waiting { interval, requested_at: None, show_at: None, now: clock.now })
     }
 
     async fn ask(&mut self, connection: &Connection, past: Past) -> Outcome {

@@ -9,7 +9,7 @@ use bitbucket_connector::api::spec::ImportFilter;
 use bitbucket_connector::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Rows};
 use bitbucket_connector::runtime::tls;
-use bitbucket_connector::sync::{Filter, Run, RunError, Summary};
+use bitbucket_connector::sync::{Filter, Hints, Run, RunError, Summary};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::git::GitRepository;
 use bitbucket_simulator::{Builder, Seen, Simulator};
@@ -72,6 +72,7 @@ impl Bench {
             filter: Filter::from(&self.filter),
             concurrency,
             progress: Arc::default(),
+            hints: Hints::default(),
         }
     }
 

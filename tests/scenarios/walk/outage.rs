@@ -7,7 +7,7 @@ use std::time::Duration;
 use bitbucket_connector::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination};
 use bitbucket_connector::runtime::tls;
-use bitbucket_connector::sync::{Filter, Run, RunError};
+use bitbucket_connector::sync::{Filter, Hints, Run, RunError};
 use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Action, Fault, Matches, NewUser, Simulator, histories};
 
@@ -58,6 +58,7 @@ async fn ends_all_of_them_although_they_wait_for_the_same_places() {
             filter: Filter::from(&bitbucket_connector::api::spec::ImportFilter::default()),
             concurrency: 4,
             progress: Arc::default(),
+            hints: Hints::default(),
         };
         run.run().await
     });

@@ -1,0 +1,92 @@
+//! Commands and manifests of a page of docs/, to be executed as they stand there.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::operator::Stage;
+use super::within;
+
+/// The fenced blocks of a page in this language; "" are commands.
+pub fn blocks(page: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in page.lines() {
+        match (line.strip_prefix("```"), open.take()) {
+            (Some(_), Some((wanted, block))) => found.extend(wanted.then_some(block)),
+            (Some(of), None) => open = Some((of == language, String::new())),
+            (None, Some((wanted, block))) => open = Some((wanted, format!("{block}{line}\n"))),
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// The commands of a block, each with the lines that belong to it.
+pub fn commands(block: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in block.lines() {
+        match found.last_mut().filter(|_| goes_on) {
+            Some(command) => *command = format!("{command}\n{line}"),
+            None => found.push(line.to_owned()),
+        }
+        goes_on = line.ends_with('\\');
+    }
+    found
+}
+
+/// What a shell has printed.
+#[derive(Debug)]
+pub struct Printed {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// A person's shell: kubectl, whose context names the namespace of the stage, and programs of the test's in `bin`.
+pub struct Shell {
+    path: String,
+    home: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Shell {
+    pub fn new(stage: &Stage) -> Self {
+        let (home, bin) = (stage.folder.path().join("home"), stage.folder.path().join("bin"));
+        for folder in [&home.join(".kube"), &home.join(".local/bin"), &bin] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let mut config: Value =
+            serde_saphyr::from_str(&std::fs::read_to_string(&stage.cluster.line.kubeconfig).unwrap()).unwrap();
+        for context in config["contexts"].as_array_mut().unwrap() {
+            context["context"]["namespace"] = json!(stage.namespace);
+        }
+        std::fs::write(home.join(".kube/config"), config.to_string()).unwrap();
+        let path = format!("{}:{}:/usr/local/bin:/usr/bin:/bin", bin.display(), stage.cluster.line.bin.display());
+        Self { path, home, variables: Vec::new() }
+    }
+
+    /// Where commands run.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// A variable that all further commands see.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.push((name.to_owned(), value.into()));
+    }
+
+    /// Runs a command.
+    pub async fn run(&self, command: &str) -> Printed {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", command]).current_dir(&self.home).env_clear().env("PATH", &self.path).env("HOME", &self.home);
+        bash.envs(self.variables.iter().cloned());
+        bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let output = within(command, bash.output()).await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Printed { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
