@@ -63,8 +63,8 @@ async fn many_programs_that_start_at_once_migrate_once() {
     for result in futures::future::join_all(urls.iter().map(opened)).await {
         result.unwrap();
     }
-    let versions = "SELECT version FROM bitbucket_schema_versions";
-    assert_eq!(json!(query(&database.url(), versions).await.unwrap().rows), json!([[1]]));
+    let versions = "SELECT version FROM bitbucket_schema_versions ORDER BY version";
+    assert_eq!(json!(query(&database.url(), versions).await.unwrap().rows), json!([[1], [2]]));
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 use axum::http::StatusCode;
 use bitbucket_simulator::{Access, NewUser};
 use serde_json::{Value, json};
+use sha2::Digest;
 
 use super::scene::{Caller, EVERYTHING, Scene, credential};
 use super::stored;
 use crate::support::operator::{connection, secret};
+use crate::support::until;
 
 const LIST: &str = "list bitbucketconnections.bitbucket-connector.dev";
 const PATCH: &str = "patch bitbucketconnections.bitbucket-connector.dev";
@@ -100,6 +102,32 @@ async fn a_caller_of_one_namespace_sees_that_one_only() {
     let id = caller.connection("a").await;
     let (_, listed) = scene.with_token(admin.trim().to_owned()).get("connections.list").await;
     assert_eq!(listed["connections"][0]["id"], id, "the number is the same for everybody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_operator_does_not_look_after_is_not_there() {
+    let scene = Scene::start("datacloud-elsewhere").await;
+    let caller = scene.caller("own", &EVERYTHING).await;
+    let other = scene.stage.cluster.namespace("datacloud-other");
+    scene.stage.cluster.apply(&other, &connection("a", &scene.simulator.url(), "s", ""));
+    let account = format!("--serviceaccount={}:own", scene.stage.namespace);
+    let bound = ["-n", &other, "create", "rolebinding", "own", "--clusterrole=cluster-admin", &account];
+    assert!(scene.stage.cluster.kubectl(&bound, "").ok);
+    let user = format!("--as=system:serviceaccount:{}:own", scene.stage.namespace);
+    until("the rights are in force", async || {
+        scene.stage.cluster.kubectl(&["-n", &other, "auth", "can-i", "create", "secrets", &user], "").ok
+    })
+    .await;
+    let there = |method: &str| caller.url(method).replace(&scene.stage.namespace, &other);
+    let (status, listed) = caller.send(scene.http.get(there("connections.list"))).await;
+    assert_eq!((status, &listed["connections"]), (200, &json!([])), "{listed}");
+    let uid = scene.stage.cluster.kubectl(&["-n", &other, "get", "bbc", "a", "-o", "jsonpath={.metadata.uid}"], "").out;
+    let sum = sha2::Sha256::digest(uid.as_bytes());
+    let id = sum.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte)) >> 12;
+    let create = scene.http.post(there(&format!("connections/{id}/credentials.create")));
+    let (status, answer) = caller.send(create.json(&credential("reader", "hunter2"))).await;
+    assert_eq!((status, &answer["error"]), (422, &json!("connection_not_found")), "{answer}");
+    assert_eq!(scene.simulator.requests().len(), 0, "it is not asked on behalf of others");
 }
 
 /// What comes of credentials that are not good enough.

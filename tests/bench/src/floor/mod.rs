@@ -40,6 +40,9 @@ enum Kind {
         url: String,
         #[command(flatten)]
         rows: Rows,
+        /// Connections, each with its share of the pages
+        #[arg(long, default_value_t = 4)]
+        connections: u64,
     },
 }
 
@@ -100,7 +103,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         Kind::Read(args) => pages::read(args).await?,
         Kind::Parse(args) => pages::parse(args).await?,
         Kind::Sqlite { path, rows } => sqlite::insert(&path, &rows)?,
-        Kind::Postgres { url, rows } => postgres::insert(&url, &rows).await?,
+        Kind::Postgres { url, rows, connections } => postgres::insert(&url, &rows, connections.max(1)).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

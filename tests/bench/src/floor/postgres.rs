@@ -1,4 +1,4 @@
-//! Rows into PostgreSQL by the best way known: four connections, and for each page one statement with arrays, which is a
+//! Rows into PostgreSQL by the best way known: several connections, and for each page one statement with arrays, which is a
 //! transaction too.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,6 @@ use tokio_postgres::{Client, NoTls};
 use super::{PAGE, Rows, page};
 use crate::Result;
 
-const CONNECTIONS: u64 = 4;
 const TABLE: &str = r#"
     CREATE TABLE commits (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sha text COLLATE "C" NOT NULL, author_id bigint,
@@ -38,7 +37,7 @@ async fn connect(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-pub async fn insert(url: &str, rows: &Rows) -> Result<()> {
+pub async fn insert(url: &str, rows: &Rows, connections: u64) -> Result<()> {
     let first = connect(url).await?;
     first.batch_execute(TABLE).await?;
     if !rows.bare {
@@ -46,19 +45,20 @@ pub async fn insert(url: &str, rows: &Rows) -> Result<()> {
         first.execute(USERS, &[&rows.people().cast_signed()]).await?;
         first.execute(REPOSITORIES, &[&rows.repositories.cast_signed()]).await?;
     }
-    // A connection has every fourth page: of one repository as well as of many.
-    let shares = stream::iter(0..CONNECTIONS).map(|share| share_of(url, rows, share)).buffer_unordered(4);
+    // Each connection has its share of the pages, of one repository as well as of many.
+    let shares = stream::iter(0..connections).map(|share| share_of(url, rows, share, connections));
+    let shares = shares.buffer_unordered(usize::try_from(connections)?);
     let stored: u64 = shares.try_fold(0, async |all, one| Ok(all + one)).await?;
     if stored == rows.repositories * rows.commits { Ok(()) } else { Err(format!("{stored} rows").into()) }
 }
 
-async fn share_of(url: &str, rows: &Rows, share: u64) -> Result<u64> {
+async fn share_of(url: &str, rows: &Rows, share: u64, connections: u64) -> Result<u64> {
     let client = connect(url).await?;
     let statement = client.prepare(INSERT).await?;
     let starts = || (0..rows.commits).step_by(usize::try_from(PAGE).unwrap_or(1));
     let all = (0..rows.repositories).flat_map(|repository| starts().map(move |start| (repository, start)));
     let mut stored = 0;
-    for (repository, start) in all.skip(usize::try_from(share)?).step_by(usize::try_from(CONNECTIONS)?) {
+    for (repository, start) in all.skip(usize::try_from(share)?).step_by(usize::try_from(connections)?) {
         let (mut shas, mut authors, mut dates) = (Vec::new(), Vec::new(), Vec::<SystemTime>::new());
         let (mut messages, mut parents, mut names, mut emails) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in page(rows, repository, start) {

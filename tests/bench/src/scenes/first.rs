@@ -43,7 +43,13 @@ async fn of(bench: &Bench, report: &mut Report, histories: &Histories, plot: &st
             let name =
                 format!("rows only inserted into {group}{}", if bare { ", no indexes or keys but one" } else { "" });
             say!("{name}");
-            table.push(group, &name, rows(bench, histories, kind, bare).await?);
+            table.push(group, &name, rows(bench, histories, kind, bare.then_some("--bare").as_slice()).await?);
+        }
+        if kind == Kind::Postgres {
+            // As many as a repository has whose pages and checkpoint are one transaction.
+            let name = "rows only inserted into PostgreSQL, over one connection";
+            say!("{name}");
+            table.push(group, name, rows(bench, histories, kind, &["--connections", "1"]).await?);
         }
         if kind == Kind::Sqlite {
             for (name, floor) in [(READ, "read"), (PARSE, "parse")] {
@@ -79,7 +85,7 @@ fn own(arguments: &[&str]) -> Result<Program> {
     Ok(Program::new(std::env::current_exe()?).arg("floor").args(arguments))
 }
 
-async fn rows(bench: &Bench, histories: &Histories, kind: Kind, bare: bool) -> Result<Taken> {
+async fn rows(bench: &Bench, histories: &Histories, kind: Kind, more: &[&str]) -> Result<Taken> {
     let first = histories.repositories.first().ok_or("no repository")?;
     let (repositories, commits) = (histories.repositories.len().to_string(), first.commits.to_string());
     let mut all = Vec::new();
@@ -89,10 +95,8 @@ async fn rows(bench: &Bench, histories: &Histories, kind: Kind, bare: bool) -> R
             Kind::Sqlite => ("sqlite", database.url().trim_start_matches("sqlite://").to_owned()),
             Kind::Postgres => ("postgres", database.url()),
         };
-        let mut program = own(&[name, &place, "--repositories", &repositories, "--commits", &commits])?;
-        if bare {
-            program = program.arg("--bare");
-        }
+        let usual = [name, &place, "--repositories", &repositories, "--commits", &commits];
+        let program = own(&[&usual, more].concat())?;
         let (usage, _) = program.measure().await?;
         database.remove().await?;
         all.push(Taken { usage, ..Taken::default() });
