@@ -220,6 +220,13 @@ pub struct Limits {
     pub concurrency: i32,
 }
 
+impl Limits {
+    /// Requests a second, where the spec says so.
+    pub fn per_second(&self) -> Option<u32> {
+        self.requests_per_second.and_then(|rate| u32::try_from(rate).ok())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { requests_per_second: None, concurrency: 4 }

@@ -18,7 +18,7 @@ impl Pass<'_> {
         found: &Result<Dereferenced, Unusable>,
     ) -> Option<(Learned, Option<Destination>)> {
         self.stop_what_is_outdated(memory, found);
-        memory.rate.set(self.requests_per_second());
+        memory.rate.set(self.object.spec.limits.per_second());
         let run = self.look_at_run(memory);
         let seen = Seen {
             spec: &self.object.spec,

@@ -167,11 +167,6 @@ impl Pass<'_> {
         Ok(client.paced(rate.clone()))
     }
 
-    /// What the spec allows for, where it says so.
-    pub(super) fn requests_per_second(&self) -> Option<u32> {
-        self.object.spec.limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok())
-    }
-
     /// Requests, and so repositories, at a time.
     fn concurrency(&self) -> usize {
         usize::try_from(self.object.spec.limits.concurrency).unwrap_or(1).clamp(1, 16)

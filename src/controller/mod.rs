@@ -24,7 +24,7 @@ use kube::core::DeserializeGuard;
 
 pub use self::connect::connect;
 pub use self::context::{Context, Memories};
-pub use self::dereference::{Source, credentials, route};
+pub use self::dereference::{Source, credentials, route, value};
 pub use self::destinations::{Destinations, Handle};
 pub use self::error::{Error, within};
 pub use self::lease::{Elector, LeaseOptions};

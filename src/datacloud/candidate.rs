@@ -44,14 +44,18 @@ pub async fn check(
     let options =
         Options { concurrency: CONCURRENCY, patience: Patience { stop: stop.clone(), waits: &[] }, reopen: None };
     let client = context.clients.client(route.url, credentials, &route.way, options);
-    let rate = object.spec.limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok());
+    let rate = Rate::new(object.spec.limits.per_second());
     let filter = Filter::from(&object.spec.import);
     // A task of its own: what has come of a password must be known, also where the caller has gone.
     let verifying = tokio::spawn(async move {
         let _place = place;
         let client = match client {
-            Ok(client) => client.paced(Rate::new(rate)),
-            Err(error) => return no_way(error),
+            Ok(client) => client.paced(rate),
+            Err(error) => {
+                let outcome = no_way(error);
+                settle(attempt, &outcome, false);
+                return outcome;
+            }
         };
         let outcome = timeout(PATIENCE, verify(&client, &filter, Past::Unknown)).await.unwrap_or_else(|_| too_slow());
         stop.cancel();

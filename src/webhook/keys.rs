@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client};
@@ -13,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::api::webhook::WebhookSecretReference;
-use crate::controller::{Error, Guarded, within};
+use crate::controller::{Error, Guarded, value, within};
 
 /// How long a key is kept: a changed one is good by then.
 const KEEP: Duration = Duration::from_secs(30);
@@ -87,14 +86,6 @@ async fn read(
 ) -> Result<Option<SecretString>, Error> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), object.namespace.as_deref().unwrap_or_default());
     let secret = within(secrets.get_opt(&reference.name)).await?;
-    Ok(secret.and_then(|secret| value(&secret, &reference.key)))
-}
-
-/// The text under a key of a Secret, without the newline that an editor has left; none, if it is empty.
-fn value(secret: &Secret, key: &str) -> Option<SecretString> {
-    let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
-    let text = std::str::from_utf8(bytes).ok()?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    (!text.is_empty()).then(|| text.into())
+    let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+    Ok(value(&data, &reference.key).ok().flatten().map(Into::into))
 }

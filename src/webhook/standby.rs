@@ -58,8 +58,9 @@ impl Standby {
             source_id: hint.source_id,
             refs: hint.refs,
         };
-        let cluster = self.cluster.get().map(String::as_str).unwrap_or_default();
-        Destination::tell(&self.database, cluster, &told).await
+        // Under another name nobody would ever take it.
+        let unknown = || Error::Unavailable("the name of this cluster is not known yet".to_owned());
+        Destination::tell(&self.database, self.cluster.get().ok_or_else(unknown)?, &told).await
     }
 
     /// While this operator leads, takes what the others were told, until told to stop.

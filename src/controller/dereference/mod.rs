@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 
 pub use self::route::{Route, route};
-pub use self::secret::credentials;
+pub use self::secret::{credentials, value};
 pub use self::target::Target;
 use self::target::{InvalidTarget, missing};
 use crate::api::spec::LocalReference;

@@ -79,7 +79,7 @@ pub fn proxy(secret: &Secret, hosts: &Hosts) -> Result<Proxy, String> {
 }
 
 /// The text under a key; None if it is missing or empty.
-fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<Option<String>, String> {
+pub fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<Option<String>, String> {
     let Some(ByteString(bytes)) = data.get(key) else { return Ok(None) };
     if bytes.len() > LONGEST_VALUE {
         return Err(format!("The Secret's key {key} is longer than any credential. Put the bare value in."));
