@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bitbucket-connector
 # Outside the tree: 300 crates are compiled once for all checkouts, and neither `git clean` nor a new clone throws them away.
+# tests/own-target.sh tells whose crates of our own are in it. For two checkouts at the same time give one another place.
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 # What tests/ensure-tools.sh installs is found, and what was there before goes first.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:$(CACHE)/prometheus
@@ -149,6 +150,7 @@ cluster: cluster-binaries ## A Kubernetes control plane to play with, until Ctrl
 
 tools: ## Install what is missing, on Debian as root; else say what is
 	@tests/ensure-tools.sh
+	@tests/own-target.sh
 
 cluster-binaries: tools
 	@cd tests/cluster && go build -buildvcs=false -o $(CLUSTER) .
