@@ -84,11 +84,11 @@ impl Client {
         pass: &Pass,
         segments: &[&str],
     ) -> Result<Option<T>, Error> {
-        account.pacer.charge();
+        let pass = pass.clone().departed(account.pacer.charge());
         let url = self.place().base.rest(segments);
         let request = format!("GET {}", url.path());
         let question = Question { endpoint: Endpoint::RateLimit, url, request, largest: SMALL_BODY };
-        Ok(self.exchange(account, pass.clone(), question).await?.value)
+        Ok(self.exchange(account, pass, question).await?.value)
     }
 }
 

@@ -196,9 +196,12 @@ impl Client {
             account.admit(&mut pass, server).await?;
             match turn {
                 Turn::Ask(question) => account.pacer.learn(question, self.budget(account, &pass).await),
-                // While it waited for the server, that may have asked for a pause.
-                Turn::Go if account.pacer.is_paused() => {}
-                Turn::Go => return Ok(pass),
+                Turn::Go => {
+                    if let Some(under_way) = account.pacer.depart() {
+                        return Ok(pass.departed(under_way));
+                    }
+                    // While it waited for the server, that has asked for a pause.
+                }
             }
             pass.step_back();
         }

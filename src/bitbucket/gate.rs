@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::door::{Door, Shut};
-use super::pacer::Pacer;
+use super::pacer::{Pacer, UnderWay};
 use super::state::ServerState;
 use super::{BaseUrl, Credentials, Error, Fault, Refusal};
 
@@ -46,6 +46,8 @@ pub(super) struct Pass {
     server: Option<Arc<OwnedSemaphorePermit>>,
     /// Among the requests of one client.
     _slot: Option<Arc<OwnedSemaphorePermit>>,
+    /// Among those that the account's pace allows for.
+    _under_way: Option<Arc<UnderWay>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -121,6 +123,11 @@ impl Pass {
     /// The same, which keeps the slot too until it is dropped.
     pub fn holding(self, slot: OwnedSemaphorePermit) -> Self {
         Self { _slot: Some(Arc::new(slot)), ..self }
+    }
+
+    /// The same, of a request that is sent now.
+    pub fn departed(self, under_way: UnderWay) -> Self {
+        Self { _under_way: Some(Arc::new(under_way)), ..self }
     }
 
     /// Makes room for others at the server.

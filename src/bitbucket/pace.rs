@@ -76,6 +76,10 @@ pub(super) struct Pace {
     filled: Instant,
     /// Since when all requests are counted.
     since: Instant,
+    /// Requests that were sent and not yet answered.
+    under_way: u32,
+    /// When a refusal has last told that nothing was left.
+    emptied: Option<Instant>,
 }
 
 /// What the server states.
@@ -146,6 +150,8 @@ impl Pace {
             tokens: UNASKED.capacity,
             filled: now,
             since: now,
+            under_way: 0,
+            emptied: None,
         }
     }
 
@@ -174,7 +180,7 @@ impl Pace {
     }
 
     /// Whether nothing is sent now, whatever it has taken.
-    pub fn is_paused(&self, now: Instant) -> bool {
+    fn is_paused(&self, now: Instant) -> bool {
         self.paused.is_some_and(|until| until > now)
     }
 
@@ -190,6 +196,19 @@ impl Pace {
     /// A request is sent without having waited.
     pub fn charge(&mut self) {
         self.tokens -= 1.0;
+        self.under_way += 1;
+    }
+
+    /// A request that has had its turn is sent, unless there is a pause now.
+    pub fn depart(&mut self, now: Instant) -> bool {
+        let goes = !self.is_paused(now);
+        self.under_way += u32::from(goes);
+        goes
+    }
+
+    /// One that was sent is under way no more.
+    pub fn arrive(&mut self) {
+        self.under_way -= 1;
     }
 
     /// The budget was asked for.
@@ -234,15 +253,22 @@ impl Pace {
         self.paused = Some(self.paused.map_or(until, |paused| paused.max(until)));
     }
 
-    /// A request that was sent then was one too many. The new rate, if this changes it.
+    /// A request that was sent then, and is still counted as under way, was one too many. The new rate, if this changes it.
     pub fn slow_down(&mut self, wishes: Wishes, sent: Instant, now: Instant) -> Option<f64> {
         self.forget(now);
-        // What was under way when the rate was lowered says nothing about the lower one. And where nothing at all is
-        // answered, it is not the rate.
-        if self.cut.is_some_and(|cut| sent < cut.at || !cut.works) {
+        // What was under way when the rate was lowered says nothing about the lower one.
+        if self.emptied.is_some_and(|emptied| sent < emptied) {
+            // It was counted then as one that takes what comes in after that, and has taken nothing.
+            self.tokens += 1.0;
             return None;
         }
-        (self.tokens, self.filled) = (0.0, now);
+        // Where nothing at all is answered, it is not the rate.
+        if self.cut.is_some_and(|cut| !cut.works) {
+            return None;
+        }
+        // The others that are under way may still be answered, from what comes in from now on.
+        let others = self.under_way.saturating_sub(1);
+        (self.tokens, self.filled, self.emptied) = (-f64::from(others), now, Some(now));
         if let Some(known) = self.known.as_mut().filter(|known| known.at + DEFENDED <= now) {
             known.until = now;
         }

@@ -22,7 +22,17 @@ const LONG: Duration = Duration::from_secs(3);
 pub(super) struct Pacer {
     /// Who comes first goes first: the lock is a fair one.
     queue: Arc<tokio::sync::Mutex<()>>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+}
+
+/// A request that was sent; dropped when its answer has come and was noted, or will not come.
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Mutex<State>>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.0).pace.arrive();
+    }
 }
 
 #[derive(Debug)]
@@ -48,7 +58,7 @@ pub(super) struct Question {
 impl Pacer {
     pub fn new() -> Self {
         let state = State { pace: Pace::new(Instant::now()), users: Vec::new() };
-        Self { queue: Arc::default(), state: Mutex::new(state) }
+        Self { queue: Arc::default(), state: Arc::new(Mutex::new(state)) }
     }
 
     /// What this user allows for counts as long as the handle lives.
@@ -81,9 +91,9 @@ impl Pacer {
         }
     }
 
-    /// Whether nothing is sent now, even by who has had a turn.
-    pub fn is_paused(&self) -> bool {
-        self.state().pace.is_paused(Instant::now())
+    /// Who has had a turn sends the request; None, where nothing is sent now.
+    pub fn depart(&self) -> Option<UnderWay> {
+        self.state().pace.depart(Instant::now()).then(|| UnderWay(Arc::clone(&self.state)))
     }
 
     /// How it is now.
@@ -94,8 +104,9 @@ impl Pacer {
     }
 
     /// A request is sent out of turn.
-    pub fn charge(&self) {
+    pub fn charge(&self) -> UnderWay {
         self.state().pace.charge();
+        UnderWay(Arc::clone(&self.state))
     }
 
     /// The answer to the question.
@@ -108,7 +119,7 @@ impl Pacer {
         drop(question);
     }
 
-    /// A request that was sent then was answered, by this account's name or well, or not.
+    /// A request that was sent then, and is still under way here, was answered, by this account's name or well, or not.
     pub fn note(&self, sent: Instant, recognised: bool, error: Option<&Error>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -132,9 +143,13 @@ impl Pacer {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whole between any two statements.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Whole between any two statements.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -234,9 +249,9 @@ mod tests {
         ] {
             let (pacer, _rate) = pacer(None);
             pacer.note(Instant::now(), false, Some(&fault(answer)));
-            assert!(pacer.is_paused());
+            assert!(pacer.depart().is_none());
             assert_eq!(waited(&pacer).await.as_secs(), 7);
-            assert!(!pacer.is_paused());
+            assert!(pacer.depart().is_some());
             // Too many requests are fewer from then on; a server that was down is asked as before.
             go(&pacer).await;
             assert_eq!(waited(&pacer).await > Duration::from_millis(100), slower);
@@ -253,7 +268,7 @@ mod tests {
         ] {
             let (pacer, _rate) = pacer(None);
             pacer.note(Instant::now(), false, Some(&fault(answer.clone())));
-            assert!(!pacer.is_paused());
+            assert!(pacer.depart().is_some());
             assert_eq!(waited(&pacer).await > Duration::from_millis(100), slower, "{answer}");
         }
     }

@@ -20,6 +20,7 @@ fn the_first_refusal_only_tells_how_full_the_bucket_is() {
     let mut bench = Bench::knowing(told(60, 5));
     let sent = bench.now;
     assert_eq!(bench.burst(ANY).0, 30);
+    assert!([(); 2].iter().all(|()| bench.pace.depart(bench.now)));
     bench.now += SECOND;
     assert_eq!(bench.refuse(ANY), Some(5.0));
     assert_eq!(bench.pace.slow_down(ANY, sent, bench.now), None, "sent before that");
@@ -87,11 +88,35 @@ fn a_pause_holds_for_all_and_not_longer_than_a_minute() {
         bench.pace.pause(5 * SECOND, bench.now);
         bench.pace.pause(2 * SECOND, bench.now);
         assert_eq!(bench.pace.take(wishes, bench.now), Step::Wait(5 * SECOND));
-        assert!(bench.pace.is_paused(bench.now));
+        assert!(!bench.pace.depart(bench.now));
         bench.now += 5 * SECOND;
-        assert!(!bench.pace.is_paused(bench.now));
+        assert!(bench.pace.depart(bench.now));
         assert_eq!(bench.pace.take(wishes, bench.now), Step::Go);
         bench.pace.pause(Duration::from_hours(1), bench.now);
         assert_eq!(bench.pace.take(wishes, bench.now), Step::Wait(Duration::from_mins(1)));
+    }
+}
+
+#[test]
+fn what_is_under_way_when_one_is_refused_takes_what_comes_in_after_that() {
+    for refused in 0..=3 {
+        let mut bench = Bench::new();
+        bench.burst(ANY);
+        let sent = bench.now;
+        assert!([(); 4].iter().all(|()| bench.pace.depart(bench.now)));
+        bench.now += SECOND;
+        assert_eq!(bench.refuse(ANY), Some(5.0));
+        bench.pace.arrive();
+        bench.pace.learn(told(60, 5), bench.now);
+        for number in 0..3 {
+            if number < refused {
+                assert_eq!(bench.pace.slow_down(ANY, sent, bench.now), None, "sent before that");
+            } else {
+                bench.pace.answered();
+            }
+            bench.pace.arrive();
+        }
+        bench.now += 2 * SECOND;
+        assert_eq!(bench.burst(ANY).0, 2 * 5 - (3 - refused), "{refused} refused");
     }
 }
