@@ -9,6 +9,8 @@
 //! | [`plugin`] | what `kubectl bitbucket` can do |
 //! | [`webhook`] | how Bitbucket says that somebody has pushed |
 //! | [`controller`] | what Kubernetes is told, and when something is done |
+//! | [`secrets`] | what Secrets say |
+//! | [`kubernetes`] | how the API server is called |
 //! | [`verification`] | what an answer means for the credentials |
 //! | [`sync`] | how stored commits become those of the head |
 //! | [`bitbucket`] | how Bitbucket is asked, and how it answers |
@@ -23,8 +25,10 @@ pub mod cli;
 pub mod controller;
 pub mod datacloud;
 pub mod destination;
+pub mod kubernetes;
 pub mod plugin;
 pub mod runtime;
+pub mod secrets;
 pub mod sync;
 pub mod trust;
 pub mod verification;

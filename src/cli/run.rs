@@ -25,6 +25,7 @@ use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use crate::bitbucket::{self, Clients};
 use crate::controller::{self, Context, Deaf, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch};
+use crate::kubernetes::{connect, within};
 use crate::runtime::admin::Pages;
 use crate::runtime::lead::Lead;
 use crate::runtime::telemetry::LogFormat;
@@ -111,7 +112,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let doors = doors.bind().await?;
 
     let (client, config) =
-        controller::connect().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
+        connect().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
     let (ready, is_ready) = watch::channel(vec!["the API server".to_owned()]);
     let mut registry = admin::registry();
     let metrics = Metrics::register(&mut registry);
@@ -248,7 +249,7 @@ async fn cluster_uid(client: &Client) -> String {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let mut told = false;
     loop {
-        let error = match controller::within(namespaces.get("kube-system")).await {
+        let error = match within(namespaces.get("kube-system")).await {
             Ok(namespace) => return namespace.uid().unwrap_or_default(),
             Err(error) => error,
         };

@@ -8,16 +8,16 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 use tracing::{debug, error_span, info, warn};
 
-use super::Guarded;
 use super::context::{Context, Ended, Memory, PROGRESS_INTERVAL};
 use super::decision::{Deletion, DeletionStep, Removal, deletion};
-use super::dereference;
 use super::destinations::Handle;
-use super::error::Error;
 use super::pass::Pass;
 use super::tasks::Task;
 use super::write::{Right, events, finalizer};
 use crate::destination::{ConnectionKey, Destination};
+use crate::kubernetes::Error;
+use crate::kubernetes::Guarded;
+use crate::secrets;
 
 /// A lost wake is waited for so long.
 const LONG: Duration = Duration::from_mins(1);
@@ -69,7 +69,7 @@ impl Pass<'_> {
     /// The database that the spec names. Where its Secrets cannot be used any more, as in a namespace in which they are already
     /// gone, the one that the same spec has led to.
     async fn database(&self, memory: &Memory) -> Result<Result<Arc<Handle>, String>, Error> {
-        let why = match dereference::destination(self.context.source(), self.object).await {
+        let why = match secrets::destination(self.context.source(), self.object).await {
             Ok(Ok(target)) => return Ok(Ok(self.context.destinations.handle(&target))),
             Ok(Err(invalid)) => invalid.message,
             Err(error) if error.is_forbidden() => error.to_string(),

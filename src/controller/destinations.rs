@@ -11,10 +11,9 @@ use futures::future::{BoxFuture, Shared};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, debug, info, warn};
 
-use super::decision::TargetKey;
-use super::dereference::Target;
 use crate::destination::{DatabaseUrl, Destination, Error};
 use crate::runtime::lead::Lead;
+use crate::secrets::{Target, TargetKey};
 use crate::trust::Addresses;
 
 /// Many connections ask at the same moment; one try answers them all.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::context::{Memory, PROGRESS_INTERVAL, Underway};
 use super::decision::{Asking, DestinationState, Found, Learned, RunState, Seen, Step, now, observe, workable};
-use super::dereference::{Dereferenced, Unusable};
+use super::dereference::Dereferenced;
 use super::pass::Pass;
 use crate::destination::Destination;
+use crate::secrets::Unusable;
 
 impl Pass<'_> {
     /// Gathers the facts, and the database where it is open. None, if a task must end first, which then wakes

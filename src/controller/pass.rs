@@ -3,11 +3,11 @@
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
-use super::Guarded;
 use super::context::Context;
 use super::tasks::Wake;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
+use crate::kubernetes::Guarded;
 
 /// What one reconcile has in hand.
 pub(super) struct Pass<'a> {

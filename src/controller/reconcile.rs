@@ -9,17 +9,17 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error_span, info, warn};
 
-use super::Guarded;
 use super::context::{Context, Memory};
 use super::decision::{Facts, Learned, RunState, Transport, Waiting, backoff, decide, wait};
 use super::deletion::delete_unknown;
 use super::dereference::dereference;
-use super::error::Error;
 use super::pass::Pass;
 use super::write::{Right, events, finalizer, status};
 use crate::api::REQUESTED_AT;
 use crate::api::conditions;
 use crate::api::spec::DeletionPolicy;
+use crate::kubernetes::Error;
+use crate::kubernetes::Guarded;
 
 /// Between two tries, where the API server does not do what it is asked for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);

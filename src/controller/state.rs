@@ -7,11 +7,11 @@ use kube::runtime::reflector::ObjectRef;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Guarded;
 use super::context::{Context, Memory};
 use crate::api::conditions;
 use crate::api::status::BitbucketConnectionStatus;
 use crate::bitbucket::{AccountState, Client, ServerState};
+use crate::kubernetes::Guarded;
 
 /// What the controller of the present term is at; nothing, where there is none.
 #[derive(Clone, Default)]

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, error};
 
-use super::Guarded;
+use crate::kubernetes::Guarded;
 
 /// Where the end of a task is told.
 #[derive(Clone, Debug)]

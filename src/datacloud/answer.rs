@@ -9,7 +9,7 @@ use kube::core::Status;
 use serde_json::{Map, Value, json};
 
 use crate::api::Reason;
-use crate::controller::Error;
+use crate::kubernetes::Error;
 
 /// A method's answer.
 pub type Answer = Result<Done, Refusal>;

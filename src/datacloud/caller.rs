@@ -11,7 +11,7 @@ use kube::{Api, Client, Config, ResourceExt};
 use super::answer::Refusal;
 use super::ids::id;
 use crate::api::BitbucketConnection;
-use crate::controller::{Guarded, within};
+use crate::kubernetes::{Guarded, within};
 
 /// Objects that are asked for at a time.
 const PAGE: u32 = 100;

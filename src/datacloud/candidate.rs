@@ -14,7 +14,8 @@ use super::methods::Api;
 use crate::api::conditions::{self, Truth, VERIFIED};
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Credentials, Options, Patience, Rate};
-use crate::controller::{Context, Source, credentials, route};
+use crate::controller::Context;
+use crate::secrets::{Source, credentials, route};
 use crate::sync::Filter;
 use crate::verification::{Negative, Outcome, Past, Verdict, no_way, verify};
 

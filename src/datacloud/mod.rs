@@ -10,7 +10,6 @@ mod attempts;
 mod caller;
 mod candidate;
 mod ids;
-mod lists;
 mod methods;
 mod server;
 mod throttle;

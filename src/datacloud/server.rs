@@ -9,7 +9,6 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum_server::Handle;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +18,7 @@ use super::answer::{Refusal, Trespass};
 use super::methods::{Api, router};
 use super::throttle::Throttle;
 use super::tls::{Certificate, Files};
+use crate::runtime::port;
 
 /// Calls that are answered at a time; each may hold a page of the API server's.
 const CALLS: usize = 16;
@@ -57,16 +57,9 @@ impl Server {
         let Self { listener, certificate } = self;
         let guard = Arc::new(Guard { throttle: Throttle::default(), places: Semaphore::new(CALLS) });
         let methods: Router = router().with_state(Arc::new(api)).layer(middleware::from_fn_with_state(guard, guarded));
-        let handle = Handle::new();
-        let mut server = axum_server::from_tcp_rustls(listener.into_std()?, certificate.config.clone())?
-            .handle(handle.clone())
-            .first_request_timeout(SILENCE)
-            .http1_only();
-        server.http_builder().http1().header_read_timeout(SILENCE);
-        let stopping = async {
-            stop.cancelled().await;
-            handle.graceful_shutdown(Some(LAST_CALLS));
-        };
+        let server = axum_server::from_tcp_rustls(listener.into_std()?, certificate.config.clone())?;
+        let (server, handle) = port::guard(server, SILENCE);
+        let stopping = port::close(handle, stop.clone(), LAST_CALLS);
         let serving = server.serve(methods.into_make_service_with_connect_info::<SocketAddr>());
         let (result, (), ()) = tokio::join!(serving, stopping, certificate.follow(stop.clone()));
         result

@@ -6,8 +6,8 @@ use std::time::Duration;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
 
-use super::watch::WATCH_TIMEOUT_SECONDS;
-
+/// How long a watch may last, in seconds. Load balancers cut idle connections after four minutes; it must end by itself before.
+pub const WATCH_TIMEOUT_SECONDS: u32 = 200;
 /// A server, or a load balancer before it, may take a request and never answer. Longer than a watch lasts, which may have nothing
 /// to tell.
 const SILENCE: Duration = Duration::from_secs(WATCH_TIMEOUT_SECONDS as u64 + 10);

@@ -89,8 +89,8 @@ impl Cluster {
 }
 
 /// What an API server's answer means to a person.
-pub(super) fn told(error: &crate::controller::Error) -> Failure {
-    use crate::controller::Error;
+pub(super) fn told(error: &crate::kubernetes::Error) -> Failure {
+    use crate::kubernetes::Error;
     let crd = "there is no BitbucketConnection in this cluster: is bitbucket-connector installed, and is it the right context?";
     match error {
         Error::Kube(kube::Error::Api(status)) if status.is_not_found() && !status.message.contains('"') => {

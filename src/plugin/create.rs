@@ -14,7 +14,7 @@ use super::manifests::{Manifests, Wanted};
 use super::shown::say;
 use crate::bitbucket::{BaseUrl, Credentials};
 use crate::cli::{Access, CONCURRENCY, Failure, WayArgs, exit_code, read};
-use crate::controller::{Error, within};
+use crate::kubernetes::{Error, within};
 use crate::sync::Filter;
 use crate::verification::{Outcome, Past, Verdict, verify};
 

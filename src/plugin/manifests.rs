@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::ObjectMeta;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::api::BitbucketConnection;
 use crate::bitbucket::{BaseUrl, Credentials};
 use crate::cli::{Failure, WayArgs};
+use crate::secrets::{CA, PROXY_ADDRESS, URL, bytes, opaque, put};
 
 /// What somebody wants.
 pub(super) struct Wanted {
@@ -35,25 +34,19 @@ impl Manifests {
         let Wanted { name, namespace, url, credentials, way, schedule } = wanted;
         let mut spec = json!({"url": url.to_string(), "secretRef": {"name": name}});
         // What was used is what was verified, and stays bound to that server.
-        let mut data = vec![("url", url.to_string())];
-        match credentials {
-            Credentials::Token(token) => data.push(("token", token.expose_secret().to_owned())),
-            Credentials::Basic { username, password } => {
-                data.push(("username", username.clone()));
-                data.push(("password", password.expose_secret().to_owned()));
-            }
-        }
-        let mut secrets = vec![secret(name, data)];
+        let mut data = one(URL, &url.to_string());
+        put(&mut data, credentials);
+        let mut secrets = vec![opaque(name, data)];
         if let Some(file) = &way.ca_file {
             let pem = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
             let name = format!("{name}-ca");
             spec["certSecretRef"] = json!({"name": name});
-            secrets.push(secret(&name, vec![("ca.crt", pem)]));
+            secrets.push(opaque(&name, one(CA, &pem)));
         }
         if let Some(proxy) = &way.proxy {
             let name = format!("{name}-proxy");
             spec["proxySecretRef"] = json!({"name": name});
-            secrets.push(secret(&name, vec![("address", proxy.clone())]));
+            secrets.push(opaque(&name, one(PROXY_ADDRESS, proxy)));
         }
         let import = way.import();
         if !(import.projects.is_empty() && import.repositories.is_empty()) {
@@ -94,13 +87,6 @@ fn document(object: &Value) -> Result<String, Failure> {
     Ok(format!("---\n{}\n", yaml.trim_end()))
 }
 
-fn secret(name: &str, data: Vec<(&str, String)>) -> Secret {
-    let data: BTreeMap<_, _> =
-        data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect();
-    Secret {
-        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-        type_: Some("Opaque".to_owned()),
-        data: Some(data),
-        ..Secret::default()
-    }
+fn one(key: &str, value: &str) -> BTreeMap<String, ByteString> {
+    BTreeMap::from([(key.to_owned(), bytes(value))])
 }

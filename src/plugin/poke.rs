@@ -19,7 +19,7 @@ use super::shown::{Shown, say};
 use crate::api::conditions::{self, READY, Truth};
 use crate::api::{BitbucketConnection, REQUESTED_AT, Reason};
 use crate::cli::{Failure, LEFT_BEHIND, duration, exit_code};
-use crate::controller::within;
+use crate::kubernetes::within;
 
 /// What may be wrong where nothing happens.
 const NOBODY: &str = "No operator has answered yet: is one running (`kubectl get pods -A -l app.kubernetes.io/name=bitbucket-connector`), and does it look after this namespace?";

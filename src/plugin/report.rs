@@ -13,7 +13,7 @@ use super::redact::{Redaction, without_userinfo};
 use super::shown::say;
 use crate::api::BitbucketConnection;
 use crate::cli::Failure;
-use crate::controller::{Error, Guarded, within};
+use crate::kubernetes::{Error, Guarded, within};
 
 /// Of each Pod of the operator.
 const LOG_LINES: i64 = 2000;

@@ -11,7 +11,7 @@ use super::describe::{detail, table};
 use super::shown::say;
 use crate::api::BitbucketConnection;
 use crate::cli::Failure;
-use crate::controller::{Guarded, within};
+use crate::kubernetes::{Guarded, within};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

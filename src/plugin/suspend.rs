@@ -9,7 +9,7 @@ use super::cluster::{ClusterArgs, FIELD_MANAGER, told};
 use super::shown::say;
 use crate::api::owner::owner;
 use crate::cli::{Failure, ended};
-use crate::controller::within;
+use crate::kubernetes::within;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod lead;
+pub mod port;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::keys::{CA, DX, PLAIN, PROXY_ADDRESS, TOKEN, URL};
 use crate::bitbucket::{Authorities, BaseUrl, Credentials, Proxy};
 use crate::trust::Hosts;
 
@@ -20,7 +21,7 @@ pub fn credentials(secret: &Secret, url: &BaseUrl, bound: bool) -> Result<Creden
     }
     let empty = BTreeMap::new();
     let data = secret.data.as_ref().unwrap_or(&empty);
-    match value(data, "url")? {
+    match value(data, URL)? {
         Some(server) if BaseUrl::parse(&server).is_ok_and(|server| server.origin() == url.origin()) => {}
         Some(_) => {
             return Err("The Secret's key url binds it to another server than spec.url names. Correct one of the two."
@@ -31,12 +32,10 @@ pub fn credentials(secret: &Secret, url: &BaseUrl, bound: bool) -> Result<Creden
         }
         None => {}
     }
-    if let Some(token) = value(data, "token")? {
+    if let Some(token) = value(data, TOKEN)? {
         return Ok(Credentials::Token(token.into()));
     }
-    for (name, password) in
-        [("username", "password"), ("bitbucket_data_center_username", "bitbucket_data_center_password")]
-    {
+    for (name, password) in [PLAIN, DX] {
         if let (Some(username), Some(password)) = (value(data, name)?, value(data, password)?) {
             return Ok(Credentials::Basic { username, password: password.into() });
         }
@@ -44,9 +43,17 @@ pub fn credentials(secret: &Secret, url: &BaseUrl, bound: bool) -> Result<Creden
     Err("The Secret holds no credentials: a key is missing, or its value is empty. Put in the keys username and password, or bitbucket_data_center_username and bitbucket_data_center_password, or token.".to_owned())
 }
 
+/// The credentials that a Secret holds, whichever server they are for.
+pub fn in_use(secret: &Secret) -> Option<Credentials> {
+    let mut free = secret.clone();
+    free.data.as_mut()?.remove(URL);
+    let anywhere = BaseUrl::parse("https://localhost").ok()?;
+    credentials(&free, &anywhere, false).ok()
+}
+
 /// Understands the Secret of `spec.certSecretRef`. The error is the sentence for the user.
 pub fn authorities(secret: &Secret) -> Result<Authorities, String> {
-    let pem = secret.data.as_ref().and_then(|data| data.get("ca.crt"));
+    let pem = secret.data.as_ref().and_then(|data| data.get(CA));
     let advice = "Put the certificates of the authority that signed Bitbucket's certificate into it, in PEM form.";
     let Some(ByteString(pem)) = pem else {
         return Err(format!("The Secret of spec.certSecretRef has no key ca.crt. {advice}"));
@@ -59,10 +66,10 @@ pub fn authorities(secret: &Secret) -> Result<Authorities, String> {
 pub fn proxy(secret: &Secret, hosts: &Hosts) -> Result<Proxy, String> {
     let empty = BTreeMap::new();
     let data = secret.data.as_ref().unwrap_or(&empty);
-    let Some(address) = value(data, "address")? else {
+    let Some(address) = value(data, PROXY_ADDRESS)? else {
         return Err("The Secret of spec.proxySecretRef has no key address. Put the proxy's URL into it, such as http://proxy.example.com:3128.".to_owned());
     };
-    let credentials = match (value(data, "username")?, value(data, "password")?) {
+    let credentials = match (value(data, PLAIN.0)?, value(data, PLAIN.1)?) {
         (Some(username), Some(password)) => Some((username, password.into())),
         _ => None,
     };

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use secrecy::ExposeSecret;
 
-use super::secret::{authorities, credentials, proxy};
+use super::credentials::{authorities, credentials, proxy};
 use crate::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Way};
 use crate::runtime::tls;
 use crate::trust::{Addresses, Hosts};

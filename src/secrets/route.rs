@@ -3,10 +3,11 @@
 use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
-use super::{Source, Unusable, get, secret};
+use super::credentials::{authorities, proxy};
+use super::{Source, Unusable, get};
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Way};
-use crate::controller::error::Error;
+use crate::kubernetes::Error;
 use crate::trust::{Hosts, Trust};
 
 /// The way to a Bitbucket.
@@ -17,7 +18,7 @@ pub struct Route {
     /// How to get there.
     pub way: Way,
     /// Equal where the data of the Secrets is that it was made of.
-    pub(super) digest: [u8; 32],
+    pub digest: [u8; 32],
 }
 
 /// Reads the Secrets that say how to get to the connection's Bitbucket.
@@ -29,14 +30,14 @@ pub async fn route(source: Source<'_>, object: &BitbucketConnection) -> Result<R
 }
 
 /// The Bitbucket of the spec, if it may be connected to.
-pub(super) fn server(trust: &Trust, object: &BitbucketConnection) -> Result<BaseUrl, Unusable> {
+pub fn server(trust: &Trust, object: &BitbucketConnection) -> Result<BaseUrl, Unusable> {
     let url = BaseUrl::parse(&object.spec.url).map_err(|error| (Reason::InvalidUrl, format!("spec.url: {error}.")))?;
     allowed(&trust.hosts, &url).map_err(|message| (Reason::InvalidUrl, message))?;
     Ok(url)
 }
 
 /// How to get there.
-pub(super) async fn way(
+pub async fn way(
     source: Source<'_>,
     object: &BitbucketConnection,
     url: BaseUrl,
@@ -65,13 +66,13 @@ fn understand(
     url: BaseUrl,
     mut way: Way,
     certificates: Option<&Secret>,
-    proxy: Option<&Secret>,
+    proxy_secret: Option<&Secret>,
 ) -> Result<Route, String> {
     if let Some(certificates) = certificates {
-        way.authorities = secret::authorities(certificates)?;
+        way.authorities = authorities(certificates)?;
     }
-    way.proxy = proxy.map(|proxy| secret::proxy(proxy, hosts)).transpose()?;
-    Ok(Route { url, way, digest: digest([certificates, proxy]) })
+    way.proxy = proxy_secret.map(|secret| proxy(secret, hosts)).transpose()?;
+    Ok(Route { url, way, digest: digest([certificates, proxy_secret]) })
 }
 
 /// Whether credentials may be sent there. The error is the sentence for the user.

@@ -4,8 +4,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
+use super::keys::CA;
 use crate::api::destination::DestinationReference;
-use crate::controller::decision::TargetKey;
 use crate::destination::{DatabaseUrl, InvalidDatabaseUrl, PostgresUrl, SchemaName};
 use crate::trust::Hosts;
 
@@ -87,7 +87,7 @@ fn uri(secret: &Secret, key: &str) -> Result<String, String> {
 }
 
 fn certificate(secret: &Secret) -> Result<&[u8], String> {
-    let found = secret.data.as_ref().and_then(|data| data.get("ca.crt"));
+    let found = secret.data.as_ref().and_then(|data| data.get(CA));
     found
         .map(|ByteString(pem)| pem.as_slice())
         .ok_or_else(|| format!("The Secret of spec.destination.certSecretRef has no key ca.crt. {PEM}"))
@@ -119,7 +119,14 @@ fn wrong(key: &str, error: InvalidDatabaseUrl) -> String {
     }
 }
 
+/// A digest of what leads to a database, or of what is wrong with that: where it changes, it is another database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetKey(pub [u8; 32]);
+
 impl TargetKey {
+    /// That of the operator's own database.
+    pub const OWN: Self = Self([0; 32]);
+
     fn new<const N: usize>(parts: [&[u8]; N]) -> Self {
         let mut digest = Sha256::new();
         for part in parts {

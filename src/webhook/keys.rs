@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::api::webhook::WebhookSecretReference;
-use crate::controller::{Error, Guarded, value, within};
+use crate::kubernetes::{Error, Guarded, within};
+use crate::secrets::value;
 
 /// How long a key is kept: a changed one is good by then.
 const KEEP: Duration = Duration::from_secs(30);

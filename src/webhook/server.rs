@@ -9,7 +9,6 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use axum_server::Handle;
 use kube::Client;
 use kube::runtime::reflector::ObjectRef;
 use secrecy::ExposeSecret;
@@ -24,7 +23,9 @@ use super::payload::{PING, REFS_CHANGED, hint};
 use super::signature::{is_signature, is_signed};
 use super::standby::Standby;
 use crate::api::webhook::WebhookSecretReference;
-use crate::controller::{Context, Guarded, Inspector};
+use crate::controller::{Context, Inspector};
+use crate::kubernetes::Guarded;
+use crate::runtime::port;
 
 /// A push of thousands of branches is said in less. Bytes.
 const LARGEST_BODY: usize = 1 << 18;
@@ -74,16 +75,8 @@ impl Server {
         let (inspector, standby) = (receiver.inspector.clone(), receiver.standby.clone());
         let shared = Shared { receiver, keys: Keys::new(), places: Semaphore::new(CALLS) };
         let calls = Router::new().route("/webhooks/{namespace}/{name}", post(receive)).with_state(Arc::new(shared));
-        let handle = Handle::new();
-        let mut server = axum_server::from_tcp(self.0.into_std()?)?
-            .handle(handle.clone())
-            .first_request_timeout(SLOWEST)
-            .http1_only();
-        server.http_builder().http1().header_read_timeout(SLOWEST);
-        let stopping = async {
-            stop.cancelled().await;
-            handle.graceful_shutdown(Some(LAST_CALLS));
-        };
+        let (server, handle) = port::guard(axum_server::from_tcp(self.0.into_std()?)?, SLOWEST);
+        let stopping = port::close(handle, stop.clone(), LAST_CALLS);
         let collecting = async {
             if let Some(standby) = standby {
                 standby.collect(&inspector, &stop).await;

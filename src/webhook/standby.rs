@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::api::webhook::WebhookSecretReference;
-use crate::controller::{Guarded, Inspector, within};
+use crate::controller::Inspector;
 use crate::destination::{DatabaseUrl, Destination, Error, Told};
+use crate::kubernetes::{Guarded, within};
 use crate::sync::Hint;
 
 /// How often the one that leads looks whether the others were told something.

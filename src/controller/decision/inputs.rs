@@ -2,6 +2,7 @@
 
 use crate::api::spec::{BitbucketConnectionSpec, ImportFilter, LocalReference};
 use crate::bitbucket::{BaseUrl, Credentials};
+use crate::secrets::TargetKey;
 
 /// What a verdict and a run depend on: where one of these changes, a run is made anew, and a verdict too unless it is
 /// only the target.
@@ -13,15 +14,6 @@ pub struct Inputs {
     way: [u8; 32],
     import: ImportFilter,
     target: TargetKey,
-}
-
-/// A digest of what leads to a database, or of what is wrong with that: where it changes, it is another database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TargetKey(pub [u8; 32]);
-
-impl TargetKey {
-    /// That of the operator's own database.
-    pub const OWN: Self = Self([0; 32]);
 }
 
 impl Inputs {

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use super::backoff;
 use super::facts::{DestinationState, Transport};
-use super::inputs::{Inputs, Place, TargetKey};
+use super::inputs::{Inputs, Place};
 use super::outage::Outage;
 use crate::api::Reason;
+use crate::secrets::TargetKey;
 use crate::sync::{RunError, Summary};
 use crate::verification::{Outcome, Verdict};
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::facts::{DestinationState, Transport};
-use super::inputs::{Inputs, TargetKey};
+use super::inputs::Inputs;
 use super::knowledge::{Inherited, Knowledge};
 use crate::api::Reason;
+use crate::secrets::TargetKey;
 use crate::sync::{RunError, Summary};
 use crate::verification::{Identity, Negative, Outcome, Verdict};
 

@@ -6,12 +6,13 @@ use tokio::time::Instant;
 
 use super::decide::verified;
 use super::facts::{DestinationState, Facts, Observation, RunState};
-use super::inputs::{Inputs, TargetKey};
+use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use super::observe::Seen;
 use super::schedule::Schedule;
 use crate::api::conditions::Truth;
 use crate::api::status::Trigger;
+use crate::secrets::TargetKey;
 use crate::sync::RunError;
 use crate::verification::{Outcome, Verdict};
 

@@ -28,7 +28,7 @@ mod wait;
 pub use self::decide::{decide, now};
 pub use self::deletion::{Attempts, Deletion, DeletionStep, Removal, deletion};
 pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};
-pub use self::inputs::{Inputs, TargetKey};
+pub use self::inputs::Inputs;
 pub use self::knowledge::Knowledge;
 pub use self::learned::Learned;
 pub use self::observe::{Asking, Found, Seen, Step, observe, workable};

@@ -1,12 +1,12 @@
 //! How long a database that failed is left alone. Pure.
 
+use crate::secrets::TargetKey;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::backoff;
 use super::facts::DestinationState;
-use super::inputs::TargetKey;
 
 /// Faults in a row of one database.
 #[derive(Clone, Debug)]

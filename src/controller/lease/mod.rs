@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::claim::Claimant;
-use super::error::Error;
+use crate::kubernetes::Error;
 use crate::runtime::lead::Lead;
 
 /// Parts of the time that a claim is good for the others: a leader stops one part before, asks for more every two parts, and

@@ -17,7 +17,7 @@ use prometheus_client::registry::Unit;
 
 use crate::api::conditions::{self, READY, STALLED, SYNCED, VERIFIED};
 use crate::api::{BitbucketConnection, Reason};
-use crate::controller::Guarded;
+use crate::kubernetes::Guarded;
 
 /// The connections that the watches know.
 #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use kube::runtime::watcher::{Error, Event};
 use tracing::{debug, info, warn};
 
-use crate::controller::error::causes;
+use crate::kubernetes::causes;
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

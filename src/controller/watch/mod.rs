@@ -17,11 +17,9 @@ use tokio_util::sync::CancellationToken;
 pub use self::hearing::Deaf;
 use self::scope::Scope;
 use self::waiting::Waiting;
-use super::Guarded;
 use super::context::Context;
+use crate::kubernetes::Guarded;
 
-/// Load balancers cut idle connections after four minutes; a watch must end by itself before.
-pub const WATCH_TIMEOUT_SECONDS: u32 = 200;
 /// Reconciles at a time. They wait for the API server at the most: Bitbucket is asked by tasks of their own.
 const CONCURRENCY: usize = 16;
 

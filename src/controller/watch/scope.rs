@@ -14,14 +14,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::SecretWatch;
 use super::anew::NoBackoff;
 use super::streams::{connections, connections_of, secrets_of};
 use super::waiting::Waiting;
-use super::{SecretWatch, WATCH_TIMEOUT_SECONDS};
-use crate::controller::Guarded;
 use crate::controller::context::Context;
-use crate::controller::error::Error;
 use crate::controller::reconcile::reconcile;
+use crate::kubernetes::{Error, Guarded, WATCH_TIMEOUT_SECONDS};
 
 /// A larger page stays in memory as long as the store.
 const WATCH_PAGE: u32 = 50;

@@ -15,9 +15,9 @@ use super::anew::watched;
 use super::hearing::{Hearing, Subject};
 use super::waiting::Waiting;
 use crate::api::REQUESTED_AT;
-use crate::controller::Guarded;
 use crate::controller::context::Context;
 use crate::controller::decision::stable_hash;
+use crate::kubernetes::Guarded;
 
 /// The connections, into the store, and out of it those whose spec, deletion or annotation is new. A status
 /// that was written, above all by this operator, wakes nobody.

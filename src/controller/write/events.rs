@@ -13,7 +13,7 @@ use crate::api::BitbucketConnection;
 use crate::api::conditions::{self, READY};
 use crate::api::status::BitbucketConnectionStatus;
 use crate::controller::context::{Context, Memory};
-use crate::controller::error::{Error, leading};
+use crate::kubernetes::{Error, leading};
 
 /// What is done where rows are removed.
 const REMOVAL: &str = "RemoveRows";

@@ -9,7 +9,7 @@ use super::status::FIELD_MANAGER;
 use super::version::{is_older, newest};
 use crate::api::{BitbucketConnection, FINALIZER};
 use crate::controller::context::{Context, Memory};
-use crate::controller::error::{Error, leading};
+use crate::kubernetes::{Error, leading};
 
 /// Whether the object has it. The watch may still show how it was before it was written.
 pub fn holds(metadata: &ObjectMeta, memory: &mut Memory) -> bool {

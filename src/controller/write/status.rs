@@ -9,8 +9,8 @@ use super::version::newest;
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
 use crate::controller::context::{Context, Memory};
-use crate::controller::error::{Error, leading};
 use crate::controller::metrics::Written;
+use crate::kubernetes::{Error, leading};
 
 /// Who owns the status in `managedFields`.
 pub const FIELD_MANAGER: &str = "bitbucket-connector";

@@ -1,34 +1,23 @@
-//! The methods, one file a family, and what they are called with.
+//! The methods, one file a family; `extract` has what they are called with.
 
 mod connections;
 mod credentials;
+mod extract;
 mod import_filters;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
 use kube::Config;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
+use self::extract::{Connection, Scope};
 use super::answer::Refusal;
-use super::arguments::{Arguments, invalid};
 use super::attempts::Attempts;
-use super::caller::Caller;
 use crate::api::BitbucketConnection;
 use crate::controller::{Context, Inspector};
-
-/// No call has more to say. Bytes.
-const LARGEST_BODY: usize = 64 * 1024;
-/// How long it may take to come.
-const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
 /// What the methods are, for programs.
 const OPENAPI: &str = include_str!("../openapi.yaml");
@@ -87,81 +76,4 @@ pub fn router() -> Router<Arc<Api>> {
         .nest("/api/connections/{connection_id}", of_connection)
         .fallback(async || Refusal::UnknownMethod)
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, Refusal::UnknownMethod))
-}
-
-/// The namespace that a caller looks in; None is all.
-struct Scope(Option<String>);
-
-/// The connection that a call is about, and as whom it is made.
-struct Connection {
-    caller: Caller,
-    object: BitbucketConnection,
-    query: HashMap<String, String>,
-}
-
-impl FromRequestParts<Arc<Api>> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        Self::new(&api.server, &parts.headers)
-    }
-}
-
-impl FromRequestParts<Arc<Api>> for Scope {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Refusal> {
-        scope(&mut query(parts)?).map(Self)
-    }
-}
-
-impl FromRequestParts<Arc<Api>> for Connection {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        let caller = Caller::from_request_parts(parts, api).await?;
-        let mut query = query(parts)?;
-        let namespace = scope(&mut query)?;
-        let id = number(parts, "connection_id").await.ok_or(Refusal::ConnectionNotFound)?;
-        let object = caller.connection(id, namespace.as_deref()).await?;
-        if !api.looks_after(&object) {
-            return Err(Refusal::ConnectionNotFound);
-        }
-        Ok(Self { caller, object, query })
-    }
-}
-
-impl FromRequest<Arc<Api>> for Arguments {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, _: &Arc<Api>) -> Result<Self, Refusal> {
-        let (parts, body) = request.into_parts();
-        let Ok(body) = timeout(SLOWEST_BODY, to_bytes(body, LARGEST_BODY)).await else {
-            return Err(Refusal::InvalidArguments("The body did not come within ten seconds. Call again.".to_owned()));
-        };
-        let body: Bytes = body.map_err(|_| Refusal::TooLarge)?;
-        Self::read(&parts.headers, &body)
-    }
-}
-
-fn query(parts: &Parts) -> Result<HashMap<String, String>, Refusal> {
-    let query = Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
-    query.map(|Query(query)| query).map_err(|_| invalid("query", "cannot be read"))
-}
-
-/// A name that is none would be part of the path of a request to the API server.
-fn scope(query: &mut HashMap<String, String>) -> Result<Option<String>, Refusal> {
-    let Some(namespace) = query.remove("namespace") else { return Ok(None) };
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&namespace.len()) && namespace.bytes().all(plain) {
-        Ok(Some(namespace))
-    } else {
-        Err(invalid("namespace", "is no name of a namespace"))
-    }
-}
-
-/// A number in the path; what is none is nothing's id.
-async fn number(parts: &mut Parts, name: &str) -> Option<u64> {
-    let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, &()).await.ok()?;
-    path.get(name)?.parse().ok()
 }

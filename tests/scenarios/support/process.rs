@@ -8,9 +8,9 @@ use bitbucket_connector::api::spec::BitbucketConnectionSpec;
 use bitbucket_connector::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use bitbucket_connector::bitbucket::{BaseUrl, Client, Clients, Credentials, Options, Patience, Way};
 use bitbucket_connector::controller::decision::{
-    Asking, DestinationState, Found, Inputs, Knowledge, Learned, RunState, Seen, Step, TargetKey, Waiting, decide,
-    observe, wait,
+    Asking, DestinationState, Found, Inputs, Knowledge, Learned, RunState, Seen, Step, Waiting, decide, observe, wait,
 };
+use bitbucket_connector::secrets::TargetKey;
 use bitbucket_connector::sync::Filter;
 use bitbucket_connector::trust::Addresses;
 use bitbucket_connector::verification::{Outcome, Past, verify};

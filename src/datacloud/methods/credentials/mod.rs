@@ -10,9 +10,9 @@ use kube::ResourceExt;
 pub use self::read::{info, list};
 pub use self::write::{create, delete, update};
 use super::{Connection, TYPE};
-use crate::controller::within;
 use crate::datacloud::answer::Refusal;
 use crate::datacloud::ids::id;
+use crate::kubernetes::within;
 
 /// Annotation of the Secret: the credential's label.
 const LABEL: &str = "bitbucket-connector.dev/label";

@@ -5,12 +5,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::wanted::in_use;
 use super::{Connection, EXPIRATION_DATE, LABEL, TYPE};
 use crate::bitbucket::Credentials;
 use crate::datacloud::answer::{Answer, Done};
 use crate::datacloud::ids::id;
 use crate::datacloud::methods::connections::time;
+use crate::secrets::in_use;
 
 /// The credential of the connection, in a list of one or none.
 pub async fn list(connection: Connection) -> Answer {

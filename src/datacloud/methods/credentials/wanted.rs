@@ -6,31 +6,25 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::ObjectMeta;
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::{EXPIRATION_DATE, LABEL};
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::controller::credentials;
 use crate::datacloud::answer::Refusal;
 use crate::datacloud::arguments::{Arguments, Change, invalid};
+use crate::secrets::{URL, bytes, in_use, opaque, put};
 
 /// A credential's value is not longer than this; nor is a label.
 const LONGEST: usize = 4096;
 const LONGEST_LABEL: usize = 255;
 
+/// The arguments, as DX names them.
 const USERNAME: &str = "bitbucket_data_center_username";
 const PASSWORD: &str = "bitbucket_data_center_password";
 /// Not DX's: an HTTP access token in place of name and password.
 const TOKEN: &str = "bitbucket_data_center_token";
-
-/// The keys that hold a name and a password.
-const PLAIN: (&str, &str) = ("username", "password");
-const DX: (&str, &str) = (USERNAME, PASSWORD);
 
 /// What a caller wants; what is None stays.
 pub struct Wanted {
@@ -71,13 +65,8 @@ impl Wanted {
 
     /// A Secret that is not there yet.
     pub fn create(&self, name: &str, url: &BaseUrl) -> Result<Secret, Refusal> {
-        let mut secret = Secret {
-            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-            type_: Some("Opaque".to_owned()),
-            // Verified for this server, and for no other.
-            data: Some(BTreeMap::from([("url".to_owned(), bytes(&url.to_string()))])),
-            ..Secret::default()
-        };
+        // Verified for this server, and for no other.
+        let mut secret = opaque(name, BTreeMap::from([(URL.to_owned(), bytes(&url.to_string()))]));
         self.apply(&mut secret)?;
         if in_use(&secret).is_none() {
             return Err(Refusal::InvalidArguments("There is no credential among the arguments. Send settings.bitbucket_data_center_username and secrets.bitbucket_data_center_password, or secrets.bitbucket_data_center_token.".to_owned()));
@@ -91,7 +80,7 @@ impl Wanted {
         let mut changed = secret.clone();
         let data = changed.data.get_or_insert_default();
         if bound && (self.password.is_some() || self.token.is_some()) {
-            data.entry("url".to_owned()).or_insert_with(|| bytes(&url.to_string()));
+            data.entry(URL.to_owned()).or_insert_with(|| bytes(&url.to_string()));
         }
         self.apply(&mut changed)?;
         Ok(changed)
@@ -106,23 +95,8 @@ impl Wanted {
             Change::Remove => drop(secret.annotations_mut().remove(EXPIRATION_DATE)),
             Change::Keep => {}
         }
-        let Some(credentials) = self.credentials(secret)? else { return Ok(()) };
-        let data = secret.data.get_or_insert_default();
-        let (name_key, password_key) =
-            if data.contains_key(DX.0) && !(data.contains_key(PLAIN.0) && data.contains_key(PLAIN.1)) {
-                DX
-            } else {
-                PLAIN
-            };
-        for key in [PLAIN.0, PLAIN.1, DX.0, DX.1, "token"] {
-            data.remove(key);
-        }
-        match credentials {
-            Credentials::Token(token) => drop(data.insert("token".to_owned(), bytes(token.expose_secret()))),
-            Credentials::Basic { username, password } => {
-                data.insert(name_key.to_owned(), bytes(&username));
-                data.insert(password_key.to_owned(), bytes(password.expose_secret()));
-            }
+        if let Some(credentials) = self.credentials(secret)? {
+            put(secret.data.get_or_insert_default(), &credentials);
         }
         Ok(())
     }
@@ -147,14 +121,6 @@ impl Wanted {
             (_, None) => Err(invalid("secrets.bitbucket_data_center_password", "is missing, and none is stored")),
         }
     }
-}
-
-/// The credentials that the operator reads from a Secret, whichever server they are for.
-pub fn in_use(secret: &Secret) -> Option<Credentials> {
-    let mut free = secret.clone();
-    free.data.as_mut()?.remove("url");
-    let anywhere = BaseUrl::parse("https://localhost").ok()?;
-    credentials(&free, &anywhere, false).ok()
 }
 
 /// The merge patch from one Secret to the other; it holds only for the version that was looked at.
@@ -198,8 +164,4 @@ fn text(value: Option<String>, name: &str, longest: usize) -> Result<Option<Stri
     } else {
         Ok(Some(text))
     }
-}
-
-fn bytes(text: &str) -> ByteString {
-    ByteString(text.as_bytes().to_vec())
 }

@@ -15,11 +15,11 @@ use super::wanted::{Wanted, changes_data, patch};
 use crate::api::Reason;
 use crate::api::owner::{API_FIELD_MANAGER, owner};
 use crate::bitbucket::BaseUrl;
-use crate::controller::within;
 use crate::datacloud::answer::{Answer, Done, Refusal};
 use crate::datacloud::arguments::{Arguments, invalid};
 use crate::datacloud::candidate::{check, known_to_be_wrong};
 use crate::datacloud::methods::Api;
+use crate::kubernetes::within;
 
 /// Makes the Secret, where there is none.
 pub async fn create(State(api): State<Arc<Api>>, connection: Connection, mut arguments: Arguments) -> Answer {

@@ -1,8 +1,8 @@
 //! What becomes of an import filter's lists. Pure.
 
-use super::answer::Refusal;
-use super::arguments::Arguments;
 use crate::api::spec::{ImportFilter, ImportMode};
+use crate::datacloud::answer::Refusal;
+use crate::datacloud::arguments::Arguments;
 
 /// Entries of the lists: projects, and repositories as `PROJECT/slug`.
 pub struct Entries {

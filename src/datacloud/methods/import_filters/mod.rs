@@ -1,5 +1,7 @@
 //! `importFilters.*`: `spec.import` of a connection, and what it selects.
 
+mod lists;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,17 +9,17 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api as Objects, ResourceExt};
 use serde_json::{Value, json};
 
+use self::lists::Entries;
 use super::{Api, Connection, TYPE};
 use crate::api::BitbucketConnection;
 use crate::api::owner::{API_FIELD_MANAGER, owner};
 use crate::api::spec::{ImportFilter, ImportMode};
-use crate::controller::within;
 use crate::datacloud::answer::{Answer, Done, Refusal};
 use crate::datacloud::arguments::{Arguments, invalid};
 use crate::datacloud::caller::Caller;
 use crate::datacloud::ids::id;
-use crate::datacloud::lists::Entries;
 use crate::destination::Selected;
+use crate::kubernetes::within;
 
 /// Repositories in an answer: as many as DX has.
 const USUAL: i64 = 500;
@@ -77,17 +79,17 @@ pub async fn set_mode(connection: Connection, mut arguments: Arguments) -> Answe
 pub async fn add(connection: Connection, mut arguments: Arguments) -> Answer {
     let entries = Entries::read(&mut arguments)?;
     arguments.end("")?;
-    connection.change(|previous| entries.added(previous)).await.map(|(_, changed)| lists(&changed))
+    connection.change(|previous| entries.added(previous)).await.map(|(_, changed)| shown(&changed))
 }
 
 /// Fewer entries in the lists.
 pub async fn remove(connection: Connection, mut arguments: Arguments) -> Answer {
     let entries = Entries::read(&mut arguments)?;
     arguments.end("")?;
-    connection.change(|previous| entries.removed(previous)).await.map(|(_, changed)| lists(&changed))
+    connection.change(|previous| entries.removed(previous)).await.map(|(_, changed)| shown(&changed))
 }
 
-fn lists(filter: &ImportFilter) -> Done {
+fn shown(filter: &ImportFilter) -> Done {
     Done::with(json!({
         "status": "success",
         "mode": word(filter.mode),

@@ -4,7 +4,8 @@ use crate::api::Reason;
 use crate::api::spec::{BitbucketConnectionSpec, ImportFilter, ImportMode, LocalReference};
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::controller::decision::{Inputs, TargetKey};
+use crate::controller::decision::Inputs;
+use crate::secrets::TargetKey;
 
 const URLS: [&str; 3] = ["https://git.example.com", "https://other.example.com", "nonsense"];
 const SCHEDULES: [&str; 3] = ["0 * * * *", "0 0 * * *", "hourly"];

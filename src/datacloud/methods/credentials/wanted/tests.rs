@@ -1,6 +1,10 @@
 //! What becomes of a Secret, for each way to ask for it.
 
+use k8s_openapi::ByteString;
+use secrecy::ExposeSecret;
+
 use super::*;
+use crate::secrets::{DX, PLAIN, credentials};
 
 fn wanted(arguments: &Value) -> Result<Wanted, Refusal> {
     let headers = axum::http::HeaderMap::new();

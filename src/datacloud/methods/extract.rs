@@ -1,0 +1,101 @@
+//! What methods are called with, taken from a request: as whom, of which connection, with which arguments.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use tokio::time::timeout;
+
+use super::Api;
+use crate::api::BitbucketConnection;
+use crate::datacloud::answer::Refusal;
+use crate::datacloud::arguments::{Arguments, invalid};
+use crate::datacloud::caller::Caller;
+
+/// No call has more to say. Bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+/// How long it may take to come.
+const SLOWEST_BODY: Duration = Duration::from_secs(10);
+
+/// The namespace that a caller looks in; None is all.
+pub struct Scope(pub Option<String>);
+
+/// The connection that a call is about, and as whom it is made.
+pub struct Connection {
+    /// Whose rights count.
+    pub caller: Caller,
+    /// As it was when the call came.
+    pub object: BitbucketConnection,
+    /// What of the query the method has not yet taken.
+    pub query: HashMap<String, String>,
+}
+
+impl FromRequestParts<Arc<Api>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
+        Self::new(&api.server, &parts.headers)
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Scope {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Refusal> {
+        scope(&mut query(parts)?).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Connection {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        let mut query = query(parts)?;
+        let namespace = scope(&mut query)?;
+        let id = number(parts, "connection_id").await.ok_or(Refusal::ConnectionNotFound)?;
+        let object = caller.connection(id, namespace.as_deref()).await?;
+        if !api.looks_after(&object) {
+            return Err(Refusal::ConnectionNotFound);
+        }
+        Ok(Self { caller, object, query })
+    }
+}
+
+impl FromRequest<Arc<Api>> for Arguments {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Arc<Api>) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = timeout(SLOWEST_BODY, to_bytes(body, LARGEST_BODY)).await else {
+            return Err(Refusal::InvalidArguments("The body did not come within ten seconds. Call again.".to_owned()));
+        };
+        let body: Bytes = body.map_err(|_| Refusal::TooLarge)?;
+        Self::read(&parts.headers, &body)
+    }
+}
+
+fn query(parts: &Parts) -> Result<HashMap<String, String>, Refusal> {
+    let query = Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
+    query.map(|Query(query)| query).map_err(|_| invalid("query", "cannot be read"))
+}
+
+/// A name that is none would be part of the path of a request to the API server.
+fn scope(query: &mut HashMap<String, String>) -> Result<Option<String>, Refusal> {
+    let Some(namespace) = query.remove("namespace") else { return Ok(None) };
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&namespace.len()) && namespace.bytes().all(plain) {
+        Ok(Some(namespace))
+    } else {
+        Err(invalid("namespace", "is no name of a namespace"))
+    }
+}
+
+/// A number in the path; what is none is nothing's id.
+async fn number(parts: &mut Parts, name: &str) -> Option<u64> {
+    let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, &()).await.ok()?;
+    path.get(name)?.parse().ok()
+}
