@@ -26,9 +26,11 @@ async fn all_answers_are_as_the_description_says() {
     scene.stage.until_ready("a", "True", "Synced").await;
     let id = caller.connection("a").await;
     let config = scene.stage.folder.path().join("schemathesis.toml");
+    // 503 is described: on a busy machine the API server may not answer in time.
+    let checks = "[checks]\nnot_a_server_error.expected-statuses = [\"2xx\", \"3xx\", \"4xx\", 503]\n";
     let known =
         format!("[parameters]\n\"path.connection_id\" = {id}\n\"query.namespace\" = \"{}\"\n", scene.stage.namespace);
-    std::fs::write(&config, known).unwrap();
+    std::fs::write(&config, known + checks).unwrap();
     let mut command = Command::new(schemathesis());
     command.arg("--config-file").arg(config).arg("run");
     command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/datacloud/openapi.yaml"));
@@ -36,6 +38,8 @@ async fn all_answers_are_as_the_description_says() {
     command.arg("--tls-verify").arg(scene.stage.folder.path().join("ca.crt"));
     command.args(["--header", &format!("Authorization: Bearer {}", caller.token)]);
     command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1", "--no-shrink"]);
+    // How fast it makes up calls is the machine's matter.
+    command.args(["--suppress-health-check", "too_slow", "--request-timeout", "60"]);
     // What fits the description may still be refused: a password that is wrong, an id that is nobody's.
     // DX answers 422 where others answer 401: that nobody comes in without a token is looked at in `refused`.
     command.args(["--exclude-checks", "positive_data_acceptance,ignored_auth,missing_required_header"]);
@@ -44,5 +48,9 @@ async fn all_answers_are_as_the_description_says() {
         tokio::task::spawn_blocking(move || command.output().expect("schemathesis is installed")).await.unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_clean("what schemathesis was answered", &printed);
-    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        // Without the operator's log, which would come after what was found, and is long: that names the calls.
+        drop(scene);
+        panic!("{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
