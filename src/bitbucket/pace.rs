@@ -10,6 +10,8 @@ use super::state::PaceState;
 
 /// So many requests are sent before the budget is asked for: whoever sends a few now and then never asks.
 const UNASKED: Limit = Limit { capacity: 10.0, rate: DEFAULT_RATE };
+/// Requests that asking for the budget takes, at the most.
+const QUESTION: f64 = 2.0;
 /// Bitbucket's own default, for a server that refuses and states nothing.
 const DEFAULT_RATE: f64 = 5.0;
 /// Slower than this nobody becomes, so that a server that refuses for other reasons is soon heard to work again.
@@ -168,15 +170,21 @@ impl Pace {
         let gained = now.duration_since(self.filled).as_secs_f64() * limit.rate;
         self.tokens = (self.tokens + gained).min(limit.capacity);
         self.filled = now;
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
-            return Step::Go;
-        }
-        let due = self.known.is_none_or(|known| known.until <= now);
-        if asks && due {
+        let asks = asks && self.known.is_none_or(|known| known.until <= now);
+        if asks && self.cut.is_none() && self.tokens < 1.0 {
             return Step::Ask;
         }
-        Step::Wait(Duration::from_secs_f64((1.0 - self.tokens) / limit.rate))
+        // A refusal has told that nothing is left, not even for the question: that goes first, once there is enough for it.
+        let question = asks && self.cut.is_some();
+        let needed = if question { QUESTION.min(limit.capacity) } else { 1.0 };
+        if self.tokens < needed {
+            return Step::Wait(Duration::from_secs_f64((needed - self.tokens) / limit.rate));
+        }
+        if question {
+            return Step::Ask;
+        }
+        self.tokens -= 1.0;
+        Step::Go
     }
 
     /// Whether nothing is sent now, whatever it has taken.

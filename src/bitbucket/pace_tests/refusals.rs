@@ -63,7 +63,7 @@ fn where_nothing_is_known_a_refusal_begins_with_five_a_second_and_ends_with_any(
 
 #[test]
 fn a_refusal_that_contradicts_what_was_stated_a_while_ago_has_it_asked_again() {
-    for (known, rate) in [(told(60, 8), 8.0), (UNLIMITED, 5.0)] {
+    for (known, rate, wait) in [(told(60, 8), 8.0, SECOND / 4), (UNLIMITED, 5.0, SECOND * 2 / 5)] {
         let mut bench = Bench::knowing(known);
         bench.now += 59 * SECOND;
         assert_eq!(bench.refuse(ANY), Some(rate));
@@ -71,12 +71,18 @@ fn a_refusal_that_contradicts_what_was_stated_a_while_ago_has_it_asked_again() {
         let mut bench = Bench::knowing(known);
         bench.now += 60 * SECOND;
         assert_eq!(bench.refuse(ANY), Some(rate));
+        assert_eq!(bench.burst(ANY), (0, Step::Wait(wait)), "there must be something left for the question");
+        bench.now += wait;
         assert_eq!(bench.burst(ANY), (0, Step::Ask));
     }
     // What was guessed before the first answer is forgotten with it; that the bucket was empty is not.
     let mut bench = Bench::new();
     assert_eq!(bench.refuse(ANY), Some(5.0));
+    assert_eq!(bench.burst(ANY), (0, Step::Wait(SECOND * 2 / 5)));
+    bench.now += SECOND * 2 / 5;
     assert_eq!(bench.burst(ANY), (0, Step::Ask));
+    bench.pace.charge();
+    bench.pace.charge();
     bench.pace.learn(told(60, 8), bench.now);
     assert_eq!(bench.burst(ANY), (0, Step::Wait(SECOND / 8)));
 }
