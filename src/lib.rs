@@ -7,6 +7,7 @@
 //! | [`cli`] | what can be typed |
 //! | [`datacloud`] | what the Data Cloud API answers |
 //! | [`plugin`] | what `kubectl bitbucket` can do |
+//! | [`callers`] | what is done for somebody, with their rights |
 //! | [`webhook`] | how Bitbucket says that somebody has pushed |
 //! | [`controller`] | what Kubernetes is told, and when something is done |
 //! | [`secrets`] | what Secrets say |
@@ -21,6 +22,7 @@
 
 pub mod api;
 pub mod bitbucket;
+pub mod callers;
 pub mod cli;
 pub mod controller;
 pub mod datacloud;

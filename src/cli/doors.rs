@@ -6,18 +6,15 @@ use std::sync::Arc;
 
 use futures::future::join;
 use kube::Config;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Failure;
+use crate::callers::Callers;
 use crate::controller::Inspector;
-use crate::datacloud::{self, Api, Files};
+use crate::datacloud::{self, Files};
 use crate::webhook::{self, Receiver, Standby};
-
-/// Verifications that callers of the Data Cloud API wait for, at a time.
-const VERIFICATIONS: usize = 8;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Doors")]
@@ -86,17 +83,11 @@ impl Doors {
     pub fn serve(self, behind: Behind, stop: &CancellationToken) -> JoinHandle<((), ())> {
         let Behind { config, inspector, namespaces, standby } = behind;
         let receiver = Receiver { inspector: inspector.clone(), standby };
-        let api = Api {
-            server: config,
-            inspector,
-            attempts: Arc::default(),
-            verifications: Arc::new(Semaphore::new(VERIFICATIONS)),
-            namespaces,
-        };
+        let callers = Callers::new(config, inspector, namespaces);
         let (stopped, stopping) = (stop.clone(), stop.clone());
         let calls = async move {
             let Some(server) = self.data_cloud else { return };
-            if let Err(error) = server.serve(api, stopped).await {
+            if let Err(error) = server.serve(callers, stopped).await {
                 warn!(%error, "the Data Cloud API has ended");
             }
         };

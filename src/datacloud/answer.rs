@@ -1,15 +1,12 @@
 //! What callers are answered: `{"ok": true, …}`, or `{"ok": false, "error": "…", "message": "…"}`.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kube::core::Status;
 use serde_json::{Map, Value, json};
 
 use crate::api::Reason;
-use crate::kubernetes::Error;
+use crate::callers::Refusal;
 
 /// A method's answer.
 pub type Answer = Result<Done, Refusal>;
@@ -40,41 +37,6 @@ impl IntoResponse for Done {
         body.extend(self.more);
         (self.status, Json(body)).into_response()
     }
-}
-
-/// A call that was not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// No token, or one that the API server does not know.
-    NotAuthed,
-    /// Kubernetes does not let the caller do what the call takes; in its words.
-    NoPermission(String),
-    /// No such connection among those that the caller may list.
-    ConnectionNotFound,
-    /// The connection has no credential of this id.
-    CredentialNotFound,
-    /// The connection has its credential already.
-    CredentialExists,
-    /// The body cannot be read.
-    InvalidJson(String),
-    /// What is wrong with the arguments.
-    InvalidArguments(String),
-    /// Whose the object is.
-    ManagedElsewhere(String),
-    /// The credential was verified, and is not good, or could not be verified: what was seen and what to do.
-    Unverified(Reason, String),
-    /// More passwords could lock the account.
-    TooManyAttempts,
-    /// Too many calls had no right to what they asked for.
-    TooMany(Duration, String),
-    /// Somebody has changed the object meanwhile.
-    Conflict,
-    /// The body is too large.
-    TooLarge,
-    /// There is no such method, or it is called by another HTTP method.
-    UnknownMethod,
-    /// Somebody else is asked by this one, and does not answer as it should.
-    Unavailable(String),
 }
 
 impl Refusal {
@@ -154,35 +116,6 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Kube(kube::Error::Api(status)) => Self::of(&status),
-            error => Self::Unavailable(format!("{error}. Try again; if it lasts, look at the operator's log.")),
-        }
-    }
-}
-
-impl Refusal {
-    /// What the API server has answered.
-    fn of(status: &Status) -> Self {
-        match status.code {
-            401 => Self::NotAuthed,
-            // Also what an admission webhook or policy says.
-            403 => Self::NoPermission(format!(
-                "Kubernetes refuses it: {}. Ask who administers the cluster for that right.",
-                status.message
-            )),
-            404 if status.details.as_ref().is_some_and(|details| details.kind == "secrets") => Self::CredentialNotFound,
-            404 => Self::ConnectionNotFound,
-            409 if status.reason == "AlreadyExists" => Self::CredentialExists,
-            409 => Self::Conflict,
-            429 | 500.. => Self::Unavailable(format!("The API server answers {}. Try again.", status.code)),
-            _ => Self::InvalidArguments(format!("Kubernetes refuses it: {}", status.message)),
-        }
-    }
-}
-
 /// As DX would write it; its own names are written so already.
 pub const fn snake(reason: Reason) -> &'static str {
     match reason {
@@ -196,28 +129,5 @@ pub const fn snake(reason: Reason) -> &'static str {
         Reason::ProxyRefused => "proxy_refused",
         Reason::UnexpectedAnswer => "unexpected_answer",
         other => other.as_str(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_kubernetes_says_is_told_apart() {
-        let of = |code: u16, reason: &str| {
-            Refusal::of(&Status { code, reason: reason.to_owned(), ..Status::default() }).error()
-        };
-        for (code, reason, error) in [
-            (401, "Unauthorized", "not_authed"),
-            (403, "Forbidden", "no_permission"),
-            (409, "AlreadyExists", "credential_already_exists"),
-            (409, "Conflict", "conflict"),
-            (422, "Invalid", "invalid_arguments"),
-            (429, "TooManyRequests", "unavailable"),
-            (503, "ServiceUnavailable", "unavailable"),
-        ] {
-            assert_eq!(of(code, reason), error, "{code} {reason}");
-        }
     }
 }

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::answer::Refusal;
+use crate::callers::Refusal;
 
 /// What becomes of something that may be there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

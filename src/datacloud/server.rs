@@ -14,10 +14,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::answer::{Refusal, Trespass};
-use super::methods::{Api, router};
+use super::answer::Trespass;
+use super::methods::router;
 use super::throttle::Throttle;
 use super::tls::{Certificate, Files};
+use crate::callers::Callers;
+use crate::callers::Refusal;
 use crate::runtime::port;
 
 /// Calls that are answered at a time; each may hold a page of the API server's.
@@ -53,10 +55,11 @@ impl Server {
     }
 
     /// Answers calls until told to stop.
-    pub async fn serve(self, api: Api, stop: CancellationToken) -> std::io::Result<()> {
+    pub async fn serve(self, callers: Callers, stop: CancellationToken) -> std::io::Result<()> {
         let Self { listener, certificate } = self;
         let guard = Arc::new(Guard { throttle: Throttle::default(), places: Semaphore::new(CALLS) });
-        let methods: Router = router().with_state(Arc::new(api)).layer(middleware::from_fn_with_state(guard, guarded));
+        let methods: Router =
+            router().with_state(Arc::new(callers)).layer(middleware::from_fn_with_state(guard, guarded));
         let server = axum_server::from_tcp_rustls(listener.into_std()?, certificate.config.clone())?;
         let (server, handle) = port::guard(server, SILENCE);
         let stopping = port::close(handle, stop.clone(), LAST_CALLS);

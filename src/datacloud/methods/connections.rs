@@ -8,18 +8,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::{Api, Scope, TYPE};
+use super::{Scope, TYPE};
 use crate::api::{BitbucketConnection, Reason, conditions};
+use crate::callers::{Caller, Callers};
 use crate::datacloud::answer::{Answer, Done, snake};
-use crate::datacloud::caller::Caller;
 use crate::datacloud::ids::id;
 
 /// All connections that the caller may list.
-pub async fn list(State(api): State<Arc<Api>>, caller: Caller, Scope(namespace): Scope) -> Answer {
+pub async fn list(State(callers): State<Arc<Callers>>, caller: Caller, Scope(namespace): Scope) -> Answer {
     let mut listed = caller.connections(namespace.as_deref());
     let mut connections = Vec::new();
     while let Some(object) = listed.try_next().await? {
-        if api.looks_after(&object) {
+        if callers.looks_after(&object) {
             connections.push(describe(&object));
         }
     }

@@ -9,11 +9,11 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use tokio::time::timeout;
 
-use super::Api;
 use crate::api::BitbucketConnection;
-use crate::datacloud::answer::Refusal;
+use crate::callers::Refusal;
+use crate::callers::{Caller, Callers};
 use crate::datacloud::arguments::{Arguments, invalid};
-use crate::datacloud::caller::Caller;
+use crate::datacloud::ids::find;
 
 /// No call has more to say. Bytes.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -33,42 +33,42 @@ pub struct Connection {
     pub query: HashMap<String, String>,
 }
 
-impl FromRequestParts<Arc<Api>> for Caller {
+impl FromRequestParts<Arc<Callers>> for Caller {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        Self::new(&api.server, &parts.headers)
+    async fn from_request_parts(parts: &mut Parts, callers: &Arc<Callers>) -> Result<Self, Refusal> {
+        Self::new(callers.server(), &parts.headers)
     }
 }
 
-impl FromRequestParts<Arc<Api>> for Scope {
+impl FromRequestParts<Arc<Callers>> for Scope {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Callers>) -> Result<Self, Refusal> {
         scope(&mut query(parts)?).map(Self)
     }
 }
 
-impl FromRequestParts<Arc<Api>> for Connection {
+impl FromRequestParts<Arc<Callers>> for Connection {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        let caller = Caller::from_request_parts(parts, api).await?;
+    async fn from_request_parts(parts: &mut Parts, callers: &Arc<Callers>) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, callers).await?;
         let mut query = query(parts)?;
         let namespace = scope(&mut query)?;
         let id = number(parts, "connection_id").await.ok_or(Refusal::ConnectionNotFound)?;
-        let object = caller.connection(id, namespace.as_deref()).await?;
-        if !api.looks_after(&object) {
+        let object = find(&caller, id, namespace.as_deref()).await?;
+        if !callers.looks_after(&object) {
             return Err(Refusal::ConnectionNotFound);
         }
         Ok(Self { caller, object, query })
     }
 }
 
-impl FromRequest<Arc<Api>> for Arguments {
+impl FromRequest<Arc<Callers>> for Arguments {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &Arc<Api>) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &Arc<Callers>) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         let Ok(body) = timeout(SLOWEST_BODY, to_bytes(body, LARGEST_BODY)).await else {
             return Err(Refusal::InvalidArguments("The body did not come within ten seconds. Call again.".to_owned()));

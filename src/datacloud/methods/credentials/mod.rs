@@ -10,7 +10,7 @@ use kube::ResourceExt;
 pub use self::read::{info, list};
 pub use self::write::{create, delete, update};
 use super::{Connection, TYPE};
-use crate::datacloud::answer::Refusal;
+use crate::callers::Refusal;
 use crate::datacloud::ids::id;
 use crate::kubernetes::within;
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{EXPIRATION_DATE, LABEL};
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::datacloud::answer::Refusal;
+use crate::callers::Refusal;
 use crate::datacloud::arguments::{Arguments, Change, invalid};
 use crate::secrets::{URL, bytes, in_use, opaque, put};
 

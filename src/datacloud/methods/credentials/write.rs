@@ -15,17 +15,18 @@ use super::wanted::{Wanted, changes_data, patch};
 use crate::api::Reason;
 use crate::api::owner::{API_FIELD_MANAGER, owner};
 use crate::bitbucket::BaseUrl;
-use crate::datacloud::answer::{Answer, Done, Refusal};
+use crate::callers::{Callers, Refusal, check, known_to_be_wrong};
+use crate::controller::Context;
+use crate::datacloud::answer::{Answer, Done};
 use crate::datacloud::arguments::{Arguments, invalid};
-use crate::datacloud::candidate::{check, known_to_be_wrong};
-use crate::datacloud::methods::Api;
 use crate::kubernetes::within;
+use crate::secrets::{Route, Source, route};
 
 /// Makes the Secret, where there is none.
-pub async fn create(State(api): State<Arc<Api>>, connection: Connection, mut arguments: Arguments) -> Answer {
+pub async fn create(State(callers): State<Arc<Callers>>, connection: Connection, mut arguments: Arguments) -> Answer {
     let wanted = Wanted::read(&mut arguments)?;
     arguments.end("")?;
-    let context = api.context()?;
+    let context = callers.context()?;
     if connection.secret().await?.is_some() {
         return Err(Refusal::CredentialExists);
     }
@@ -33,17 +34,17 @@ pub async fn create(State(api): State<Arc<Api>>, connection: Connection, mut arg
     let secrets = connection.caller.secrets(&connection.object);
     let as_api = |dry_run| PostParams { dry_run, field_manager: Some(API_FIELD_MANAGER.to_owned()) };
     within(secrets.create(&as_api(true), &secret)).await?;
-    check(&api, &context, &connection.caller, &connection.object, &secret).await?;
+    check(&callers, &context, &connection.object, connection.route(&context).await?, &secret).await?;
     let created = within(secrets.create(&as_api(false), &secret)).await?;
     Ok(Done::created(json!({ "credential": summary(&created) })))
 }
 
 /// Changes what is named, and keeps the rest.
-pub async fn update(State(api): State<Arc<Api>>, connection: Connection, mut arguments: Arguments) -> Answer {
+pub async fn update(State(callers): State<Arc<Callers>>, connection: Connection, mut arguments: Arguments) -> Answer {
     let id = arguments.integer("id")?.ok_or_else(|| invalid("id", "is missing"))?;
     let wanted = Wanted::read(&mut arguments)?;
     arguments.end("")?;
-    let context = api.context()?;
+    let context = callers.context()?;
     let stored = connection.credential(Some(id)).await?;
     let changed = wanted.update(&stored, &connection.url()?, context.trust.require_secret_url)?;
     let patch = patch(&stored, &changed);
@@ -53,7 +54,7 @@ pub async fn update(State(api): State<Arc<Api>>, connection: Connection, mut arg
         known_to_be_wrong(&connection.object, &stored)?;
     }
     connection.patch(&patch, true).await?;
-    check(&api, &context, &connection.caller, &connection.object, &changed).await?;
+    check(&callers, &context, &connection.object, connection.route(&context).await?, &changed).await?;
     let written = connection.patch(&patch, false).await?;
     Ok(Done::with(json!({ "credential": summary(&written) })))
 }
@@ -82,6 +83,13 @@ fn refuse_if_managed(secret: &Secret) -> Result<(), Refusal> {
 }
 
 impl Connection {
+    /// The Secrets that say how to get to Bitbucket are read as the caller.
+    async fn route(&self, context: &Context) -> Result<Route, Refusal> {
+        let source = Source { client: &self.caller.client, trust: &context.trust };
+        let found = route(source, &self.object).await?;
+        found.map_err(|(reason, message)| Refusal::Unverified(reason, message))
+    }
+
     fn url(&self) -> Result<BaseUrl, Refusal> {
         BaseUrl::parse(&self.object.spec.url)
             .map_err(|error| Refusal::Unverified(Reason::InvalidUrl, format!("spec.url: {error}.")))

@@ -1,7 +1,7 @@
 //! What becomes of an import filter's lists. Pure.
 
 use crate::api::spec::{ImportFilter, ImportMode};
-use crate::datacloud::answer::Refusal;
+use crate::callers::Refusal;
 use crate::datacloud::arguments::Arguments;
 
 /// Entries of the lists: projects, and repositories as `PROJECT/slug`.

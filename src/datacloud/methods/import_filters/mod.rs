@@ -10,14 +10,16 @@ use kube::{Api as Objects, ResourceExt};
 use serde_json::{Value, json};
 
 use self::lists::Entries;
-use super::{Api, Connection, TYPE};
+use super::{Connection, TYPE};
 use crate::api::BitbucketConnection;
 use crate::api::owner::{API_FIELD_MANAGER, owner};
 use crate::api::spec::{ImportFilter, ImportMode};
-use crate::datacloud::answer::{Answer, Done, Refusal};
+use crate::callers::Caller;
+use crate::callers::Callers;
+use crate::callers::Refusal;
+use crate::datacloud::answer::{Answer, Done};
 use crate::datacloud::arguments::{Arguments, invalid};
-use crate::datacloud::caller::Caller;
-use crate::datacloud::ids::id;
+use crate::datacloud::ids::{find, id};
 use crate::destination::Selected;
 use crate::kubernetes::within;
 
@@ -28,7 +30,7 @@ const MOST: i64 = 1000;
 const TRIES: usize = 5;
 
 /// Which repositories are imported, as the last listing of Bitbucket's showed them.
-pub async fn list(State(api): State<Arc<Api>>, mut connection: Connection) -> Answer {
+pub async fn list(State(callers): State<Arc<Callers>>, mut connection: Connection) -> Answer {
     let imported = match connection.query.remove("import_enabled").as_deref() {
         None => None,
         Some("true") => Some(true),
@@ -41,7 +43,7 @@ pub async fn list(State(api): State<Arc<Api>>, mut connection: Connection) -> An
     };
     let limit = number("limit")?.unwrap_or(USUAL).clamp(1, MOST);
     let after = number("after_id")?.unwrap_or(0);
-    let (context, object) = (api.context()?, &connection.object);
+    let (context, object) = (callers.context()?, &connection.object);
     let not_open = "The operator has not opened the database of this connection: it does once the credentials are verified. Call again then.";
     let database = context.database(object).await.ok_or_else(|| Refusal::Unavailable(not_open.to_owned()))?;
     let mut found = database
@@ -113,7 +115,7 @@ impl Connection {
             match set_import(&caller, &object, &changed).await {
                 Err(Refusal::Conflict) if tries < TRIES => {
                     let id = id(&object.uid().unwrap_or_default());
-                    object = caller.connection(id, object.metadata.namespace.as_deref()).await?;
+                    object = find(&caller, id, object.metadata.namespace.as_deref()).await?;
                 }
                 written => return written.map(|()| (object.spec.import, changed)),
             }

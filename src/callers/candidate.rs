@@ -7,15 +7,14 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use tokio::time::timeout;
 
-use super::answer::Refusal;
+use super::Callers;
 use super::attempts::Attempt;
-use super::caller::Caller;
-use super::methods::Api;
+use super::refusal::Refusal;
 use crate::api::conditions::{self, Truth, VERIFIED};
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Credentials, Options, Patience, Rate};
 use crate::controller::Context;
-use crate::secrets::{Source, credentials, route};
+use crate::secrets::{Route, credentials};
 use crate::sync::Filter;
 use crate::verification::{Negative, Outcome, Past, Verdict, no_way, verify};
 
@@ -24,23 +23,20 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// One request at a time: the first that says no is the last.
 const CONCURRENCY: usize = 1;
 
-/// Verifies what `secret` holds for the connection; nothing is written. Secrets that say how to get to Bitbucket are read as the
-/// caller.
+/// Verifies what `secret` holds for the connection, whose Bitbucket is at the end of `route`; nothing is written. What the
+/// verification has found, in a sentence.
 pub async fn check(
-    api: &Api,
+    callers: &Callers,
     context: &Context,
-    caller: &Caller,
     object: &BitbucketConnection,
+    route: Route,
     secret: &Secret,
-) -> Result<(), Refusal> {
-    let source = Source { client: &caller.client, trust: &context.trust };
-    let unusable = |(reason, message)| Refusal::Unverified(reason, message);
-    let route = route(source, object).await?.map_err(unusable)?;
+) -> Result<String, Refusal> {
     let credentials = credentials(secret, &route.url, context.trust.require_secret_url)
-        .map_err(|message| unusable((Reason::InvalidSecret, message)))?;
+        .map_err(|message| Refusal::Unverified(Reason::InvalidSecret, message))?;
     let busy = || Refusal::Unavailable("Too many verifications are under way. Call again.".to_owned());
-    let place = api.verifications.clone().try_acquire_owned().map_err(|_| busy())?;
-    let attempt = begin(api, object, &route.url, &credentials)?;
+    let place = callers.verifications.clone().try_acquire_owned().map_err(|_| busy())?;
+    let attempt = begin(callers, object, &route.url, &credentials)?;
     let stop = context.stop.child_token();
     let options =
         Options { concurrency: CONCURRENCY, patience: Patience { stop: stop.clone(), waits: &[] }, reopen: None };
@@ -65,7 +61,7 @@ pub async fn check(
         outcome
     });
     match verifying.await {
-        Ok(Outcome::Verdict(Verdict::Verified { .. })) => Ok(()),
+        Ok(Outcome::Verdict(Verdict::Verified { message, .. })) => Ok(message),
         Ok(
             Outcome::Verdict(Verdict::Refused(Negative { reason, message, .. }))
             | Outcome::Fault { reason, message, .. },
@@ -97,14 +93,15 @@ pub fn known_to_be_wrong(object: &BitbucketConnection, secret: &Secret) -> Resul
 
 /// Passwords may not be tried at will; a token locks nothing.
 fn begin(
-    api: &Api,
+    callers: &Callers,
     object: &BitbucketConnection,
     url: &BaseUrl,
     credentials: &Credentials,
 ) -> Result<Option<Attempt>, Refusal> {
     let Credentials::Basic { username, .. } = credentials else { return Ok(None) };
     let account = (url.server().to_owned(), username.to_lowercase());
-    let attempt = api.attempts.begin(account, credentials.fingerprint(), logged_in(object, username), Timestamp::now());
+    let attempt =
+        callers.attempts.begin(account, credentials.fingerprint(), logged_in(object, username), Timestamp::now());
     attempt.map(Some).map_err(|_| Refusal::TooManyAttempts)
 }
 

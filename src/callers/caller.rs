@@ -8,8 +8,7 @@ use kube::api::ListParams;
 use kube::config::AuthInfo;
 use kube::{Api, Client, Config, ResourceExt};
 
-use super::answer::Refusal;
-use super::ids::id;
+use super::refusal::Refusal;
 use crate::api::BitbucketConnection;
 use crate::kubernetes::{Guarded, within};
 
@@ -53,15 +52,14 @@ impl Caller {
         Box::pin(pages.try_flatten())
     }
 
-    /// The connection with this id.
-    pub async fn connection(&self, wanted: u64, namespace: Option<&str>) -> Result<BitbucketConnection, Refusal> {
-        let mut connections = self.connections(namespace);
-        while let Some(object) = connections.try_next().await? {
-            if object.uid().is_some_and(|uid| id(&uid) == wanted) {
-                return Ok(object);
-            }
-        }
-        Err(Refusal::ConnectionNotFound)
+    /// The connection of this name.
+    pub async fn connection(&self, namespace: &str, name: &str) -> Result<BitbucketConnection, Refusal> {
+        Ok(within(self.objects(namespace).get(name)).await?)
+    }
+
+    /// The connections of a namespace.
+    pub fn objects(&self, namespace: &str) -> Api<BitbucketConnection> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
     /// The Secrets beside a connection.
