@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | what can be typed |
 //! | [`datacloud`] | what the Data Cloud API answers |
+//! | [`page`] | what a browser shows |
 //! | [`plugin`] | what `kubectl bitbucket` can do |
 //! | [`callers`] | what is done for somebody, with their rights |
 //! | [`webhook`] | how Bitbucket says that somebody has pushed |
@@ -28,6 +29,7 @@ pub mod controller;
 pub mod datacloud;
 pub mod destination;
 pub mod kubernetes;
+pub mod page;
 pub mod plugin;
 pub mod runtime;
 pub mod secrets;

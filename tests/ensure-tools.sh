@@ -75,6 +75,20 @@ install_schemathesis() {
     ln -s "$made" "$environment"
 }
 
+# It looks for what people cannot use who see, hear or point otherwise (https://github.com/dequelabs/axe-core).
+install_axe() {
+    local axe=$cache/axe-core-4.14.1
+    [[ -f $axe/axe.min.js ]] && return
+    echo "== fetching axe-core, for the tests of the page"
+    local dir
+    dir=$(mktemp -d)
+    (cd "$dir" && npm pack --silent axe-core@4.14.1 >/dev/null && tar -xzf axe-core-4.14.1.tgz package/axe.min.js) ||
+        say_and_fail "axe-core cannot be fetched from the npm registry"
+    mkdir -p "$axe"
+    mv "$dir/package/axe.min.js" "$axe"
+    rm -rf "$dir"
+}
+
 packages() {
     have git || echo git
     have make || echo make
@@ -87,6 +101,9 @@ packages() {
     have_postgres || echo postgresql
     have strace || echo strace
     have faketime || echo faketime
+    have chromium || echo chromium
+    have chromedriver || echo chromium-driver
+    have npm || echo npm
     have_go || echo golang-go
     python3 -c 'import ensurepip' &>/dev/null || printf '%s\n' python3 python3-venv
     [[ $for_what != node ]] || node_packages
@@ -159,4 +176,5 @@ install_rust() {
 install_packages
 install_prometheus
 install_schemathesis
+install_axe
 install_rust

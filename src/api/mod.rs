@@ -7,6 +7,7 @@ pub mod owner;
 pub mod reason;
 pub mod spec;
 pub mod status;
+pub mod times;
 pub mod webhook;
 
 pub use reason::Reason;

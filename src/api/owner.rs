@@ -5,11 +5,13 @@ use serde_json::Value;
 
 /// As whom the Data Cloud API writes (`metadata.managedFields`).
 pub const API_FIELD_MANAGER: &str = "bitbucket-connector-api";
+/// As whom the page does.
+pub const PAGE_FIELD_MANAGER: &str = "bitbucket-connector-page";
 
 /// By hand: kubectl writes as `kubectl`, `kubectl-create`, `kubectl-edit` and so on.
 const BY_HAND: &str = "kubectl";
 
-/// Who looks after the object, or after the field at this path, if it is neither the Data Cloud API nor a person with kubectl: its controller
+/// Who looks after the object, or after the field at this path, if it is neither the Data Cloud API, nor the page, nor a person with kubectl: its controller
 /// (as an ExternalSecret is that of its Secret), or the field's manager (as Argo CD and Flux are).
 /// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
 pub fn owner(meta: &ObjectMeta, path: &[&str]) -> Option<String> {
@@ -22,7 +24,7 @@ pub fn owner(meta: &ObjectMeta, path: &[&str]) -> Option<String> {
     let mut holders = others.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| holds(&fields.0, path)));
     holders.find_map(|entry| {
         let manager = entry.manager.as_deref().unwrap_or_default();
-        let ours = manager == API_FIELD_MANAGER || manager.starts_with(BY_HAND);
+        let ours = [API_FIELD_MANAGER, PAGE_FIELD_MANAGER].contains(&manager) || manager.starts_with(BY_HAND);
         (!ours).then(|| if manager.is_empty() { "somebody without a name".to_owned() } else { manager.to_owned() })
     })
 }
@@ -50,6 +52,7 @@ mod tests {
         let data = json!({"f:data": {"f:password": {}}, "f:type": {}});
         for (manager, theirs) in [
             ("bitbucket-connector-api", None),
+            ("bitbucket-connector-page", None),
             ("kubectl", None),
             ("kubectl-client-side-apply", None),
             ("argocd-controller", Some("argocd-controller")),

@@ -3,13 +3,14 @@
 use axum::http::{HeaderMap, header};
 use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use kube::config::AuthInfo;
 use kube::{Api, Client, Config, ResourceExt};
 
 use super::refusal::Refusal;
-use crate::api::BitbucketConnection;
+use crate::api::{BitbucketConnection, GROUP};
 use crate::kubernetes::{Guarded, within};
 
 /// Objects that are asked for at a time.
@@ -62,10 +63,38 @@ impl Caller {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    /// Whether Kubernetes lets the caller do this in a namespace; with the connection of this name, or with any.
+    pub async fn may(&self, verb: &str, resource: &str, namespace: &str, name: Option<&str>) -> bool {
+        let group = if resource == "secrets" { "" } else { GROUP };
+        let asked = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    verb: Some(verb.to_owned()),
+                    group: Some(group.to_owned()),
+                    resource: Some(resource.to_owned()),
+                    namespace: Some(namespace.to_owned()),
+                    name: name.map(str::to_owned),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
+        let answer = within(reviews.create(&PostParams::default(), &asked)).await;
+        answer.ok().and_then(|review| review.status).is_some_and(|status| status.allowed)
+    }
+
     /// The Secrets beside a connection.
     pub fn secrets(&self, object: &BitbucketConnection) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
     }
+}
+
+/// Whether it may be the name of an object or a namespace: whatever is none would be part of the path of a request to the API server.
+pub fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    (1..=253).contains(&text.len()) && text.bytes().all(plain) && text.bytes().any(|byte| byte != b'.')
 }
 
 /// The token of such a header; the scheme's case does not matter.
@@ -90,6 +119,15 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(bearer(header), token, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_to_no_other_path() {
+        for (text, name) in
+            [("team-a", true), ("a.b", true), ("", false), ("..", false), ("a/b", false), ("A", false), ("a?b", false)]
+        {
+            assert_eq!(is_name(text), name, "{text}");
         }
     }
 }

@@ -14,7 +14,7 @@ use kube::Config;
 use tokio::sync::Semaphore;
 
 use self::attempts::Attempts;
-pub use self::caller::Caller;
+pub use self::caller::{Caller, is_name};
 pub use self::candidate::{check, known_to_be_wrong};
 pub use self::refusal::Refusal;
 use crate::api::BitbucketConnection;

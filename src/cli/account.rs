@@ -12,6 +12,7 @@ use crate::bitbucket::{
     Authorities, BaseUrl, Client, Clients, Credentials, Options, Patience, Proxy, RETRY_WAITS, Way,
 };
 use crate::trust::Addresses;
+use crate::verification::Curl;
 
 /// Requests at a time, as a connection has them where it does not say otherwise.
 pub(crate) const CONCURRENCY: usize = 4;
@@ -59,14 +60,6 @@ pub(crate) struct Access {
     pub client: Client,
     pub import: ImportFilter,
     pub curl: Curl,
-}
-
-/// What a `curl` command needs to make the same requests.
-#[derive(Debug)]
-pub(crate) struct Curl {
-    pub password: bool,
-    pub ca_file: Option<PathBuf>,
-    pub proxy: Option<String>,
 }
 
 impl Account {

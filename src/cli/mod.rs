@@ -3,7 +3,6 @@
 mod account;
 mod admin;
 mod crd;
-mod curl;
 mod database;
 mod doors;
 mod lease;
@@ -14,6 +13,7 @@ mod sync;
 mod trust;
 mod verify;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -119,4 +119,11 @@ pub(crate) fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
             Failure::Other(_) => OTHER,
         })
     })
+}
+
+/// An address of this machine that others do not reach.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "an IP address and a port, as 127.0.0.1:8081".to_owned())?;
+    let own = address.ip().is_loopback();
+    own.then_some(address).ok_or_else(|| "not an address of the loopback interface, as 127.0.0.1 is".to_owned())
 }

@@ -16,13 +16,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Failure;
 use super::account::duration;
 use super::admin::DEBUG;
 use super::database::DatabaseArgs;
 use super::doors::{Behind, DoorArgs};
 use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
+use super::{Failure, loopback};
 use crate::bitbucket::{self, Clients};
 use crate::controller::{self, Context, Deaf, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch};
 use crate::kubernetes::{connect, within};
@@ -189,7 +189,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
 async fn last_words(
     traces: Option<Traces>,
     probes: JoinHandle<std::io::Result<()>>,
-    calls: JoinHandle<((), ())>,
+    calls: JoinHandle<((), (), ())>,
 ) -> Result<(), Failure> {
     let sent = tokio::task::spawn_blocking(move || traces.iter().for_each(Traces::end));
     let (ended, called, sent) = tokio::join!(timeout(LAST_WORDS, probes), timeout(LAST_WORDS, calls), sent);
@@ -215,12 +215,6 @@ async fn bind(listen: SocketAddr, of_this_machine: SocketAddr) -> Result<(TcpLis
     let local_address = local.as_ref().map_or(Ok(of_this_machine), TcpListener::local_addr)?;
     info!(version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, debug = %local_address, "bitbucket-connector started");
     Ok((listener, local.ok()))
-}
-
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| "an IP address and a port, as 127.0.0.1:8081".to_owned())?;
-    let own = address.ip().is_loopback();
-    own.then_some(address).ok_or_else(|| "not an address of the loopback interface, as 127.0.0.1 is".to_owned())
 }
 
 /// What the page of the state says.

@@ -1,6 +1,6 @@
 //! What all reconciles share, and what is remembered of each object between them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::watch::Deaf;
 use super::write::Right;
 use crate::api::BitbucketConnection;
 use crate::api::destination::DestinationReference;
-use crate::api::status::{BitbucketConnectionStatus, RefusedSecret};
+use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, SyncStatus};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
 use crate::destination::{ConnectionKey, Destination};
 use crate::kubernetes::Guarded;
@@ -28,6 +28,9 @@ use crate::secrets::{Source, Target};
 use crate::sync::{Hint, Hints, Progress, RunError, Summary};
 use crate::trust::Trust;
 use crate::verification::Outcome;
+
+/// Sync runs of a connection that are remembered.
+const RUNS: usize = 10;
 
 /// Progress is shown at most this often.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
@@ -94,6 +97,8 @@ pub struct Memory {
     pub following: Option<Following>,
     /// Held by whoever walks repositories of the connection: a run and what follows hints do not do so at once.
     pub walking: Arc<tokio::sync::Mutex<()>>,
+    /// The sync runs that have ended, the newest first.
+    pub runs: VecDeque<SyncStatus>,
     /// The right that was said to be missing.
     pub missing: Option<Right>,
     /// The slot that was last told to be skipped.
@@ -112,6 +117,17 @@ pub struct Memory {
     pub removal: Option<Task<Ended>>,
     /// Those that have failed.
     pub attempts: Attempts,
+}
+
+impl Memory {
+    /// Remembers the last sync run, once it has ended.
+    pub fn note_run(&mut self, status: &BitbucketConnectionStatus) {
+        let Some(sync) = status.sync.as_ref().filter(|sync| sync.completion_time.is_some()) else { return };
+        if self.runs.front() != Some(sync) {
+            self.runs.push_front(sync.clone());
+            self.runs.truncate(RUNS);
+        }
+    }
 }
 
 /// A verification.
@@ -181,10 +197,21 @@ impl Context {
 
     /// The database of a connection's rows, if the operator has had it open. Nobody else has it opened.
     pub async fn database(&self, object: &BitbucketConnection) -> Option<Destination> {
-        let object = ObjectRef::<Guarded>::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
-        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned()?;
-        let handle = memory.lock().await.destination.clone()?;
+        let handle = self.remembered(object)?.lock().await.destination.clone()?;
         handle.get().await.ok()
+    }
+
+    /// The sync runs of a connection that this process has seen the end of, the newest first.
+    pub async fn runs(&self, object: &BitbucketConnection) -> Vec<SyncStatus> {
+        match self.remembered(object) {
+            Some(memory) => memory.lock().await.runs.iter().cloned().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    fn remembered(&self, object: &BitbucketConnection) -> Option<Arc<tokio::sync::Mutex<Memory>>> {
+        let object = ObjectRef::<Guarded>::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned()
     }
 
     /// What is remembered of an object; nothing, if it is another one of the same name.

@@ -127,6 +127,7 @@ impl Pass<'_> {
             self.context.metrics.slots_skipped.inc();
             info!(%slot, "a slot is skipped, because a sync run is still going");
         }
+        memory.note_run(&decision.status);
         memory.written = Some(decision.status);
         memory.knowledge = knowledge;
         if heard {

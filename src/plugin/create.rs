@@ -4,17 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, PostParams, Preconditions};
-use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-use super::cluster::{Cluster, ClusterArgs, FIELD_MANAGER, told};
-use super::manifests::{Manifests, Wanted};
+use super::cluster::{ClusterArgs, FIELD_MANAGER, told};
 use super::shown::say;
 use crate::bitbucket::{BaseUrl, Credentials};
 use crate::cli::{Access, CONCURRENCY, Failure, WayArgs, exit_code, read};
-use crate::kubernetes::{Error, within};
+use crate::secrets::{Manifests, Stored, Wanted, store};
 use crate::sync::Filter;
 use crate::verification::{Outcome, Past, Verdict, verify};
 
@@ -62,7 +58,9 @@ pub(super) async fn run(cluster: &ClusterArgs, args: Args) -> Result<ExitCode, F
         namespace: cluster.namespace.clone(),
         url: url.clone(),
         credentials: credentials.clone(),
-        way: args.way.clone(),
+        ca: certificates(&args.way)?,
+        proxy: args.way.proxy.clone(),
+        import: args.way.import(),
         schedule: args.schedule.clone(),
     };
     let access = args.way.clone().access(url, credentials, CONCURRENCY, CancellationToken::new())?;
@@ -73,10 +71,10 @@ pub(super) async fn run(cluster: &ClusterArgs, args: Args) -> Result<ExitCode, F
         return Ok(refused);
     }
     let Some(target) = target else {
-        say(manifests.yaml()?)?;
+        say(manifests.yaml().map_err(Failure::Other)?)?;
         return Ok(ExitCode::SUCCESS);
     };
-    store(&target, &manifests).await?;
+    stored(store(&target.client, &target.namespace, FIELD_MANAGER, &manifests).await)?;
     let name = args.name;
     say(format!("{}/{name} is created; `kubectl bitbucket status {name}` shows how it stands.\n", target.namespace))?;
     Ok(ExitCode::SUCCESS)
@@ -100,37 +98,28 @@ async fn verified(access: &Access) -> Option<ExitCode> {
     Some(exit_code(reason))
 }
 
-/// Stores all, or nothing: what could be refused is tried before.
-async fn store(cluster: &Cluster, manifests: &Manifests) -> Result<(), Failure> {
-    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let connections = cluster.connections();
-    let params = |dry_run| PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
-    for secret in &manifests.secrets {
-        within(secrets.create(&params(true), secret)).await.map_err(|error| told(&error))?;
-    }
-    within(connections.create(&params(true), &manifests.connection)).await.map_err(|error| told(&error))?;
-    let mut made: Vec<Secret> = Vec::new();
-    let storing = async {
-        for secret in &manifests.secrets {
-            made.push(within(secrets.create(&params(false), secret)).await?);
+/// Says what was left half done.
+fn stored(stored: Stored) -> Result<(), Failure> {
+    match stored {
+        Stored::All => Ok(()),
+        Stored::Nothing { error, left } => {
+            for (name, error) in left {
+                eprintln!("warning: the Secret {name} was made and could not be deleted again: {error}");
+            }
+            Err(told(&error))
         }
-        within(connections.create(&params(false), &manifests.connection)).await
-    };
-    let Err(error) = storing.await else { return Ok(()) };
-    if !matches!(error, Error::Kube(kube::Error::Api(_))) {
-        eprintln!("warning: nobody knows whether all was stored; look with `kubectl get bbc,secret`");
-        return Err(told(&error));
-    }
-    for secret in made {
-        let name = secret.name_any();
-        // What somebody else has made of it meanwhile is theirs.
-        let preconditions = Preconditions { uid: secret.uid(), resource_version: secret.resource_version() };
-        let own = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        if let Err(error) = within(secrets.delete(&name, &own)).await {
-            eprintln!("warning: the Secret {name} was made and could not be deleted again: {error}");
+        Stored::Unknown(error) => {
+            eprintln!("warning: nobody knows whether all was stored; look with `kubectl get bbc,secret`");
+            Err(told(&error))
         }
     }
-    Err(told(&error))
+}
+
+/// The file's text; that it holds certificates is found out where they are used.
+fn certificates(way: &WayArgs) -> Result<Option<String>, Failure> {
+    let Some(file) = &way.ca_file else { return Ok(None) };
+    let read = std::fs::read_to_string(file);
+    read.map(Some).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }
 
 fn credentials(args: &Args) -> Result<Credentials, Failure> {

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::api::status::{BitbucketConnectionStatus, Progress, SyncStatus};
+use crate::api::times::{due, span};
 use crate::api::{BitbucketConnection, conditions};
 
 /// A line for each connection.
@@ -122,27 +122,6 @@ pub(super) fn numbers(sync: &SyncStatus) -> String {
     }
 }
 
-/// When a slot comes, or since when it is due: nobody may be there to start it.
-fn due(slot: &Time, now: Timestamp) -> String {
-    if slot.0 < now { format!("due for {}", span(slot, now)) } else { format!("in {}", span(slot, now)) }
-}
-
-/// The time between two moments, in its two largest units.
-fn span(one: &Time, other: Timestamp) -> String {
-    let seconds = other.duration_since(one.0).unsigned_abs().as_secs();
-    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
-    let first = units.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(units.len() - 1);
-    let mut text = String::new();
-    let mut rest = seconds;
-    for (unit, letter) in &units[first..units.len().min(first + 2)] {
-        if rest >= *unit || text.is_empty() {
-            let _ = write!(text, "{}{letter}", rest / unit);
-            rest %= unit;
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -151,17 +130,6 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_span_has_two_units() {
-        let now = at("2026-01-02T00:00:00Z");
-        for (seconds, text) in
-            [(0, "0s"), (59, "59s"), (60, "1m"), (61, "1m1s"), (3_600, "1h"), (3_661, "1h1m"), (90_000, "1d1h")]
-        {
-            let then = Time(now - std::time::Duration::from_secs(seconds));
-            assert_eq!(span(&then, now), text);
-        }
     }
 
     fn object(status: &serde_json::Value) -> BitbucketConnection {

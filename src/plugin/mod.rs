@@ -9,7 +9,6 @@ mod describe;
 mod follow;
 #[cfg(test)]
 mod follow_tests;
-mod manifests;
 mod poke;
 mod redact;
 mod report;

@@ -2,9 +2,11 @@
 
 mod credentials;
 mod keys;
+mod manifests;
 #[cfg(test)]
 mod properties;
 mod route;
+mod store;
 mod target;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -12,7 +14,9 @@ use kube::{Api, Client, ResourceExt};
 
 pub use self::credentials::{credentials, in_use, value};
 pub use self::keys::{CA, DX, PLAIN, PROXY_ADDRESS, URL, bytes, opaque, put};
-pub use self::route::{Route, route, server, way};
+pub use self::manifests::{Manifests, Wanted};
+pub use self::route::{Route, route, server, way, way_of};
+pub use self::store::{Stored, store, try_store};
 pub use self::target::{InvalidTarget, Target, TargetKey};
 use self::target::{missing, target};
 use crate::api::spec::LocalReference;

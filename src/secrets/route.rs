@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
 use super::credentials::{authorities, proxy};
-use super::{Source, Unusable, get};
+use super::{Manifests, Source, Unusable, get};
+use crate::api::spec::LocalReference;
 use crate::api::{BitbucketConnection, Reason};
 use crate::bitbucket::{BaseUrl, Way};
 use crate::kubernetes::Error;
@@ -59,6 +60,19 @@ pub async fn way(
     let way = Way::new(object.spec.timeout.into());
     Ok(understand(&source.trust.hosts, url, way, certificates.as_ref(), proxy.as_ref())
         .map_err(|message| (Reason::InvalidSecret, message)))
+}
+
+/// The same for a connection that is not stored yet, with its Secrets.
+pub fn way_of(trust: &Trust, manifests: &Manifests) -> Result<Route, Unusable> {
+    let object = &manifests.connection;
+    let url = server(trust, object)?;
+    let find = |reference: &Option<LocalReference>| {
+        let name = &reference.as_ref()?.name;
+        manifests.secrets.iter().find(|secret| secret.metadata.name.as_ref() == Some(name))
+    };
+    let (certificates, proxy) = (find(&object.spec.cert_secret_ref), find(&object.spec.proxy_secret_ref));
+    understand(&trust.hosts, url, Way::new(object.spec.timeout.into()), certificates, proxy)
+        .map_err(|message| (Reason::InvalidSecret, message))
 }
 
 fn understand(

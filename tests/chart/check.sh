@@ -82,6 +82,7 @@ dataCloudAPI:
   tls: {secretName: api-tls}
   service: {type: LoadBalancer, port: 8443, annotations: {example.com/internal: "true"}}
   ingressFrom: [{namespaceSelector: {}}]
+page: {enabled: true}
 webhooks: {enabled: true, service: {type: NodePort, port: 8081, annotations: {example.com/hooks: "true"}}, ingressFrom: [{podSelector: {}}]}
 extraArgs: [--max-requests-per-host=8]
 extraEnv: [{name: BITBUCKET_CONNECTOR_CLUSTER_NAME, value: one}]
@@ -126,7 +127,7 @@ passes "every value has its place" renders --values "$dir/values.yaml" -- 'secre
     'ip: 192.0.2.7' 'dnsPolicy: None' '192.0.2.53' 'claimName: mine' 'port: http' 'value: "off"' 'verbs: [get]' \
     'interval: 15s' 'release: prometheus' 'role: rules' 'grafana_dashboard: "yes"' 'grafana_folder: Bitbucket' \
     'secretName: "api-tls"' 'value: 0.0.0.0:8443' 'type: LoadBalancer' 'example.com/internal: "true"' 'port: data-cloud' \
-    'value: 0.0.0.0:8090' 'type: NodePort' 'example.com/hooks: "true"' 'port: webhooks'
+    'value: 0.0.0.0:8090' 'type: NodePort' 'example.com/hooks: "true"' 'port: webhooks' 'value: 127.0.0.1:8082'
 passes "a claim for one Pod" renders -- 'accessModes: ["ReadWriteOncePod"]'
 # Usage: with_postgres
 # The URI comes from the Secret, and nothing of SQLite is left.
@@ -150,7 +151,7 @@ passes "with PostgreSQL, several replicas" with_replicas
 for wrong in 'watch.namespaces={A}' watch.secrets=on color=red image.color=red crds.keep=false replicas=2 logFormat=xml persistence.size=big database.url=x database.secretRef.key= database.schema= image.digest=latest \
     'trust.allowedHosts={https://a}' 'trust.deniedCIDRs={a.example.com}' persistence.accessMode=ReadWriteMany proxy.https=proxy:3128 'extraArgs={run}' \
     metrics.enabled=true metrics.serviceMonitor.enable=true metrics.serviceMonitor.interval=fast metrics.prometheusRule.label.a=b \
-    dataCloudAPI.enable=true webhooks.service.nodePort=1 dataCloudAPI.service.type=ExternalName dataCloudAPI.service.port=0 metrics.dashboard.enabled=on metrics.dashboard.annotations.a=1 dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
+    dataCloudAPI.enable=true page.listen=0.0.0.0 webhooks.service.nodePort=1 dataCloudAPI.service.type=ExternalName dataCloudAPI.service.port=0 metrics.dashboard.enabled=on metrics.dashboard.annotations.a=1 dnsPolicy=Any trustedCA.configMap.nam=a networkPolicy.from=a 'hostAliases={a}'; do
     refuses "refused: $wrong" "- at '" install --dry-run=client --set "$wrong"
 done
 
@@ -244,6 +245,8 @@ doors() {
     [[ $(kubectl get deployment -n chart bitbucket-connector -o jsonpath='{.spec.template.spec.containers[0].ports[*].name}') == "$*" ]]
 }
 passes "both have a port" doors http data-cloud webhooks
+passes "the page, as its page says" as_page page.md
+passes "it has a port too" doors http data-cloud webhooks page
 passes "without them" helm upgrade bitbucket-connector "$chart" --namespace chart --reset-values
 passes "neither has one" doors http
 

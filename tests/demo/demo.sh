@@ -88,7 +88,19 @@ start_operator() {
     kubectl --kubeconfig "$config" config set-context --current --user operator >/dev/null
     # The simulated Bitbucket is on this machine.
     start operator env KUBECONFIG="$config" "$BITBUCKET_CONNECTOR" run --allow-loopback --database "sqlite://$database" \
-        --listen 127.0.0.1:0 --debug-listen 127.0.0.1:0 --log-level info,bitbucket_connector=debug
+        --listen 127.0.0.1:0 --debug-listen 127.0.0.1:0 --page-listen 127.0.0.1:0 --log-level info,bitbucket_connector=debug
+}
+
+# What `kubectl bitbucket open` would show: it brings such a token.
+show_page() {
+    local token
+    page=$(sed -n 's/.*the page is there.*address=\([0-9.:]*\).*/\1/p' "$dir/operator.log" | head -n 1)
+    kubectl create serviceaccount you --namespace demo
+    kubectl create rolebinding you --namespace demo --clusterrole admin --serviceaccount demo:you
+    token=$(kubectl create token you --namespace demo)
+    curl -sS --fail --noproxy '*' -H "Authorization: Bearer $token" "http://$page/?namespace=demo" >"$dir/page.html" || return 1
+    sed -n 's/.*<span class="state [a-z]*">\(.*\)<\/span>.*/  \1/p' "$dir/page.html" | sort | uniq -c
+    grep -q '>Ready<' "$dir/page.html" && grep -q '>Failing<' "$dir/page.html" && grep -q invalid_credentials "$dir/page.html"
 }
 
 # Usage: apply NAME USERNAME PASSWORD
@@ -130,6 +142,8 @@ step "Every stored commit id beside git rev-list"
 printf '  %-28s %8s %8s  %s\n' repository stored git "as sets"
 failed=
 for one in "${repositories[@]}"; do compare "${one%%=*}" "${one#*=}" || failed=1; done
+step "The page, as somebody sees it who may look after namespace demo"
+show_page || failed=1
 step "No password in the log, the database, the objects and their events"
 {
     cat "$dir/operator.log" "$database"*

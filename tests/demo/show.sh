@@ -115,6 +115,7 @@ It is left running. To look around:
   kubectl annotate bbc -n demo bitbucket --overwrite bitbucket-connector.dev/requestedAt="\$(date)"
   kubectl patch secret -n demo wrong-password -p "{\"data\": {\"password\": \"\$(kubectl get secret -n demo bitbucket -o jsonpath={.data.password})\"}}"
   $BITBUCKET_CONNECTOR query --database sqlite://$database "SELECT * FROM bitbucket_repository_freshness"
+  ${BITBUCKET_CONNECTOR%/*}/kubectl-bitbucket open --namespace demo --service-account you --address $page    # the page, in a browser
   curl -s $url/rest/api/1.0/application-properties
   tail -f $dir/operator.log
 

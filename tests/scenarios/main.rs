@@ -30,6 +30,8 @@ mod memory;
 mod metrics;
 mod model;
 mod outage;
+mod overview;
+mod page;
 mod plugin;
 mod postgres;
 mod postgres_command;

@@ -1,7 +1,19 @@
 //! The commands with which a person makes the verification's requests by hand. Placeholders stand for secrets.
 
-use super::account::Curl;
+use std::path::PathBuf;
+
 use crate::bitbucket::BaseUrl;
+
+/// What a `curl` command needs to make the same requests.
+#[derive(Debug)]
+pub struct Curl {
+    /// Whether it is a password, and not a token.
+    pub password: bool,
+    /// Certificates to trust.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy's URL.
+    pub proxy: Option<String>,
+}
 
 impl Curl {
     /// One line a step. `repository` is the one whose commits were asked for, as project and slug.

@@ -1,4 +1,4 @@
-//! The objects that make a connection. Pure, but for the file of certificates.
+//! The objects that make a connection. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,49 +6,58 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
+use super::keys::{CA, PROXY_ADDRESS, URL, bytes, opaque, put};
 use crate::api::BitbucketConnection;
+use crate::api::spec::ImportFilter;
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::cli::{Failure, WayArgs};
-use crate::secrets::{CA, PROXY_ADDRESS, URL, bytes, opaque, put};
 
 /// What somebody wants.
-pub(super) struct Wanted {
+pub struct Wanted {
+    /// The connection's name, and the beginning of those of its Secrets.
     pub name: String,
     /// Where no namespace is named, it is that of whoever applies them.
     pub namespace: Option<String>,
+    /// The Bitbucket.
     pub url: BaseUrl,
+    /// Who asks.
     pub credentials: Credentials,
-    pub way: WayArgs,
+    /// Certificates to trust beside those that everybody does, in PEM form.
+    pub ca: Option<String>,
+    /// The URL of a proxy.
+    pub proxy: Option<String>,
+    /// Which repositories.
+    pub import: ImportFilter,
+    /// When; None is the default.
     pub schedule: Option<String>,
 }
 
 /// The objects, the Secrets first.
-pub(super) struct Manifests {
+pub struct Manifests {
+    /// What holds the credentials, and what says how to get there.
     pub secrets: Vec<Secret>,
+    /// Names them.
     pub connection: BitbucketConnection,
 }
 
 impl Manifests {
     /// Makes them. The error says what cannot be written so.
     pub fn of(wanted: &Wanted) -> Result<Self, String> {
-        let Wanted { name, namespace, url, credentials, way, schedule } = wanted;
+        let Wanted { name, namespace, url, credentials, ca, proxy, import, schedule } = wanted;
         let mut spec = json!({"url": url.to_string(), "secretRef": {"name": name}});
         // What was used is what was verified, and stays bound to that server.
         let mut data = one(URL, &url.to_string());
         put(&mut data, credentials);
         let mut secrets = vec![opaque(name, data)];
-        if let Some(file) = &way.ca_file {
-            let pem = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        if let Some(pem) = ca {
             let name = format!("{name}-ca");
             spec["certSecretRef"] = json!({"name": name});
-            secrets.push(opaque(&name, one(CA, &pem)));
+            secrets.push(opaque(&name, one(CA, pem)));
         }
-        if let Some(proxy) = &way.proxy {
+        if let Some(proxy) = proxy {
             let name = format!("{name}-proxy");
             spec["proxySecretRef"] = json!({"name": name});
             secrets.push(opaque(&name, one(PROXY_ADDRESS, proxy)));
         }
-        let import = way.import();
         if !(import.projects.is_empty() && import.repositories.is_empty()) {
             spec["import"] = json!(import);
         }
@@ -64,7 +73,7 @@ impl Manifests {
     }
 
     /// All of them, as `kubectl apply` takes them.
-    pub fn yaml(&self) -> Result<String, Failure> {
+    pub fn yaml(&self) -> Result<String, String> {
         let mut text = String::new();
         for secret in &self.secrets {
             let mut object = json!(secret);
@@ -82,8 +91,8 @@ impl Manifests {
     }
 }
 
-fn document(object: &Value) -> Result<String, Failure> {
-    let yaml = serde_saphyr::to_string(object).map_err(|error| Failure::Other(error.to_string()))?;
+fn document(object: &Value) -> Result<String, String> {
+    let yaml = serde_saphyr::to_string(object).map_err(|error| error.to_string())?;
     Ok(format!("---\n{}\n", yaml.trim_end()))
 }
 

@@ -1,0 +1,31 @@
+// While something is under way, the content is read again; nothing else needs a script.
+"use strict";
+(() => {
+  const pause = 3000;
+  const main = document.getElementById("main");
+  const problem = document.getElementById("problem");
+  if (problem) problem.focus();
+
+  // Whoever types or has opened something is not disturbed.
+  const busy = () => {
+    const active = document.activeElement;
+    return document.hidden || main.querySelector("details[open]") || (active && main.contains(active) && active !== main);
+  };
+
+  const look = async () => {
+    if (!main.querySelector("[data-refresh]")) return;
+    if (!busy()) {
+      try {
+        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+        if (answer.ok) {
+          const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+          if (next && !busy()) main.replaceChildren(...next.childNodes);
+        }
+      } catch {
+        // The next look is soon.
+      }
+    }
+    setTimeout(look, pause);
+  };
+  setTimeout(look, pause);
+})();

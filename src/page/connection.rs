@@ -1,0 +1,233 @@
+//! One connection: how it stands, what it has done, and what is stored.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use serde::Deserialize;
+
+use super::problem::{Problem, page};
+use super::request::Connection;
+use super::standing::{Running, Standing, ago};
+use super::stored::{self, Stored, stored, word};
+use crate::api::conditions::{self, VERIFIED};
+use crate::api::status::{BitbucketConnectionStatus, RepositoryFailure, SyncStatus};
+use crate::api::times::{due, span};
+use crate::api::{BitbucketConnection, REQUESTED_AT, Reason};
+use crate::bitbucket::BaseUrl;
+use crate::callers::Callers;
+use crate::destination::Only;
+use crate::verification::Curl;
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    q: String,
+    only: String,
+    page: Option<usize>,
+    /// What was done just now.
+    said: String,
+}
+
+#[derive(Template)]
+#[template(path = "connection.html")]
+struct Page {
+    namespace: String,
+    name: String,
+    /// Whether there will soon be something new to see.
+    refresh: bool,
+    said: Option<&'static str>,
+    standing: Standing,
+    curl: Vec<String>,
+    running: Option<Running>,
+    may_change: bool,
+    suspended: bool,
+    /// Whether the password was judged wrong.
+    refused: bool,
+    secret: String,
+    facts: Vec<(&'static str, String)>,
+    conditions: Vec<ConditionRow>,
+    runs: Vec<RunRow>,
+    failures: Vec<RepositoryFailure>,
+    search: String,
+    only: &'static str,
+    stored: Result<Stored, String>,
+}
+
+struct ConditionRow {
+    type_: String,
+    status: String,
+    reason: String,
+    message: String,
+    since: String,
+}
+
+struct RunRow {
+    began: String,
+    trigger: String,
+    took: String,
+    added: String,
+    removed: String,
+    repositories: String,
+    failed: String,
+}
+
+/// The page.
+pub async fn show(
+    State(callers): State<Arc<Callers>>,
+    Connection { caller, object }: Connection,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let may_change = caller.may("patch", "bitbucketconnections", &namespace, Some(&name)).await;
+    let only = match asked.only.as_str() {
+        "failing" => Only::Failing,
+        "incomplete" => Only::Incomplete,
+        _ => Only::All,
+    };
+    let (runs, stored) = match callers.context() {
+        Err(_) => (
+            Vec::new(),
+            Err("This operator stands by, and another one has the database open. Open the page of that one.".to_owned()),
+        ),
+        Ok(context) => {
+            let not_open = "Nothing is stored yet, or the operator has not opened the database: it does once the credentials are verified.";
+            let stored = match context.database(&object).await {
+                None => Err(not_open.to_owned()),
+                Some(database) => {
+                    let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
+                    stored(&database, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
+                }
+            };
+            (context.runs(&object).await, stored)
+        }
+    };
+    let view = view(&object, runs, Timestamp::now());
+    let page_ = Page { may_change, said: said(&asked.said), search: asked.q, only: word(only), stored, ..view };
+    Ok(page(StatusCode::OK, &page_))
+}
+
+/// What was done just now, in a sentence.
+fn said(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "requested" => "It is asked for: the credentials are verified, and if they are good, a sync run begins.",
+        "suspended" => "It is suspended: Bitbucket is asked nothing more.",
+        "resumed" => "It goes on.",
+        "created" => "The credentials were verified, and the connection is stored. Its first sync begins by itself.",
+        _ => return None,
+    })
+}
+
+/// What the object itself tells. Pure.
+fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> Page {
+    let empty = BitbucketConnectionStatus::default();
+    let status = object.status.as_ref().unwrap_or(&empty);
+    let running = Running::of(status);
+    let requested = object.annotations().get(REQUESTED_AT);
+    let waits = requested.is_some() && requested != status.last_handled_reconcile_at.as_ref() && !object.spec.suspend;
+    let standing = Standing::of(object);
+    // After a restart the status knows of one at least.
+    let unknown = status.sync.as_ref().filter(|sync| sync.completion_time.is_some() && !runs.contains(sync));
+    let runs: Vec<SyncStatus> = unknown.cloned().into_iter().chain(runs).collect();
+    Page {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        refresh: waits || running.is_some() || status.conditions.is_empty(),
+        said: None,
+        curl: if standing.class == "good" { Vec::new() } else { curl(object) },
+        standing,
+        running,
+        may_change: false,
+        suspended: object.spec.suspend,
+        refused: is_refused(object),
+        secret: object.spec.secret_ref.name.clone(),
+        facts: facts(object, status, now),
+        conditions: status
+            .conditions
+            .iter()
+            .map(|condition| ConditionRow {
+                type_: condition.type_.clone(),
+                status: condition.status.clone(),
+                reason: condition.reason.clone(),
+                message: condition.message.clone(),
+                since: ago(Some(&condition.last_transition_time), now),
+            })
+            .collect(),
+        runs: runs.iter().map(|run| run_row(run, now)).collect(),
+        failures: status.sync.as_ref().map(|sync| sync.failures.clone()).unwrap_or_default(),
+        search: String::new(),
+        only: "all",
+        stored: Err(String::new()),
+    }
+}
+
+/// Whether the password that was judged wrong is still the one that is used, as far as the status tells.
+pub fn is_refused(object: &BitbucketConnection) -> bool {
+    let Some(status) = &object.status else { return false };
+    let verified = conditions::find(&status.conditions, VERIFIED);
+    status.refused_secret.as_ref().is_some_and(|refused| refused.url == object.spec.url)
+        && verified.is_some_and(|verified| verified.reason == Reason::InvalidCredentials.as_str())
+}
+
+fn facts(
+    object: &BitbucketConnection,
+    status: &BitbucketConnectionStatus,
+    now: Timestamp,
+) -> Vec<(&'static str, String)> {
+    let spec = &object.spec;
+    let at = |time: &Option<Time>, word: fn(&Time, Timestamp) -> String| {
+        time.as_ref().map(|time| format!("{} ({})", time.0, word(time, now)))
+    };
+    let since: fn(&Time, Timestamp) -> String = |time, now| format!("{} ago", span(time, now));
+    let lists = spec.import.projects.iter().chain(&spec.import.repositories).cloned().collect::<Vec<_>>().join(", ");
+    let import =
+        if lists.is_empty() { format!("{:?}", spec.import.mode) } else { format!("{:?}: {lists}", spec.import.mode) };
+    let version = status.server_version.as_ref().map(|version| format!(" (version {version})"));
+    let facts = [
+        ("Bitbucket", Some(format!("{}{}", spec.url, version.unwrap_or_default()))),
+        ("Account", status.username.clone()),
+        ("Secret", Some(spec.secret_ref.name.clone())),
+        ("Schedule", Some(format!("{} ({})", spec.schedule, spec.time_zone))),
+        ("Next run", at(&status.next_schedule_time, due).filter(|_| !spec.suspend)),
+        ("Last verified", at(&status.last_verified_time, since)),
+        ("Last complete sync", at(&status.last_successful_time, since)),
+        ("Commits stored", status.sync.as_ref().and_then(|sync| sync.commits).map(|commits| commits.to_string())),
+        ("Import", Some(import)),
+        (
+            "Destination",
+            spec.destination.as_ref().map(|to| format!("Secret {}, schema {}", to.secret_ref.name, to.schema)),
+        ),
+    ];
+    facts.into_iter().filter_map(|(term, value)| Some((term, value?))).collect()
+}
+
+fn run_row(run: &SyncStatus, now: Timestamp) -> RunRow {
+    let number = |number: Option<i64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
+    let took = run.completion_time.as_ref().map(|end| span(&run.start_time, end.0));
+    RunRow {
+        began: ago(Some(&run.start_time), now),
+        trigger: format!("{:?}", run.trigger),
+        took: took.unwrap_or_else(|| "–".to_owned()),
+        added: number(run.commits_added),
+        removed: number(run.commits_removed),
+        repositories: number(run.repositories.map(|repositories| repositories.total)),
+        failed: number(run.repositories.map(|repositories| repositories.failed)),
+    }
+}
+
+/// Which credentials the Secret holds is not looked at: not everybody may.
+fn curl(object: &BitbucketConnection) -> Vec<String> {
+    let spec = &object.spec;
+    let curl = Curl {
+        password: true,
+        ca_file: spec.cert_secret_ref.as_ref().map(|_| "ca.crt".into()),
+        proxy: spec.proxy_secret_ref.as_ref().map(|_| "YOUR_PROXY".to_owned()),
+    };
+    BaseUrl::parse(&spec.url).map(|base| curl.lines(&base, None)).unwrap_or_default()
+}

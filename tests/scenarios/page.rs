@@ -1,0 +1,149 @@
+//! The page, in a real browser, by the way that people come in.
+
+mod browser;
+mod many;
+mod rights;
+mod scene;
+
+use bitbucket_simulator::{Action, Fault};
+use kube::ResourceExt;
+
+use self::browser::{Browser, DARK, DESKTOP, PHONE};
+use self::scene::{EVERYTHING, Scene};
+use crate::support::operator::{connection, secret};
+
+/// A synced connection, one with a wrong password, and one that leaves a repository behind.
+async fn furnished(theme: &str) -> Scene {
+    let scene = Scene::start(theme).await;
+    scene.stage.apply(&secret("good", "reader", "hunter2"));
+    scene.stage.apply(&connection("good", &scene.simulator.url(), "good", ""));
+    scene.stage.until_ready("good", "True", "Synced").await;
+    scene.stage.apply(&secret("wrong", "second", "wrong-hunter2"));
+    scene.stage.apply(&connection("wrong", &scene.simulator.url(), "wrong", ""));
+    scene.stage.until_ready("wrong", "False", "invalid_credentials").await;
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
+    let scene = furnished("page-look").await;
+    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let browser = Browser::start(DESKTOP).await;
+    browser.open(&way.url).await;
+    assert_eq!(browser.path().await, format!("/?namespace={}", scene.stage.namespace));
+    let rows = browser.texts("tbody tr").await;
+    assert!(
+        rows[0].contains("wrong") && rows[0].contains("Failing") && rows[0].contains("invalid_credentials"),
+        "{rows:?}"
+    );
+    assert!(rows[1].contains("good") && rows[1].contains("Ready") && rows[1].contains("47"), "{rows:?}");
+    browser.picture("list.png").await;
+    browser.press("wrong").await;
+    let text = browser.text().await;
+    assert!(text.contains("wrong password") && text.contains("Nothing is stored yet"), "{text}");
+    browser.press("The same requests by hand").await;
+    assert!(browser.text().await.contains("curl -i -u YOUR_USERNAME:YOUR_PASSWORD"));
+    browser.picture("failing.png").await;
+    browser.visit(&format!("/connections/{}/good", scene.stage.namespace)).await;
+    let text = browser.text().await;
+    for part in [
+        "Every repository's commits are complete",
+        "Initial",
+        "PLAT/api",
+        "PLAT/web",
+        "complete",
+        "Commits per week",
+        "reader",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(browser.count("svg.chart rect").await, 26);
+    browser.picture("connection.png").await;
+    browser.fill("q", "WEB").await;
+    browser.press("Show").await;
+    assert!(
+        browser.text().await.contains("1 shown of 2") && browser.count("#repositories ~ .wide tbody tr").await == 1
+    );
+    browser.visit("/connections/nowhere/at-all").await;
+    assert!(browser.title().await.starts_with("Kubernetes does not let you"), "{}", browser.title().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_used_in_the_dark_on_a_phone_and_by_the_keyboard() {
+    let scene = furnished("page-looks").await;
+    let token = scene.visitor("admin", &EVERYTHING).await;
+    for look in [DARK, PHONE] {
+        let way = scene.way(&token).await;
+        let browser = Browser::start(look).await;
+        browser.open(&way.url).await;
+        for path in [
+            "/new".to_owned(),
+            format!("/connections/{}/good", scene.stage.namespace),
+            format!("/connections/{}/wrong", scene.stage.namespace),
+        ] {
+            assert!(!browser.scrolls_sideways().await, "{look:?} {}", browser.path().await);
+            browser.visit(&path).await;
+        }
+        assert!(!browser.scrolls_sideways().await, "{look:?} {}", browser.path().await);
+        browser.visit("/new").await;
+        let stops = browser.tab_stops(8).await;
+        assert_eq!(stops[..3], ["Skip to the content", "bitbucket-connector", "Connections"], "{stops:?}");
+        assert_eq!(stops[3..8], ["namespace", "name", "url", "username", "password"], "{stops:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_asked_for_and_followed() {
+    let scene = furnished("page-run").await;
+    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let browser = Browser::start(DESKTOP).await;
+    browser.open(&way.url).await;
+    browser.press("good").await;
+    scene.simulator.faults().push(
+        Fault::on_path("/repos/web", Action::Status { status: 500, headers: vec![], body: String::new() }).times(40),
+    );
+    browser.press("Verify and sync now").await;
+    assert!(browser.text().await.contains("It is asked for"), "{}", browser.text().await);
+    // Without anybody's doing.
+    browser.until_text("Left behind by the last run").await;
+    browser.until_text("PLAT/web").await;
+    let text = browser.text().await;
+    assert!(text.contains("Incomplete") && text.contains("Requested"), "{text}");
+    browser.picture("incomplete.png").await;
+    browser.press("Suspend").await;
+    browser.until_text("Suspended").await;
+    assert!(scene.stage.objects.get("good").await.unwrap().spec.suspend);
+    browser.press("Resume").await;
+    assert!(!scene.stage.objects.get("good").await.unwrap().spec.suspend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_stored_only_if_its_credentials_are_good() {
+    let scene = Scene::start("page-new").await;
+    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let browser = Browser::start(DESKTOP).await;
+    browser.open(&way.url).await;
+    assert!(browser.text().await.contains("There is no connection here yet"));
+    browser.press("+ Connection").await;
+    browser.fill("name", "team-commits").await;
+    browser.fill("url", &scene.simulator.url()).await;
+    browser.fill("username", "reader").await;
+    browser.fill("password", "wrong-hunter2").await;
+    browser.press("Verify and store").await;
+    let text = browser.text().await;
+    assert!(text.contains("invalid_credentials") && text.contains("Nothing is stored"), "{text}");
+    browser.picture("refused.png").await;
+    assert_eq!(scene.stage.kubectl(&["get", "secret,bbc", "-o", "name"]).trim(), "");
+    browser.fill("password", "hunter2").await;
+    browser.press("Verify and store").await;
+    assert!(
+        browser.path().await.ends_with("/team-commits?said=created"),
+        "{} {}",
+        browser.path().await,
+        browser.text().await
+    );
+    browser.until_text("Every repository's commits are complete").await;
+    let object = scene.stage.objects.get("team-commits").await.unwrap();
+    let managers: Vec<_> = object.managed_fields().iter().filter_map(|one| one.manager.clone()).collect();
+    assert!(managers.contains(&"bitbucket-connector-page".to_owned()), "{managers:?}");
+}

@@ -1,0 +1,76 @@
+//! Who may do what, and what comes from elsewhere.
+
+use reqwest::StatusCode;
+
+use super::browser::{Browser, DESKTOP};
+use super::furnished;
+use super::scene::{EVERYTHING, LOOKING};
+use crate::support::leaks::assert_clean;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_look_only_finds_no_button_and_is_refused_without_one() {
+    let scene = furnished("page-rights").await;
+    let token = scene.visitor("viewer", &LOOKING).await;
+    let page = format!("/connections/{}/good", scene.stage.namespace);
+    let way = scene.way(&token).await;
+    let browser = Browser::start(DESKTOP).await;
+    browser.open(&way.url).await;
+    browser.visit(&page).await;
+    assert_eq!(browser.count("button:not([disabled])").await, 1, "that of the search: {}", browser.text().await);
+    for action in ["request", "suspend"] {
+        let answer = scene.post(&format!("{page}/{action}"), &[]).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{action}");
+    }
+    let fields = [
+        ("namespace", scene.stage.namespace.as_str()),
+        ("name", "new"),
+        ("url", &scene.simulator.url()),
+        ("username", "reader"),
+        ("password", "hunter2"),
+    ];
+    let before = scene.simulator.requests().len();
+    let answer = scene.post("/new", &fields).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("Kubernetes refuses it"), "{text}");
+    assert_clean("the form", &text);
+    assert_eq!(scene.simulator.requests().len(), before, "no password is tried by who could not store it");
+    assert!(!scene.stage.objects.get("good").await.unwrap().spec.suspend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_without_a_token_nor_by_another_page() {
+    let scene = furnished("page-strangers").await;
+    let token = scene.visitor("admin", &EVERYTHING).await;
+    let page = format!("/connections/{}/good", scene.stage.namespace);
+    for (token, status) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some("nobody"), StatusCode::UNAUTHORIZED),
+        (Some(token.as_str()), StatusCode::OK),
+    ] {
+        let request = scene.get(&page);
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        let header = |name: &str| {
+            answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        assert!(header("content-security-policy").starts_with("default-src 'none'"));
+        assert_eq!((header("cache-control"), header("set-cookie")), ("no-store".to_owned(), String::new()));
+    }
+    for origin in [None, Some("http://evil.example.com"), Some("null")] {
+        let suspend = scene.http.post(format!("http://{}{page}/suspend", scene.address)).bearer_auth(&token);
+        let suspend = origin.into_iter().fold(suspend, |request, origin| request.header("Origin", origin));
+        assert_eq!(suspend.send().await.unwrap().status(), StatusCode::FORBIDDEN, "{origin:?}");
+    }
+    // The password was judged wrong: it is not sent again by a click too many.
+    let failed = scene.simulator.failed_logins("second");
+    let wrong = format!("/connections/{}/wrong/request", scene.stage.namespace);
+    let answer = scene.post(&wrong, &[]).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(scene.simulator.failed_logins("second"), failed);
+    for path in ["/connections/a/..%2F..%2Fsecrets", "/nothing", "/assets/other"] {
+        let answer = scene.get(path).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
