@@ -51,9 +51,13 @@ pub(super) struct Cluster {
 impl ClusterArgs {
     /// The cluster; nothing is sent yet, unless a program of the kubeconfig gets the credentials.
     pub async fn connect(&self) -> Result<Cluster, Failure> {
+        Cluster::of(self.config().await?)
+    }
+
+    /// The way to it, and as whom; `default_namespace` is the one that is meant.
+    pub async fn config(&self) -> Result<Config, Failure> {
         let options =
             KubeConfigOptions { context: self.context.clone(), cluster: self.cluster.clone(), user: self.user.clone() };
-        let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("the kubeconfig: {error}"));
         let found = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
@@ -75,13 +79,26 @@ impl ClusterArgs {
             config.auth_info.impersonate_groups = groups;
         }
         config.connect_timeout = Some(TIMEOUT);
-        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|error| wrong(&error))?;
-        Ok(Cluster { client, namespace })
+        if let Some(namespace) = &self.namespace {
+            config.default_namespace.clone_from(namespace);
+        }
+        Ok(config)
     }
 }
 
+/// What is wrong with the kubeconfig.
+pub(super) fn wrong(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Usage(format!("the kubeconfig: {error}"))
+}
+
 impl Cluster {
+    /// The cluster of a config.
+    pub fn of(config: Config) -> Result<Self, Failure> {
+        let namespace = config.default_namespace.clone();
+        let client = Client::try_from(config).map_err(|error| wrong(&error))?;
+        Ok(Self { client, namespace })
+    }
+
     /// The connections of the namespace.
     pub fn connections(&self) -> Api<BitbucketConnection> {
         Api::namespaced(self.client.clone(), &self.namespace)

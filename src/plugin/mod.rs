@@ -9,6 +9,7 @@ mod describe;
 mod follow;
 #[cfg(test)]
 mod follow_tests;
+mod open;
 mod poke;
 mod redact;
 mod report;
@@ -48,6 +49,8 @@ enum Command {
     Resume(suspend::Args),
     /// Verify credentials, and store them with a new connection if they are good
     Create(Box<create::Args>),
+    /// Open the operator's page in a browser, as yourself, until Ctrl-C
+    Open(open::Args),
     /// Print what somebody needs who helps, without names and secrets
     Report(report::Args),
     /// Print how completion is set up for kubectl
@@ -65,6 +68,8 @@ impl Plugin {
     /// Runs the subcommand.
     pub async fn run(self) -> ExitCode {
         let Self { cluster, command } = self;
+        // Nothing else ends it.
+        let unending = matches!(command, Command::Open(_));
         let work = async {
             match command {
                 Command::Status(args) => status::run(&cluster, args).await,
@@ -73,12 +78,14 @@ impl Plugin {
                 Command::Suspend(args) => suspend::run(&cluster, args, true).await,
                 Command::Resume(args) => suspend::run(&cluster, args, false).await,
                 Command::Create(args) => create::run(&cluster, *args).await,
+                Command::Open(args) => open::run(&cluster, args).await,
                 Command::Report(args) => report::run(&cluster, args).await,
                 Command::Completion => completion::set_up(),
                 Command::Complete { words } => completion::complete(&words).await,
             }
         };
         // What was asked for goes on; only the waiting ends.
-        ended(Box::pin(shutdown::unless_interrupted(work)).await.unwrap_or(Err(Failure::Interrupted)))
+        let interrupted = if unending { Ok(ExitCode::SUCCESS) } else { Err(Failure::Interrupted) };
+        ended(Box::pin(shutdown::unless_interrupted(work)).await.unwrap_or(interrupted))
     }
 }

@@ -18,7 +18,7 @@ use crate::kubernetes::{Error, Guarded, within};
 /// Of each Pod of the operator.
 const LOG_LINES: i64 = 2000;
 /// By which the chart's objects are found.
-const OPERATOR: &str = "app.kubernetes.io/name=bitbucket-connector";
+pub(super) const OPERATOR: &str = "app.kubernetes.io/name=bitbucket-connector";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

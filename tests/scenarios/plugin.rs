@@ -1,6 +1,7 @@
 //! `kubectl bitbucket`, called by a real kubectl.
 
 mod create;
+mod open;
 mod page;
 mod report;
 mod scene;

@@ -40,7 +40,8 @@ async fn every_command_of_the_page_does_what_it_says() {
     let mut tried = 0;
     for row in rows {
         let command = row.split('`').next().unwrap();
-        if command.starts_with("create") {
+        // The other one serves until a signal comes.
+        if command.starts_with("create") || command.starts_with("open") {
             continue;
         }
         let command = format!("kubectl bitbucket {command}")

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use bitbucket_simulator::{Simulator, histories};
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::support::leaks::assert_clean;
@@ -78,6 +78,13 @@ impl Scene {
             if arguments[0] == "__complete" { &[] } else { &["--namespace", &self.stage.namespace] };
         command.args(arguments).args(namespace);
         tokio::spawn(async move { printed(&within("kubectl bitbucket", command.output()).await.unwrap()) })
+    }
+
+    /// One that is only ended by a signal.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.kubectl();
+        command.arg("bitbucket").args(arguments).args(["--namespace", &self.stage.namespace]);
+        command.spawn().unwrap()
     }
 
     /// What kubectl's own completion makes of these words, with the script that the plugin prints.
