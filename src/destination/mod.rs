@@ -6,6 +6,7 @@
 mod checkpoint;
 mod error;
 mod model;
+mod overview;
 mod people;
 mod postgres;
 mod query;
@@ -16,17 +17,22 @@ mod url;
 #[cfg(test)]
 mod url_properties;
 
+use std::sync::Arc;
+
 pub use self::error::{Error, StoreError};
 pub use self::model::{
     Absent, Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Removed,
     Repository, RepositoryState, Scope, Stored, StoredRepository,
 };
+pub use self::overview::{Only, Overview, RepositoryOverview, Search};
 pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Piece, Rows, pieces, query, query_until};
 pub use self::selection::{Selected, Selection};
 pub use self::sqlite::Sqlite;
 pub use self::told::Told;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
+use jiff::civil::Date;
+use tokio::sync::Semaphore;
 use tracing::instrument;
 
 use crate::runtime::lead::Lead;
@@ -37,6 +43,8 @@ use crate::trust::Addresses;
 pub struct Destination {
     database: Database,
     lead: Lead,
+    /// Whose turn it is to count commits.
+    counting: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +79,7 @@ impl Destination {
             DatabaseUrl::Sqlite(path) => Database::Sqlite(Sqlite::open(path).await?),
             DatabaseUrl::Postgres(url) => Database::Postgres(Box::pin(Postgres::open(url, addresses)).await?),
         };
-        Ok(Self { database, lead })
+        Ok(Self { database, lead, counting: Arc::new(Semaphore::new(1)) })
     }
 
     /// The database, while it may be written.
@@ -137,6 +145,30 @@ impl Destination {
             Database::Sqlite(sqlite) => sqlite.selection(key, imported, after, limit).await,
             Database::Postgres(postgres) => postgres.selection(key, imported, after, limit).await,
         }
+    }
+
+    /// What is stored of a connection, and of the repositories that are looked for.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
+    pub async fn overview(&self, key: ConnectionKey, search: Search) -> Result<Overview, Error> {
+        let search = search.understood();
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.overview(key, search).await,
+            Database::Postgres(postgres) => postgres.overview(key, search).await,
+        }
+    }
+
+    /// How many commits were written in each week since a Monday, in UTC, as far as they are stored: the weeks' Mondays, the
+    /// oldest first, without those that have none. It fails rather than that it takes long.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
+    pub async fn weeks(&self, key: ConnectionKey, since: Date) -> Result<Vec<(Date, i64)>, Error> {
+        let database = self.database.clone();
+        let count = async move {
+            match database {
+                Database::Sqlite(sqlite) => sqlite.weeks(key, since).await,
+                Database::Postgres(postgres) => postgres.weeks(key, since).await,
+            }
+        };
+        overview::alone(&self.counting, count).await
     }
 
     /// Writes what a finished listing shows and what it does not, rows that differ only, and gives all repositories

@@ -30,6 +30,7 @@ mod memory;
 mod metrics;
 mod model;
 mod outage;
+mod overview;
 mod plugin;
 mod postgres;
 mod postgres_command;

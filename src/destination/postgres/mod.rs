@@ -9,6 +9,7 @@ mod hints;
 mod json;
 mod listing;
 mod migrate;
+mod overview;
 mod pages;
 mod query;
 mod remove;

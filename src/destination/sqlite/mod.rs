@@ -3,13 +3,14 @@
 mod finish;
 mod listing;
 mod migrate;
+mod overview;
 mod pages;
 mod query;
 mod remove;
 mod selection;
 mod users;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -29,6 +30,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// An open SQLite database. The thread ends when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
+    path: PathBuf,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -37,8 +39,8 @@ impl Sqlite {
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let (jobs, mut queue) = mpsc::channel::<Job>(16);
         let (opened, result) = oneshot::channel();
-        let path = path.to_owned();
-        let work = move || match connect(&path) {
+        let (path, file) = (path.to_owned(), path.to_owned());
+        let work = move || match connect(&file) {
             Ok(mut connection) => {
                 let _ = opened.send(Ok(()));
                 while let Some(job) = queue.blocking_recv() {
@@ -54,7 +56,7 @@ impl Sqlite {
             .spawn(work)
             .map_err(|error| Error::Unavailable(format!("no thread for the database: {error}")))?;
         result.await.map_err(|_| stopped())??;
-        Ok(Self { jobs })
+        Ok(Self { path, jobs })
     }
 
     /// Brings all that is stored into the file itself, as far as no reader is in the way: whoever copies the file has it.
