@@ -93,9 +93,9 @@ fn row(repository: RepositoryOverview, now: Timestamp) -> Row {
     let RepositoryOverview { name, url, state, complete, imported, accessible, synced_at, checked_at, failure } =
         repository;
     let (class, word) = match state.as_str() {
+        _ if !imported => ("unsure", "not imported"),
         _ if failure.is_some() => ("bad", "left behind"),
         _ if !accessible => ("bad", "not accessible"),
-        _ if !imported => ("unsure", "not imported"),
         "empty" => ("good", "empty"),
         "no_default_branch" => ("good", "no default branch"),
         _ if complete => ("good", "complete"),

@@ -97,7 +97,7 @@ impl Scene {
     /// Stores a line of commits that were written then, the newest first, as a whole or as the beginning of a walk.
     async fn store(&self, scope: Scope, path: &str, times: &[Option<&str>], whole: bool) {
         let shas: Vec<_> = (0..times.len()).map(|number| format!("{number:040x}")).collect();
-        let commit = |(number, created): (usize, &Option<&str>)| Commit {
+        let commit = |(number, created): (usize, Option<&str>)| Commit {
             sha: shas[number].clone(),
             parents: shas.get(number + 1).cloned().into_iter().collect(),
             author: None,
@@ -106,7 +106,7 @@ impl Scene {
             committed: Some("2025-06-01T00:00:00Z".to_owned()),
             message: String::new(),
         };
-        let commits = times.iter().enumerate().map(commit).collect();
+        let commits = times.iter().copied().enumerate().map(commit).collect();
         let last = Last { branch: Some("main".to_owned()), confirmed: false };
         let next = if whole { Next::Last(last) } else { Next::Page(1) };
         let page = Page { target: shas[0].clone(), since: None, commits, next };

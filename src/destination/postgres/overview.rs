@@ -19,7 +19,7 @@ const LISTED: &str = r#"
     WITH listed AS MATERIALIZED (
         SELECT r.id, f.repository COLLATE "C" AS name, r.source_url, f.state, f.complete, r.allowlisted,
                r.api_accessible, f.commits_synced_at, f.checked_at, f.failure,
-               f.failure IS NOT NULL OR NOT r.api_accessible AS failing,
+               r.allowlisted AND (f.failure IS NOT NULL OR NOT r.api_accessible) AS failing,
                r.allowlisted AND NOT f.complete AND f.state NOT IN ('empty', 'no_default_branch') AS incomplete
         FROM bitbucket_server_repositories r
         JOIN bitbucket_connections c ON c.id = r.connection_id
