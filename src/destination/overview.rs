@@ -31,7 +31,7 @@ pub struct Search {
 pub enum Only {
     /// Every one.
     All,
-    /// Those that the last run left behind, or that the account may not read.
+    /// Those that are imported, and that the last run left behind or the account may not read.
     Failing,
     /// Those that are imported and have commits of which some are not stored yet.
     Incomplete,

@@ -46,10 +46,8 @@ struct Page {
     standing: Standing,
     curl: Vec<String>,
     running: Option<Running>,
-    may_change: bool,
-    suspended: bool,
-    /// Whether the password was judged wrong.
-    refused: bool,
+    /// What the visitor may have done; nothing, where that is so.
+    actions: Option<Actions>,
     secret: String,
     facts: Vec<(&'static str, String)>,
     conditions: Vec<ConditionRow>,
@@ -58,6 +56,13 @@ struct Page {
     search: String,
     only: &'static str,
     stored: Result<Stored, String>,
+}
+
+/// What there is to be done depends on these.
+struct Actions {
+    suspended: bool,
+    /// Whether the password was judged wrong.
+    refused: bool,
 }
 
 struct ConditionRow {
@@ -109,7 +114,8 @@ pub async fn show(
         }
     };
     let view = view(&object, runs, Timestamp::now());
-    let page_ = Page { may_change, said: said(&asked.said), search: asked.q, only: word(only), stored, ..view };
+    let actions = may_change.then(|| Actions { suspended: object.spec.suspend, refused: is_refused(&object) });
+    let page_ = Page { actions, said: said(&asked.said), search: asked.q, only: word(only), stored, ..view };
     Ok(page(StatusCode::OK, &page_))
 }
 
@@ -143,9 +149,7 @@ fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> 
         curl: if standing.class == "good" { Vec::new() } else { curl(object) },
         standing,
         running,
-        may_change: false,
-        suspended: object.spec.suspend,
-        refused: is_refused(object),
+        actions: None,
         secret: object.spec.secret_ref.name.clone(),
         facts: facts(object, status, now),
         conditions: status

@@ -60,7 +60,7 @@ pub async fn stored(database: &Destination, key: ConnectionKey, asked: Asked, pa
         text: text.clone(),
         only,
         offset: i64::try_from(offset).unwrap_or(i64::MAX),
-        limit: ROWS as i64,
+        limit: i64::try_from(ROWS).unwrap_or(i64::MAX),
     };
     let unread =
         |error: crate::destination::Error| format!("The database cannot be read: {error}. Load the page again.");

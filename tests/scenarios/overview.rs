@@ -155,6 +155,8 @@ async fn what_fails_and_what_is_incomplete_is_told_apart(on: Kind) {
     scene.mark("P/empty", RepositoryState::Empty).await;
     scene.mark("P/headless", RepositoryState::NoDefaultBranch).await;
     scene.mark("P/refused", RepositoryState::Inaccessible).await;
+    // What is not imported fails no more.
+    scene.mark("P/out", RepositoryState::Failed("Refused")).await;
     let before = Timestamp::now().checked_sub(1.minute()).unwrap();
     scene.destination.finish_run(scene.scope).await.unwrap();
 
@@ -190,7 +192,7 @@ async fn what_fails_and_what_is_incomplete_is_told_apart(on: Kind) {
         ("P/empty", "empty", [0, 1, 1, 0, 1], ""),
         ("P/headless", "no_default_branch", [0, 1, 1, 0, 1], ""),
         ("P/new", "new", [0, 1, 1, 0, 1], ""),
-        ("P/out", "new", [0, 0, 1, 0, 0], ""),
+        ("P/out", "new", [0, 0, 1, 0, 0], "Refused"),
         ("P/refused", "new", [0, 1, 0, 0, 0], ""),
     ] {
         assert_eq!(line(path), (state.to_owned(), flags, failure.to_owned()), "{path}");

@@ -1,6 +1,6 @@
 //! Who may do what, and what comes from elsewhere.
 
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, StatusCode};
 
 use super::browser::{Browser, DESKTOP};
 use super::furnished;
@@ -49,7 +49,7 @@ async fn nobody_comes_in_without_a_token_nor_by_another_page() {
         (Some(token.as_str()), StatusCode::OK),
     ] {
         let request = scene.get(&page);
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, RequestBuilder::bearer_auth);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status);
         let header = |name: &str| {
