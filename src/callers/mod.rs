@@ -59,11 +59,6 @@ impl Callers {
     /// What Bitbucket is asked with. There is one only while this operator leads: two would not know of each other's attempts.
     pub fn context(&self) -> Result<Arc<Context>, Refusal> {
         let leads = self.inspector.context().filter(|context| context.lead.holds());
-        leads.ok_or_else(|| {
-            Refusal::Unavailable(
-                "This operator stands by, and another one asks Bitbucket. Call again: the Service leads to each in turn."
-                    .to_owned(),
-            )
-        })
+        leads.ok_or(Refusal::StandsBy)
     }
 }

@@ -38,6 +38,8 @@ pub enum Refusal {
     TooLarge,
     /// There is no such method, or it is called by another HTTP method.
     UnknownMethod,
+    /// Another operator leads. Nothing was done.
+    StandsBy,
     /// Somebody else is asked by this one, and does not answer as it should.
     Unavailable(String),
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
 use tokio::sync::{OwnedMutexGuard, Semaphore, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{Attempts, Inputs, Knowledge};
@@ -28,6 +28,9 @@ use crate::secrets::{Source, Target};
 use crate::sync::{Hint, Hints, Progress, RunError, Summary};
 use crate::trust::Trust;
 use crate::verification::Outcome;
+
+/// How long somebody who only looks waits for a reconcile, which may wait for the API server.
+const BRIEFLY: Duration = Duration::from_secs(2);
 
 /// Sync runs of a connection that are remembered.
 const RUNS: usize = 10;
@@ -197,14 +200,17 @@ impl Context {
 
     /// The database of a connection's rows, if the operator has had it open. Nobody else has it opened.
     pub async fn database(&self, object: &BitbucketConnection) -> Option<Destination> {
-        let handle = self.remembered(object)?.lock().await.destination.clone()?;
+        let memory = self.remembered(object)?;
+        let handle = timeout(BRIEFLY, memory.lock()).await.ok()?.destination.clone()?;
         handle.get().await.ok()
     }
 
     /// The sync runs of a connection that this process has seen the end of, the newest first.
     pub async fn runs(&self, object: &BitbucketConnection) -> Vec<SyncStatus> {
         match self.remembered(object) {
-            Some(memory) => memory.lock().await.runs.iter().cloned().collect(),
+            Some(memory) => timeout(BRIEFLY, memory.lock())
+                .await
+                .map_or_else(|_| Vec::new(), |memory| memory.runs.iter().cloned().collect()),
             None => Vec::new(),
         }
     }

@@ -57,7 +57,7 @@ impl Refusal {
             Self::Conflict => "conflict",
             Self::TooLarge => "request_too_large",
             Self::UnknownMethod => "unknown_method",
-            Self::Unavailable(_) => "unavailable",
+            Self::StandsBy | Self::Unavailable(_) => "unavailable",
         }
     }
 
@@ -72,6 +72,7 @@ impl Refusal {
             Self::Conflict => "Somebody has changed the object at the same time. Look at it, and call again.",
             Self::TooLarge => "The body is larger than any that is meant for this API. Send the arguments alone.",
             Self::UnknownMethod => "There is no such method, or it is called by GET in place of POST or the other way round. The methods are described in docs/data-cloud-api.md.",
+            Self::StandsBy => "This operator stands by, and another one asks Bitbucket. Call again: the Service leads to each in turn.",
             Self::NoPermission(text)
             | Self::InvalidJson(text)
             | Self::InvalidArguments(text)
@@ -87,7 +88,7 @@ impl Refusal {
         match self {
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::UnknownMethod => StatusCode::NOT_FOUND,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StandsBy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -106,7 +107,7 @@ impl IntoResponse for Refusal {
         }
         let seconds = match &self {
             Self::TooMany(wait, _) => wait.as_secs().max(1),
-            Self::Unavailable(_) => 1,
+            Self::StandsBy | Self::Unavailable(_) => 1,
             _ => return response,
         };
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -51,7 +51,9 @@ pub fn begin(now: &Zoned) -> Date {
 impl Chart {
     /// Of weeks that have commits, by their Mondays.
     pub fn of(weeks: &[(Date, i64)], begin: Date) -> Self {
-        let found: HashMap<Date, i64> = weeks.iter().copied().filter(|(week, _)| *week >= begin).collect();
+        // Clocks are wrong, and anybody may date a commit: what is behind this week is none of the picture.
+        let end = begin.saturating_add(Span::new().weeks(WEEKS));
+        let found: HashMap<Date, i64> = weeks.iter().copied().filter(|(week, _)| (begin..end).contains(week)).collect();
         let most = found.values().copied().max().unwrap_or_default().max(1);
         let bars: Vec<Bar> = (0..WEEKS)
             .map(|number| {
@@ -82,7 +84,10 @@ mod tests {
         let begin = begin(&"2026-11-29T23:30:00[UTC]".parse().unwrap());
         assert_eq!(begin.to_string(), "2026-06-01", "that Sunday's week is the 26th");
         let day = |text: &str| text.parse::<Date>().unwrap();
-        let chart = Chart::of(&[(day("2026-06-01"), 300), (day("2026-11-23"), 1), (day("2020-01-06"), 5)], begin);
+        let chart = Chart::of(
+            &[(day("2026-06-01"), 300), (day("2026-11-23"), 1), (day("2020-01-06"), 5), (day("2099-01-05"), 1000)],
+            begin,
+        );
         assert_eq!(chart.bars.len(), 26);
         assert_eq!((chart.bars[0].height, chart.bars[1].height, chart.bars[25].height), (100, 0, 1));
         assert_eq!((chart.bars[25].y, chart.bars[25].commits), (99, 1));

@@ -15,7 +15,7 @@ use super::problem::{Problem, page};
 use super::request::Connection;
 use super::standing::{Running, Standing, ago};
 use super::stored::{self, Stored, stored, word};
-use crate::api::conditions::{self, VERIFIED};
+use crate::api::conditions::{self, READY, Truth, VERIFIED};
 use crate::api::status::{BitbucketConnectionStatus, RepositoryFailure, SyncStatus};
 use crate::api::times::{due, span};
 use crate::api::{BitbucketConnection, REQUESTED_AT, Reason};
@@ -96,32 +96,28 @@ pub async fn show(
         "incomplete" => Only::Incomplete,
         _ => Only::All,
     };
-    let (runs, stored) = match callers.context() {
-        Err(_) => (
-            Vec::new(),
-            Err("This operator stands by, and another one has the database open. Open the page of that one.".to_owned()),
-        ),
-        Ok(context) => {
-            let not_open = "Nothing is stored yet, or the operator has not opened the database: it does once the credentials are verified.";
-            let stored = match context.database(&object).await {
-                None => Err(not_open.to_owned()),
-                Some(database) => {
-                    let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
-                    stored(&database, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
-                }
-            };
-            (context.runs(&object).await, stored)
+    let context = callers.context()?;
+    let not_open = "The operator has not opened the database, or cannot: it opens it for the first sync run, and the conditions say what is wrong with it.";
+    let stored = match context.database(&object).await {
+        None => Err(not_open.to_owned()),
+        Some(database) => {
+            let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
+            stored(&database, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
         }
     };
+    let runs = context.runs(&object).await;
     let view = view(&object, runs, Timestamp::now());
     let actions = may_change.then(|| Actions { suspended: object.spec.suspend, refused: is_refused(&object) });
-    let page_ = Page { actions, said: said(&asked.said), search: asked.q, only: word(only), stored, ..view };
+    let page_ = Page { actions, said: said(&asked.said, &object), search: asked.q, only: word(only), stored, ..view };
     Ok(page(StatusCode::OK, &page_))
 }
 
 /// What was done just now, in a sentence.
-fn said(word: &str) -> Option<&'static str> {
+/// Not, where it is not so any more.
+fn said(word: &str, object: &BitbucketConnection) -> Option<&'static str> {
     Some(match word {
+        "suspended" if !object.spec.suspend => return None,
+        "resumed" if object.spec.suspend => return None,
         "requested" => "It is asked for: the credentials are verified, and if they are good, a sync run begins.",
         "suspended" => "It is suspended: Bitbucket is asked nothing more.",
         "resumed" => "It goes on.",
@@ -144,7 +140,7 @@ fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> 
     Page {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
-        refresh: waits || running.is_some() || status.conditions.is_empty(),
+        refresh: waits || running.is_some() || is_new(object, status) || begins(object, status),
         said: None,
         curl: if standing.class == "good" { Vec::new() } else { curl(object) },
         standing,
@@ -169,6 +165,18 @@ fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> 
         only: "all",
         stored: Err(String::new()),
     }
+}
+
+/// Whether the operator has not looked at the object as it is now.
+fn is_new(object: &BitbucketConnection, status: &BitbucketConnectionStatus) -> bool {
+    status.conditions.is_empty() || status.observed_generation < object.metadata.generation
+}
+
+/// Whether a run will soon be under way, as far as nothing is in its way.
+fn begins(object: &BitbucketConnection, status: &BitbucketConnectionStatus) -> bool {
+    let ready = conditions::state(&status.conditions, READY).is_some_and(|ready| ready.truth == Truth::True);
+    let open = status.sync.as_ref().is_none_or(|sync| sync.completion_time.is_none());
+    ready && open && !object.spec.suspend
 }
 
 /// Whether the password that was judged wrong is still the one that is used, as far as the status tells.

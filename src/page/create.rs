@@ -76,7 +76,11 @@ async fn created(callers: &Callers, caller: &Caller, typed: &Typed) -> Result<()
     let route = way_of(&context.trust, &manifests).map_err(|(reason, text)| Refusal::Unverified(reason, text))?;
     let Some(secret) = manifests.secrets.first() else { return Ok(()) };
     check(callers, &context, &manifests.connection, route, secret).await?;
-    match store(&caller.client, &typed.namespace, PAGE_FIELD_MANAGER, &manifests).await {
+    let (client, namespace) = (caller.client.clone(), typed.namespace.clone());
+    // A task of its own: whoever goes away meanwhile leaves no half behind.
+    let storing = tokio::spawn(async move { store(&client, &namespace, PAGE_FIELD_MANAGER, &manifests).await });
+    let broken = |_| Refusal::Unavailable("The storing broke off. Look at the list.".to_owned());
+    match storing.await.map_err(broken)? {
         Stored::All => Ok(()),
         Stored::Nothing { error, left } if left.is_empty() => Err(error.into()),
         Stored::Nothing { error, left } => {

@@ -39,12 +39,15 @@ impl IntoResponse for Problem {
             Refusal::NoPermission(_) => (StatusCode::FORBIDDEN, "Kubernetes does not let you do that"),
             Refusal::ConnectionNotFound => (StatusCode::NOT_FOUND, "There is no such connection"),
             Refusal::UnknownMethod => (StatusCode::NOT_FOUND, "There is no such page"),
-            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Not just now"),
+            // Who came by `kubectl bitbucket open` is led to the one that leads, and so by nothing else than this.
+            Refusal::StandsBy => (StatusCode::SERVICE_UNAVAILABLE, "This operator does not lead"),
+            Refusal::Unavailable(_) => (StatusCode::BAD_GATEWAY, "Not just now"),
+            Refusal::TooMany(..) => (StatusCode::TOO_MANY_REQUESTS, "Not just now"),
             Refusal::Conflict => (StatusCode::CONFLICT, "Somebody else was faster"),
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "That was not done"),
         };
         let mut response = page(status, &Page { title, message: &message(&self.0) });
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.0, Refusal::StandsBy | Refusal::TooMany(..)) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -62,6 +65,7 @@ pub fn message(refusal: &Refusal) -> String {
         Refusal::TooManyAttempts => "Three passwords of this account were tried, none was found to be right, and more could lock it. Make sure of the password by logging in with it to Bitbucket in a browser, and put it into the connection's Secret by kubectl: the operator tries it once.",
         Refusal::Conflict => "Somebody has changed the object at the same time. Look at it, and try again.",
         Refusal::TooLarge => "The form holds more than any that is meant. Shorten it.",
+        Refusal::StandsBy => "This operator does not lead, or not yet: another one has the database open. `kubectl bitbucket open` finds the one that leads; load the page again in a moment.",
         Refusal::NoPermission(text)
         | Refusal::InvalidJson(text)
         | Refusal::InvalidArguments(text)

@@ -20,7 +20,10 @@ impl FromRequestParts<Arc<Callers>> for Visitor {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, callers: &Arc<Callers>) -> Result<Self, Problem> {
-        Ok(Self(Caller::new(callers.server(), &parts.headers)?))
+        let caller = Caller::new(callers.server(), &parts.headers)?;
+        // 503 leads whoever came by `kubectl bitbucket open` to the operator that leads: it must be said before anything is done.
+        callers.context()?;
+        Ok(Self(caller))
     }
 }
 

@@ -5,27 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::{actions, assets, connection, create, list, problem, request};
 use crate::callers::{Callers, Refusal};
 use crate::runtime::port;
 
-/// Calls that are answered at a time; each may hold a page of the API server's.
+/// Calls that are answered at a time; each may hold a page of the API server's, and a line for each connection.
 const CALLS: usize = 16;
 /// How long a connection may say nothing.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long calls may go on once the process is told to stop.
-const LAST_CALLS: Duration = Duration::from_secs(1);
+const LAST_CALLS: Duration = Duration::from_secs(5);
+/// How long a form may take to come.
+const SLOWEST_FORM: Duration = Duration::from_secs(10);
 /// The certificates of an authority are the longest that somebody writes into a form. Bytes.
-const LARGEST_FORM: usize = 256 * 1024;
+const LARGEST_FORM: usize = 64 * 1024;
 
 /// What browsers may do with a page: show it, with what comes from here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -74,23 +79,41 @@ fn router(callers: Callers) -> Router {
         .route("/connections/{namespace}/{name}/resume", post(actions::resume))
         .route("/assets/{name}", get(assets::asset))
         .fallback(async || problem::NOT_FOUND)
-        .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(middleware::from_fn(request::same_origin))
         .layer(middleware::from_fn_with_state(places, guarded))
         .with_state(Arc::new(callers))
 }
 
-/// Lets a call through, unless too many others are under way, and adds what every answer says.
+/// Lets a call through once all of it has come, unless too many others are under way, and adds what every answer says.
 async fn guarded(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let mut response = match places.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => {
-            problem::Problem(Refusal::Unavailable("Too many calls are under way. Load the page again.".to_owned()))
-                .into_response()
-        }
+    let mut response = match whole(request).await {
+        Ok(request) => answered(&places, request, next).await,
+        Err(refusal) => problem::Problem(refusal).into_response(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+async fn answered(places: &Semaphore, request: Request, next: Next) -> Response {
+    let Ok(_place) = places.try_acquire() else {
+        let text = "Too many calls are under way. Load the page again.";
+        return problem::Problem(Refusal::TooMany(Duration::from_secs(1), text.to_owned())).into_response();
+    };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    if method == Method::POST && response.status() == StatusCode::SEE_OTHER {
+        info!(path, "the page has done what it was asked for");
+    }
+    response
+}
+
+/// The request with its form, which takes no place from others while it comes.
+async fn whole(request: Request) -> Result<Request, Refusal> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = timeout(SLOWEST_FORM, to_bytes(body, LARGEST_FORM)).await else {
+        return Err(Refusal::InvalidArguments("The form did not come within ten seconds. Send it again.".to_owned()));
+    };
+    Ok(Request::from_parts(parts, Body::from(body.map_err(|_| Refusal::TooLarge)?)))
 }

@@ -84,7 +84,7 @@ fn shown(found: Overview, chart: Result<Chart, String>, paging: Paging, now: Tim
     let counts = if total == 0 {
         "Nothing is stored yet.".to_owned()
     } else {
-        format!("{matching} shown of {total}; {imported} are imported, {failing} fail.")
+        format!("{matching} found of {total}; {imported} are imported, {failing} fail.")
     };
     Stored { chart, counts, rows: repositories.into_iter().map(|one| row(one, now)).collect(), paging }
 }

@@ -4,6 +4,7 @@ mod browser;
 mod many;
 mod rights;
 mod scene;
+mod several;
 
 use bitbucket_simulator::{Action, Fault};
 use kube::ResourceExt;
@@ -62,7 +63,7 @@ async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
     browser.fill("q", "WEB").await;
     browser.press("Show").await;
     assert!(
-        browser.text().await.contains("1 shown of 2") && browser.count("#repositories ~ .wide tbody tr").await == 1
+        browser.text().await.contains("1 found of 2") && browser.count("#repositories ~ .wide tbody tr").await == 1
     );
     browser.visit("/connections/nowhere/at-all").await;
     assert!(browser.title().await.starts_with("Kubernetes does not let you"), "{}", browser.title().await);

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use tokio::io::DuplexStream;
 
 use super::pods::{Place, holds, places};
@@ -16,11 +16,13 @@ use crate::plugin::cluster::told;
 use crate::plugin::report::OPERATOR;
 
 const NONE: &str = "no running Pod of a bitbucket-connector with a port named page is found";
+const HERE: &str = "Name the namespace where the operator runs with --operator-namespace, and see that its page is switched on \
+                    (page.enabled); or name an address of this machine with --address.";
 
-/// The operator's Pods. All are in one namespace: whoever may make a Pod elsewhere could call it so, and would be sent the token.
+/// The operator's Pods. They are not looked for: whoever may make a Pod somewhere could call it so, and would be sent the token.
 pub(super) struct Forward {
     client: Client,
-    pub namespace: String,
+    namespace: String,
     chosen: Mutex<Chosen>,
 }
 
@@ -36,31 +38,21 @@ struct Chosen {
 }
 
 impl Forward {
-    /// Looks for them everywhere, or in one namespace.
-    pub async fn find(client: Client, namespace: Option<&str>) -> Result<Self, Failure> {
-        let pods: Api<Pod> =
-            namespace.map_or_else(|| Api::all(client.clone()), |name| Api::namespaced(client.clone(), name));
-        let listed = within(pods.list(&ListParams::default().labels(OPERATOR))).await.map_err(|error| {
-            let more = "Name the operator's namespace with --operator-namespace, or an address of this machine with --address.";
-            let more = if error.is_forbidden() && namespace.is_none() { more } else { "" };
-            Failure::Other(format!("the operator's Pod is not found: {}. {more}", told(&error)).trim_end().to_owned())
+    /// Looks for them where they are said to be, and nowhere else.
+    pub async fn find(client: Client, namespace: &str) -> Result<Self, Failure> {
+        let forward = Self { client, namespace: namespace.to_owned(), chosen: Mutex::default() };
+        let pods = forward.pods().await.map_err(|error| {
+            Failure::Other(format!("the Pods of namespace {namespace} cannot be listed: {}. {HERE}", told(&error)))
         })?;
-        let with_page = listed.items.iter().filter(|pod| !places(std::slice::from_ref(*pod)).is_empty());
-        let mut namespaces: Vec<String> = with_page.filter_map(ResourceExt::namespace).collect();
-        namespaces.sort();
-        namespaces.dedup();
-        match &namespaces[..] {
-            [only] => Ok(Self { client, namespace: only.clone(), chosen: Mutex::default() }),
-            [] => {
-                let what = "Does the operator run, and does it show the page? Or is it in another cluster (--context), or at an address \
-                            of this machine (--address)?";
-                Err(Failure::Other(format!("{NONE}. {what}")))
-            }
-            several => Err(Failure::Other(format!(
-                "there are operators in several namespaces, and yours would be sent your token: name it with --operator-namespace ({})",
-                several.join(", ")
-            ))),
+        if places(&pods).is_empty() {
+            return Err(Failure::Other(format!("{NONE} in namespace {namespace}. {HERE}")));
         }
+        Ok(forward)
+    }
+
+    async fn pods(&self) -> Result<Vec<Pod>, crate::kubernetes::Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        Ok(within(pods.list(&ListParams::default().labels(OPERATOR))).await?.items)
     }
 
     pub fn number(&self) -> u64 {
@@ -94,15 +86,17 @@ impl Forward {
         let place = self.choose().await?;
         let opened = self.open(&place).await;
         let mut chosen = self.chosen();
+        if chosen.place.as_ref().is_some_and(|before| before.name != place.name) {
+            // What an answer says is said of the Pod of its number.
+            chosen.number += 1;
+        }
         chosen.place = opened.is_ok().then_some(place);
         opened
     }
 
     /// Who holds the Lease, else one that is not known to stand by.
     async fn choose(&self) -> Result<Place, Error> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let listed = within(pods.list(&ListParams::default().labels(OPERATOR))).await;
-        let mut found = places(&listed.map_err(|error| Error::Pod(told(&error).to_string()))?.items);
+        let mut found = places(&self.pods().await.map_err(|error| Error::Pod(told(&error).to_string()))?);
         if found.len() > 1 {
             let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
             // Who may not read it finds out by the answers.

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::runtime::tls;
 
-/// An API server that has these Pods, of namespaces and names, and this holder of their Lease; what may not be listed is forbidden.
-async fn api(pods: &[(&str, &str)], everywhere: bool, holder: Option<&str>) -> Client {
+/// An API server that has these Pods, of namespaces and names, and this holder of their Lease.
+async fn api(pods: &[(&str, &str)], holder: Option<&str>) -> Client {
     tls::install();
     let pods = pods.iter().map(|(namespace, name)| {
         json!({
@@ -21,10 +21,8 @@ async fn api(pods: &[(&str, &str)], everywhere: bool, holder: Option<&str>) -> C
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
         })
     });
-    let state = (pods.collect::<Vec<Value>>(), everywhere, holder.map(str::to_owned));
-    let answer = async |State((pods, everywhere, holder)): State<(Vec<Value>, bool, Option<String>)>,
-                        uri: Uri|
-           -> Response {
+    let state = (pods.collect::<Vec<Value>>(), holder.map(str::to_owned));
+    let answer = async |State((pods, holder)): State<(Vec<Value>, Option<String>)>, uri: Uri| -> Response {
         let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
         let listed =
             |items: Vec<Value>| Json(json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}));
@@ -33,7 +31,6 @@ async fn api(pods: &[(&str, &str)], everywhere: bool, holder: Option<&str>) -> C
             (code, Json(status)).into_response()
         };
         match (&parts[..], holder) {
-            (["api", "v1", "pods"], _) if everywhere => listed(pods).into_response(),
             (["api", "v1", "namespaces", namespace, "pods"], _) => {
                 listed(pods.into_iter().filter(|pod| pod["metadata"]["namespace"] == *namespace).collect())
                     .into_response()
@@ -51,30 +48,25 @@ async fn api(pods: &[(&str, &str)], everywhere: bool, holder: Option<&str>) -> C
     Client::try_from(Config::new(url.parse().unwrap())).unwrap()
 }
 
-async fn refused(client: Client) -> String {
-    Forward::find(client, None).await.err().unwrap().to_string()
+async fn refused(client: Client, namespace: &str) -> String {
+    Forward::find(client, namespace).await.err().unwrap().to_string()
 }
 
 #[tokio::test]
-async fn the_operators_are_in_one_namespace_or_it_is_asked_for() {
+async fn the_operators_are_where_it_is_said_and_nowhere_else() {
     let both = [("one", "a"), ("two", "b")];
-    assert_eq!(Forward::find(api(&both[..1], true, None).await, None).await.ok().unwrap().namespace, "one");
-    let several = refused(api(&both, true, None).await).await;
-    assert!(several.contains("--operator-namespace (one, two)"), "{several}");
-    let forbidden = refused(api(&both, false, None).await).await;
-    assert!(forbidden.contains("--operator-namespace") && forbidden.contains("Forbidden"), "{forbidden}");
-    let named = Forward::find(api(&both, false, None).await, Some("two")).await;
-    assert_eq!(named.ok().unwrap().namespace, "two");
-    let none = refused(api(&[], true, None).await).await;
-    assert!(none.contains("Does the operator run"), "{none}");
+    let named = Forward::find(api(&both, None).await, "two").await.ok().unwrap();
+    assert_eq!(named.choose().await.ok().unwrap().name, "b");
+    let none = refused(api(&both, None).await, "three").await;
+    assert!(none.contains("in namespace three") && none.contains("--operator-namespace"), "{none}");
 }
 
 #[tokio::test]
 async fn the_leader_is_asked_and_where_nobody_knows_it_one_after_the_other() {
     let pods = [("one", "a"), ("one", "b"), ("one", "c")];
-    let forward = Forward::find(api(&pods, true, Some("b_0123456789abcdef")).await, None).await.ok().unwrap();
+    let forward = Forward::find(api(&pods, Some("b_0123456789abcdef")).await, "one").await.ok().unwrap();
     assert_eq!(forward.choose().await.ok().unwrap().name, "b");
-    let forward = Forward::find(api(&pods, true, None).await, None).await.ok().unwrap();
+    let forward = Forward::find(api(&pods, None).await, "one").await.ok().unwrap();
     for expected in ["a", "b", "c"] {
         let place = forward.choose().await.ok().unwrap();
         assert_eq!(place.name, expected);

@@ -49,9 +49,9 @@ pub(super) struct Args {
     /// Act as this ServiceAccount of the namespace, where the kubeconfig has no token: one is asked for
     #[arg(long, value_name = "NAME")]
     service_account: Option<String>,
-    /// Where the operator runs [default: it is looked for in all namespaces]
-    #[arg(long, value_name = "NAME")]
-    operator_namespace: Option<String>,
+    /// Where the operator runs; its Pod there is sent the token
+    #[arg(long, value_name = "NAME", default_value = "bitbucket-connector")]
+    operator_namespace: String,
     /// Where its page is on this machine, as 127.0.0.1:8082, in place of its Pod. Whoever listens there is sent the token
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback, conflicts_with = "operator_namespace")]
     address: Option<SocketAddr>,
@@ -68,9 +68,7 @@ pub(super) async fn run(cluster: &ClusterArgs, args: Args) -> Result<ExitCode, F
     let way = if let Some(address) = args.address {
         Way::Address(address)
     } else {
-        let found = Forward::find(Cluster::of(config)?.client, args.operator_namespace.as_deref()).await?;
-        eprintln!("The operator is in namespace {}, and is sent the token.", found.namespace);
-        Way::Pods(Box::new(found))
+        Way::Pods(Box::new(Forward::find(Cluster::of(config)?.client, &args.operator_namespace).await?))
     };
     let listener = listen(args.port)?;
     let port = listener.local_addr()?.port();

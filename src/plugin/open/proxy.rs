@@ -27,8 +27,8 @@ use crate::kubernetes::causes;
 const MOST_SENT: usize = 1024 * 1024;
 /// The largest that comes from it.
 const MOST_ANSWERED: usize = 16 * 1024 * 1024;
-/// How long the server may say nothing, before an answer and within it.
-const SILENCE: Duration = Duration::from_mins(1);
+/// How long the server may say nothing, before an answer and within it: a verification alone may take a minute.
+const SILENCE: Duration = Duration::from_mins(2);
 /// Forwarded streams break when nobody uses them; a new one costs less than a request that nobody answers.
 const IDLE: Duration = Duration::from_secs(30);
 
