@@ -77,12 +77,13 @@ install_schemathesis() {
 
 # It looks for what people cannot use who see, hear or point otherwise (https://github.com/dequelabs/axe-core).
 install_axe() {
-    local axe=$cache/axe-core-4.14.1
+    local version=4.14.1
+    local axe=$cache/axe-core-$version
     [[ -f $axe/axe.min.js ]] && return
     echo "== fetching axe-core, for the tests of the page"
     local dir
     dir=$(mktemp -d)
-    (cd "$dir" && npm pack --silent axe-core@4.14.1 >/dev/null && tar -xzf axe-core-4.14.1.tgz package/axe.min.js) ||
+    (cd "$dir" && npm pack --silent "axe-core@$version" >/dev/null && tar -xzf "axe-core-$version.tgz" package/axe.min.js) ||
         say_and_fail "axe-core cannot be fetched from the npm registry"
     mkdir -p "$axe"
     mv "$dir/package/axe.min.js" "$axe"

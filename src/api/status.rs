@@ -1,5 +1,7 @@
 //! What the operator writes: the status of a `BitbucketConnection`.
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,4 +143,28 @@ pub struct Progress {
     pub repositories_total: i64,
     /// Commits stored so far in this run.
     pub commits: i64,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { repositories_done, repositories_total, commits } = self;
+        if *repositories_total == 0 {
+            f.write_str("listing the repositories")
+        } else {
+            write!(f, "{repositories_done} of {repositories_total} repositories, {commits} commits")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_from_the_listing_on() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.to_string(), "listing the repositories");
+        progress = Progress { repositories_done: 1, repositories_total: 3, commits: 7 };
+        assert_eq!(progress.to_string(), "1 of 3 repositories, 7 commits");
+    }
 }

@@ -14,7 +14,8 @@ use super::endpoints::Endpoint;
 use super::error::{Error, Fault, Policy};
 use super::exchange::Question;
 use super::gate::{Account, Pass};
-use super::pace::{Budget, Told};
+use super::limit::Budget;
+use super::pace::Told;
 
 /// When to ask again where the way was broken: not soon, because everybody waits for the answer.
 const AFTER_A_FAULT: Duration = Duration::from_mins(10);

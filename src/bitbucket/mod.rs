@@ -20,6 +20,7 @@ mod gate;
 mod headers;
 #[cfg(test)]
 mod headers_properties;
+mod limit;
 mod listing;
 mod metrics;
 pub mod model;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limit::{Budget, Limit};
 use super::patience::LONGEST_WAIT;
 use super::state::PaceState;
 
@@ -22,18 +23,6 @@ const RECOVERY: Duration = Duration::from_mins(1);
 const BELIEVED: Duration = Duration::from_hours(1);
 /// How long it is believed although a refusal says otherwise.
 const DEFENDED: Duration = Duration::from_mins(1);
-/// Requests that have taken their token here and not yet there, at the most.
-const ON_THE_WAY: f64 = 16.0;
-
-/// A token bucket, as the server states it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Budget {
-    /// Requests that may come at once.
-    pub capacity: f64,
-    /// Requests a second after that.
-    pub fill_rate: f64,
-}
-
 /// What came of asking for the budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Told {
@@ -100,37 +89,6 @@ struct Cut {
     at: Instant,
     /// Whether anything was answered since.
     works: bool,
-}
-
-/// A token bucket, as it is kept here.
-#[derive(Clone, Copy, Debug)]
-struct Limit {
-    capacity: f64,
-    rate: f64,
-}
-
-impl From<Budget> for Limit {
-    /// Smaller than the server's by what may be on the way, and by what a server adds in one go where this adds it bit by
-    /// bit; but for no more than half.
-    fn from(Budget { capacity, fill_rate }: Budget) -> Self {
-        let reserve = (capacity / 10.0).max(ON_THE_WAY + fill_rate).min(capacity / 2.0);
-        Self { capacity: (capacity - reserve).max(1.0), rate: fill_rate }
-    }
-}
-
-impl Limit {
-    /// One request after the other. A tenth of a second's worth may come at once, so that a high rate is not lost between
-    /// the ticks of the clock.
-    fn even(rate: f64) -> Self {
-        Self { capacity: (rate / 10.0).max(1.0), rate }
-    }
-
-    fn slower(one: Option<Self>, other: Option<Self>) -> Option<Self> {
-        match (one, other) {
-            (Some(one), Some(other)) => Some(if one.rate <= other.rate { one } else { other }),
-            (one, other) => one.or(other),
-        }
-    }
 }
 
 impl Cut {

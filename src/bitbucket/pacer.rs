@@ -165,7 +165,7 @@ mod tests {
     use futures::stream::FuturesUnordered;
 
     use super::*;
-    use crate::bitbucket::pace::Budget;
+    use crate::bitbucket::limit::Budget;
 
     fn pacer(per_second: Option<u32>) -> (Arc<Pacer>, Arc<Rate>) {
         let (pacer, rate) = (Arc::new(Pacer::new()), Arc::new(Rate::new(per_second)));

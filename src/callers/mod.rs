@@ -24,7 +24,6 @@ use crate::controller::{Context, Inspector};
 const VERIFICATIONS: usize = 8;
 
 /// What all calls share.
-#[derive(Clone)]
 pub struct Callers {
     /// The way to the API server, without anybody's credentials.
     server: Config,
@@ -40,9 +39,9 @@ pub struct Callers {
 impl Callers {
     /// Nobody has called yet. `server` is the way to the API server, of which no credentials are used; `namespaces` are those that are
     /// looked after, none are all.
-    pub fn new(server: Config, inspector: Inspector, namespaces: Vec<String>) -> Self {
+    pub fn new(server: Config, inspector: Inspector, namespaces: Vec<String>) -> Arc<Self> {
         let verifications = Arc::new(Semaphore::new(VERIFICATIONS));
-        Self { server, inspector, attempts: Arc::default(), verifications, namespaces }
+        Arc::new(Self { server, inspector, attempts: Arc::default(), verifications, namespaces })
     }
 
     /// The way to the API server.

@@ -122,7 +122,7 @@ pub(crate) fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 /// An address of this machine that others do not reach.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "an IP address and a port, as 127.0.0.1:8081".to_owned())?;
     let own = address.ip().is_loopback();
     own.then_some(address).ok_or_else(|| "not an address of the loopback interface, as 127.0.0.1 is".to_owned())

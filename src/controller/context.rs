@@ -198,7 +198,7 @@ impl Context {
         self.destinations.handle(&Target::OWN)
     }
 
-    /// The database of a connection's rows, if the operator has had it open. Nobody else has it opened.
+    /// The database of a connection's rows, if the operator has come to use it.
     pub async fn database(&self, object: &BitbucketConnection) -> Option<Destination> {
         let memory = self.remembered(object)?;
         let handle = timeout(BRIEFLY, memory.lock()).await.ok()?.destination.clone()?;

@@ -55,11 +55,10 @@ impl Server {
     }
 
     /// Answers calls until told to stop.
-    pub async fn serve(self, callers: Callers, stop: CancellationToken) -> std::io::Result<()> {
+    pub async fn serve(self, callers: Arc<Callers>, stop: CancellationToken) -> std::io::Result<()> {
         let Self { listener, certificate } = self;
         let guard = Arc::new(Guard { throttle: Throttle::default(), places: Semaphore::new(CALLS) });
-        let methods: Router =
-            router().with_state(Arc::new(callers)).layer(middleware::from_fn_with_state(guard, guarded));
+        let methods: Router = router().with_state(callers).layer(middleware::from_fn_with_state(guard, guarded));
         let server = axum_server::from_tcp_rustls(listener.into_std()?, certificate.config.clone())?;
         let (server, handle) = port::guard(server, SILENCE);
         let stopping = port::close(handle, stop.clone(), LAST_CALLS);

@@ -8,11 +8,10 @@ use kube::api::{Patch, PatchParams};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::connection::is_refused;
 use super::problem::Problem;
 use super::request::Connection;
-use crate::api::REQUESTED_AT;
 use crate::api::owner::{PAGE_FIELD_MANAGER, owner};
+use crate::api::{REQUESTED_AT, refused};
 use crate::callers::Refusal;
 use crate::kubernetes::within;
 
@@ -25,7 +24,7 @@ pub struct Again {
 
 /// Has it verified and synced now.
 pub async fn request(connection: Connection, Form(Again { again }): Form<Again>) -> Result<Redirect, Problem> {
-    if is_refused(&connection.object) && again != "yes" {
+    if refused(&connection.object).is_some() && again != "yes" {
         let text = "The password was judged wrong, and locks the account if it is sent again and again. Correct it in the Secret.";
         return Err(Refusal::InvalidArguments(text.to_owned()).into());
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,12 +14,13 @@ use serde::Deserialize;
 
 use super::problem::{Problem, page};
 use super::request::Connection;
-use super::standing::{Running, Standing, ago};
+use super::standing::{Standing, ago};
 use super::stored::{self, Stored, stored, word};
-use crate::api::conditions::{self, READY, Truth, VERIFIED};
-use crate::api::status::{BitbucketConnectionStatus, RepositoryFailure, SyncStatus};
+use super::weeks::Weeks;
+use crate::api::conditions::{self, READY, Truth};
+use crate::api::status::{BitbucketConnectionStatus, Progress, RepositoryFailure, SyncStatus};
 use crate::api::times::{due, span};
-use crate::api::{BitbucketConnection, REQUESTED_AT, Reason};
+use crate::api::{BitbucketConnection, REQUESTED_AT, refused};
 use crate::bitbucket::BaseUrl;
 use crate::callers::Callers;
 use crate::destination::Only;
@@ -45,7 +47,8 @@ struct Page {
     said: Option<&'static str>,
     standing: Standing,
     curl: Vec<String>,
-    running: Option<Running>,
+    /// Of the sync run under way.
+    progress: Option<Progress>,
     /// What the visitor may have done; nothing, where that is so.
     actions: Option<Actions>,
     secret: String,
@@ -86,6 +89,7 @@ struct RunRow {
 /// The page.
 pub async fn show(
     State(callers): State<Arc<Callers>>,
+    Extension(weeks): Extension<Arc<Weeks>>,
     Connection { caller, object }: Connection,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
@@ -102,12 +106,12 @@ pub async fn show(
         None => Err(not_open.to_owned()),
         Some(database) => {
             let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
-            stored(&database, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
+            stored(&database, &weeks, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
         }
     };
     let runs = context.runs(&object).await;
     let view = view(&object, runs, Timestamp::now());
-    let actions = may_change.then(|| Actions { suspended: object.spec.suspend, refused: is_refused(&object) });
+    let actions = may_change.then(|| Actions { suspended: object.spec.suspend, refused: refused(&object).is_some() });
     let page_ = Page { actions, said: said(&asked.said, &object), search: asked.q, only: word(only), stored, ..view };
     Ok(page(StatusCode::OK, &page_))
 }
@@ -130,7 +134,6 @@ fn said(word: &str, object: &BitbucketConnection) -> Option<&'static str> {
 fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> Page {
     let empty = BitbucketConnectionStatus::default();
     let status = object.status.as_ref().unwrap_or(&empty);
-    let running = Running::of(status);
     let requested = object.annotations().get(REQUESTED_AT);
     let waits = requested.is_some() && requested != status.last_handled_reconcile_at.as_ref() && !object.spec.suspend;
     let standing = Standing::of(object);
@@ -140,11 +143,11 @@ fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> 
     Page {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
-        refresh: waits || running.is_some() || is_new(object, status) || begins(object, status),
+        refresh: waits || status.progress.is_some() || is_new(object, status) || begins(object, status),
         said: None,
         curl: if standing.class == "good" { Vec::new() } else { curl(object) },
         standing,
-        running,
+        progress: status.progress,
         actions: None,
         secret: object.spec.secret_ref.name.clone(),
         facts: facts(object, status, now),
@@ -177,14 +180,6 @@ fn begins(object: &BitbucketConnection, status: &BitbucketConnectionStatus) -> b
     let ready = conditions::state(&status.conditions, READY).is_some_and(|ready| ready.truth == Truth::True);
     let open = status.sync.as_ref().is_none_or(|sync| sync.completion_time.is_none());
     ready && open && !object.spec.suspend
-}
-
-/// Whether the password that was judged wrong is still the one that is used, as far as the status tells.
-pub fn is_refused(object: &BitbucketConnection) -> bool {
-    let Some(status) = &object.status else { return false };
-    let verified = conditions::find(&status.conditions, VERIFIED);
-    status.refused_secret.as_ref().is_some_and(|refused| refused.url == object.spec.url)
-        && verified.is_some_and(|verified| verified.reason == Reason::InvalidCredentials.as_str())
 }
 
 fn facts(

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::paging::{Paging, ROWS};
 use super::problem::{NOT_FOUND, Problem, message, page};
 use super::request::Visitor;
-use super::standing::{Running, Standing, ago};
+use super::standing::{Standing, ago};
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
 use crate::api::times::due;
@@ -109,7 +109,7 @@ fn row(object: &BitbucketConnection, now: Timestamp) -> Row {
         standing: Standing::of(object),
         commits: commits.map_or_else(|| "–".to_owned(), |commits| commits.to_string()),
         last_sync: ago(status.last_successful_time.as_ref(), now),
-        running: Running::of(status).map(|running| running.text),
+        running: status.progress.map(|progress| progress.to_string()),
         next_run: next.map_or_else(|| "–".to_owned(), |next| due(next, now)),
         url: object.spec.url.clone(),
     }

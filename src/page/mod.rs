@@ -15,6 +15,7 @@ mod request;
 mod server;
 mod standing;
 mod stored;
+mod weeks;
 
 pub use self::server::Server;
 

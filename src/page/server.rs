@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::weeks::Weeks;
 use super::{actions, assets, connection, create, list, problem, request};
 use crate::callers::{Callers, Refusal};
 use crate::runtime::port;
@@ -61,14 +62,14 @@ impl Server {
     }
 
     /// Answers calls until told to stop.
-    pub async fn serve(self, callers: Callers, stop: CancellationToken) -> std::io::Result<()> {
+    pub async fn serve(self, callers: Arc<Callers>, stop: CancellationToken) -> std::io::Result<()> {
         let (server, handle) = port::guard(axum_server::from_tcp(self.0.into_std()?)?, SILENCE);
         let stopping = port::close(handle, stop, LAST_CALLS);
         tokio::join!(server.serve(router(callers).into_make_service()), stopping).0
     }
 }
 
-fn router(callers: Callers) -> Router {
+fn router(callers: Arc<Callers>) -> Router {
     let places = Arc::new(Semaphore::new(CALLS));
     Router::new()
         .route("/", get(list::show))
@@ -79,9 +80,10 @@ fn router(callers: Callers) -> Router {
         .route("/connections/{namespace}/{name}/resume", post(actions::resume))
         .route("/assets/{name}", get(assets::asset))
         .fallback(async || problem::NOT_FOUND)
+        .layer(Extension(Arc::new(Weeks::default())))
         .layer(middleware::from_fn(request::same_origin))
         .layer(middleware::from_fn_with_state(places, guarded))
-        .with_state(Arc::new(callers))
+        .with_state(callers)
 }
 
 /// Lets a call through once all of it has come, unless too many others are under way, and adds what every answer says.

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, READY, SYNCED, Truth};
-use crate::api::status::BitbucketConnectionStatus;
 use crate::api::times::span;
 use crate::api::{BitbucketConnection, Reason};
 
@@ -61,31 +60,6 @@ pub fn ago(time: Option<&Time>, now: Timestamp) -> String {
     time.map_or_else(|| "–".to_owned(), |time| format!("{} ago", span(time, now)))
 }
 
-/// The sync run under way.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Running {
-    /// Repositories that are done.
-    pub done: i64,
-    /// Repositories of the run; 0 while they are listed.
-    pub total: i64,
-    /// The same in words.
-    pub text: String,
-}
-
-impl Running {
-    /// If there is one. One that has begun and shows no progress waits for its turn, or was ended and goes on when it can.
-    pub fn of(status: &BitbucketConnectionStatus) -> Option<Self> {
-        let progress = status.progress?;
-        let (done, total) = (progress.repositories_done, progress.repositories_total);
-        let text = if total == 0 {
-            "listing the repositories".to_owned()
-        } else {
-            format!("{done} of {total} repositories, {} commits", progress.commits)
-        };
-        Some(Self { done, total, text })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -128,16 +102,5 @@ mod tests {
             let standing = Standing::of(&object(suspend, conditions));
             assert_eq!((standing.word, standing.reason.as_str()), (word, reason));
         }
-    }
-
-    #[test]
-    fn a_run_is_shown_while_it_shows_progress() {
-        let of = |status: Value| Running::of(&serde_json::from_value(status).unwrap()).map(|running| running.text);
-        let sync = json!({"trigger": "Schedule", "startTime": "2026-01-01T00:00:00Z"});
-        assert_eq!(of(json!({})), None);
-        assert_eq!(of(json!({"sync": sync})), None, "it may have been ended by an outage");
-        let at = |total: i64| json!({"sync": sync, "progress": {"repositoriesDone": 1, "repositoriesTotal": total, "commits": 7}});
-        assert_eq!(of(at(0)).as_deref(), Some("listing the repositories"));
-        assert_eq!(of(at(3)).as_deref(), Some("1 of 3 repositories, 7 commits"));
     }
 }

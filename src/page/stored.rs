@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::chart::{Chart, begin};
 use super::paging::{Paging, ROWS};
 use super::standing::ago;
+use super::weeks::Weeks;
 use crate::destination::{ConnectionKey, Destination, Only, Overview, RepositoryOverview, Search};
 
 /// What is looked for.
@@ -53,7 +54,13 @@ pub const fn word(only: Only) -> &'static str {
 }
 
 /// Reads it. The error is what is shown in its place.
-pub async fn stored(database: &Destination, key: ConnectionKey, asked: Asked, path: &str) -> Result<Stored, String> {
+pub async fn stored(
+    database: &Destination,
+    weeks: &Weeks,
+    key: ConnectionKey,
+    asked: Asked,
+    path: &str,
+) -> Result<Stored, String> {
     let now = Zoned::now().with_time_zone(TimeZone::UTC);
     let Asked { text, only, page } = asked;
     let search = |offset| Search {
@@ -73,7 +80,7 @@ pub async fn stored(database: &Destination, key: ConnectionKey, asked: Asked, pa
         found = database.overview(key.clone(), search(paging.skipped())).await.map_err(unread)?;
     }
     let begin = begin(&now);
-    let weeks = database.weeks(key, begin).await;
+    let weeks = weeks.since(begin, database, key).await;
     let chart = weeks.map(|weeks| Chart::of(&weeks, begin)).map_err(|error| format!("There is no chart: {error}."));
     Ok(shown(found, chart, paging, now.timestamp()))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::api::status::{BitbucketConnectionStatus, Progress, SyncStatus};
+use crate::api::status::{BitbucketConnectionStatus, SyncStatus};
 use crate::api::times::{due, span};
 use crate::api::{BitbucketConnection, conditions};
 
@@ -39,7 +39,7 @@ fn row(object: &BitbucketConnection, now: Timestamp) -> [String; 8] {
         status.sync.as_ref().and_then(|sync| sync.commits).map_or_else(none, |commits| commits.to_string()),
         status.last_successful_time.as_ref().map_or_else(none, |time| format!("{} ago", span(time, now))),
         status.next_schedule_time.as_ref().map_or_else(none, |time| due(time, now)),
-        status.progress.as_ref().map_or_else(none, |_| so_far(status)),
+        status.progress.map_or_else(none, |progress| progress.to_string()),
     ]
 }
 
@@ -72,8 +72,8 @@ pub(super) fn detail(object: &BitbucketConnection, now: Timestamp) -> String {
     if let Some(sync) = &status.sync {
         lines.push(("Last run", last(sync, now)));
     }
-    if status.progress.is_some() {
-        lines.push(("Running", so_far(status)));
+    if let Some(progress) = status.progress {
+        lines.push(("Running", progress.to_string()));
     }
     if let Some(next) = &status.next_schedule_time {
         lines.push(("Next run", format!("{} ({}), {}", next.0, due(next, now), object.spec.schedule)));
@@ -105,9 +105,7 @@ fn failures(sync: Option<&SyncStatus>, text: &mut String) {
 
 /// How far a run is.
 pub(super) fn so_far(status: &BitbucketConnectionStatus) -> String {
-    let Some(progress) = &status.progress else { return "listing the repositories".to_owned() };
-    let Progress { repositories_done, repositories_total, commits } = progress;
-    format!("{repositories_done} of {repositories_total} repositories, {commits} commits")
+    status.progress.unwrap_or_default().to_string()
 }
 
 /// What a run has done; nothing, where it has not come so far.

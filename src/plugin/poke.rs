@@ -74,11 +74,7 @@ fn too_long(most: Duration) -> Failure {
 /// is another one.
 async fn refused(cluster: &Cluster, name: &str) -> Result<Option<String>, Failure> {
     let object = within(cluster.connections().get(name)).await.map_err(|error| told(&error))?;
-    let status = object.status.as_ref();
-    let Some(refused) = status.and_then(|status| status.refused_secret.as_ref()) else { return Ok(None) };
-    let verified = status.and_then(|status| conditions::find(&status.conditions, conditions::VERIFIED));
-    let wrong = verified.filter(|verified| verified.reason == Reason::InvalidCredentials.as_str());
-    let Some(wrong) = wrong.filter(|_| refused.url == object.spec.url) else { return Ok(None) };
+    let Some((refused, wrong)) = crate::api::refused(&object) else { return Ok(None) };
     let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let secret = &object.spec.secret_ref.name;
     // Who may not read it goes by what the status says.

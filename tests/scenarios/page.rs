@@ -12,6 +12,7 @@ use kube::ResourceExt;
 use self::browser::{Browser, DARK, DESKTOP, PHONE};
 use self::scene::{EVERYTHING, Scene};
 use crate::support::operator::{connection, secret};
+use crate::support::visitor::token;
 
 /// A synced connection, one with a wrong password, and one that leaves a repository behind.
 async fn furnished(theme: &str) -> Scene {
@@ -28,7 +29,7 @@ async fn furnished(theme: &str) -> Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
     let scene = furnished("page-look").await;
-    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let way = scene.way(&token(&scene.stage, "admin", &EVERYTHING).await).await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&way.url).await;
     assert_eq!(browser.path().await, format!("/?namespace={}", scene.stage.namespace));
@@ -72,7 +73,7 @@ async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_can_be_used_in_the_dark_on_a_phone_and_by_the_keyboard() {
     let scene = furnished("page-looks").await;
-    let token = scene.visitor("admin", &EVERYTHING).await;
+    let token = token(&scene.stage, "admin", &EVERYTHING).await;
     for look in [DARK, PHONE] {
         let way = scene.way(&token).await;
         let browser = Browser::start(look).await;
@@ -96,7 +97,7 @@ async fn it_can_be_used_in_the_dark_on_a_phone_and_by_the_keyboard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_asked_for_and_followed() {
     let scene = furnished("page-run").await;
-    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let way = scene.way(&token(&scene.stage, "admin", &EVERYTHING).await).await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&way.url).await;
     browser.press("good").await;
@@ -121,7 +122,7 @@ async fn a_run_is_asked_for_and_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_stored_only_if_its_credentials_are_good() {
     let scene = Scene::start("page-new").await;
-    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let way = scene.way(&token(&scene.stage, "admin", &EVERYTHING).await).await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&way.url).await;
     assert!(browser.text().await.contains("There is no connection here yet"));

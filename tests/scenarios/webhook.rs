@@ -15,6 +15,7 @@ use sha2::Sha256;
 
 use crate::support::operator::{Stage, connection, secret};
 use crate::support::until;
+use crate::support::visitor::open_door;
 
 /// What is entered in Bitbucket.
 const KEY: &str = "hook-hunter2";
@@ -41,13 +42,7 @@ impl Scene {
         stage.apply(&format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: hook}}\nstringData: {{secret: \"{KEY}\\n\"}}\n---\n"
         ));
-        let found = || {
-            let log = stage.log();
-            let line = log.lines().find(|line| line.contains("webhooks are received"))?;
-            line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u16>().ok()
-        };
-        until("webhooks are received", async || found().is_some()).await;
-        let address = SocketAddr::from(([127, 0, 0, 1], found().unwrap()));
+        let address = open_door(&stage, 0, "webhooks are received").await;
         Self { stage, simulator, git, address, http: Client::builder().no_proxy().build().unwrap() }
     }
 

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use rusqlite::{Connection, ErrorCode, Row, params};
 
 use super::Sqlite;
+use super::query::reader;
 use crate::destination::overview::{PATIENCE, slow};
 use crate::destination::{ConnectionKey, Error, Only, Overview, RepositoryOverview, Search};
 
@@ -67,9 +68,7 @@ impl Sqlite {
 }
 
 fn open(path: &Path) -> Result<Connection, Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))?;
+    let mut connection = reader(path)?;
     let end = Instant::now() + PATIENCE;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
     Ok(connection)

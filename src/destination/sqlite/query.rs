@@ -47,6 +47,13 @@ async fn ended(
     }
 }
 
+/// A connection that cannot write.
+pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))
+}
+
 fn read(
     path: &Path,
     sql: &str,
@@ -54,9 +61,7 @@ fn read(
     outlet: &Outlet,
     runtime: &Handle,
 ) -> Result<(), Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))?;
+    let connection = reader(path)?;
     // Nobody hears it where the query is not wanted any more.
     drop(tell.send(connection.get_interrupt_handle()));
     // Without this, VACUUM INTO and ATTACH would write files beside a database that is read-only itself.

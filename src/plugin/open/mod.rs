@@ -28,7 +28,7 @@ use self::token::Token;
 use self::way::Way;
 use super::cluster::{Cluster, ClusterArgs};
 use super::shown::say;
-use crate::cli::Failure;
+use crate::cli::{Failure, loopback};
 use crate::runtime::port;
 
 /// How long a browser may take to send the head of a request.
@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", default_value = "bitbucket-connector")]
     operator_namespace: String,
     /// Where its page is on this machine, as 127.0.0.1:8082, in place of its Pod. Whoever listens there is sent the token
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback, conflicts_with = "operator_namespace")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = port_here, conflicts_with = "operator_namespace")]
     address: Option<SocketAddr>,
 }
 
@@ -110,12 +110,9 @@ fn first(namespace: &str, name: Option<&str>) -> String {
 }
 
 /// Only of this machine: the token goes there as it is.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "must be an address and a port, as 127.0.0.1:8082".to_owned())?;
-    let own = address.ip().is_loopback() && address.port() != 0;
-    own.then_some(address)
-        .ok_or_else(|| "must be a port of this machine, as 127.0.0.1:8082: the token goes there without TLS".to_owned())
+fn port_here(text: &str) -> Result<SocketAddr, String> {
+    let address = loopback(text)?;
+    (address.port() != 0).then_some(address).ok_or_else(|| "must name a port".to_owned())
 }
 
 #[cfg(test)]
@@ -125,10 +122,10 @@ mod tests {
     #[test]
     fn only_ports_of_this_machine_are_addresses() {
         for good in ["127.0.0.1:8082", "127.1.2.3:1", "[::1]:8082"] {
-            assert!(loopback(good).is_ok(), "{good}");
+            assert!(port_here(good).is_ok(), "{good}");
         }
         for bad in ["10.0.0.1:8082", "0.0.0.0:8082", "[::]:8082", "127.0.0.1", "127.0.0.1:0", "localhost:8082", ""] {
-            assert!(loopback(bad).is_err(), "{bad}");
+            assert!(port_here(bad).is_err(), "{bad}");
         }
     }
 

@@ -6,15 +6,14 @@ use std::process::Command;
 use super::scene::{EVERYTHING, Scene};
 use crate::support::leaks::assert_clean;
 use crate::support::operator::{connection, secret};
+use crate::support::visitor::cached;
 
 /// As tests/ensure-tools.sh has installed it.
 fn schemathesis() -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let sum = Command::new("sha256sum").arg(root.join("tests/openapi/requirements.txt")).output().unwrap();
     let sum = String::from_utf8(sum.stdout).unwrap();
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
-    cache.join(format!("bitbucket-connector/schemathesis-{}/bin/schemathesis", &sum[..12]))
+    cached(&format!("schemathesis-{}/bin/schemathesis", &sum[..12]))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::leaks::assert_clean;
 use crate::support::operator::Stage;
 use crate::support::tls::Authority;
-use crate::support::until;
+use crate::support::visitor::{open_door, token};
 
 /// All that the API may need, as `verbs resource`.
 pub const EVERYTHING: [&str; 2] =
@@ -67,7 +67,7 @@ impl Scene {
             .unwrap();
         let trusted = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
         let http = Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
-        let address = address(&stage, number).await;
+        let address = open_door(&stage, number, "the Data Cloud API is there").await;
         Self { stage, simulator, http, address }
     }
 
@@ -75,40 +75,13 @@ impl Scene {
     pub async fn restart(&mut self) {
         self.stage.terminate_operators().await;
         let number = self.stage.start_operator();
-        self.address = address(&self.stage, number).await;
+        self.address = open_door(&self.stage, number, "the Data Cloud API is there").await;
     }
 
     /// A ServiceAccount with these rights in the namespace of the test, each as `verbs resource`, and `@NAME` after the resource for one
     /// object only.
     pub async fn caller(&self, name: &str, rights: &[&str]) -> Caller {
-        let kubectl = |arguments: &[&str]| self.stage.kubectl(arguments);
-        kubectl(&["create", "serviceaccount", name]);
-        let account = format!("{}:{name}", self.stage.namespace);
-        for (number, right) in rights.iter().enumerate() {
-            let (verbs, resource) = right.split_once(' ').unwrap();
-            let role = format!("{name}-{number}");
-            let (verbs_flag, resource_flag) = (format!("--verb={verbs}"), format!("--resource={resource}"));
-            kubectl(&["create", "role", &role, &verbs_flag, &resource_flag]);
-            kubectl(&[
-                "create",
-                "rolebinding",
-                &role,
-                &format!("--role={role}"),
-                &format!("--serviceaccount={account}"),
-            ]);
-        }
-        let user = format!("--as=system:serviceaccount:{account}");
-        until("the rights are in force", async || {
-            rights.iter().all(|right| {
-                let (verbs, resource) = right.split_once(' ').unwrap();
-                verbs.split(',').all(|verb| {
-                    let arguments = ["-n", &self.stage.namespace, "auth", "can-i", verb, resource, &user];
-                    self.stage.cluster.kubectl(&arguments, "").ok
-                })
-            })
-        })
-        .await;
-        let token = kubectl(&["create", "token", name]).trim().to_owned();
+        let token = token(&self.stage, name, rights).await;
         self.with_token(token)
     }
 
@@ -165,16 +138,4 @@ impl Caller {
         }
         (status, body)
     }
-}
-
-/// Where the API of the operator is that was started after so many others.
-async fn address(stage: &Stage, number: usize) -> SocketAddr {
-    let found = || {
-        let log = stage.log_of(number);
-        let line = log.lines().find(|line| line.contains("the Data Cloud API is there"))?;
-        let port = line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
-    };
-    until("the API is there", async || found().is_some()).await;
-    found().unwrap()
 }

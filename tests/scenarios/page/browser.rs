@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::{ParseError, Url};
 
+use crate::support::visitor::cached;
 use crate::support::{until, within};
 
 /// How a page is looked at.
@@ -220,7 +221,5 @@ impl Browser {
 
 /// As tests/ensure-tools.sh has fetched it.
 fn axe() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
-    cache.join("bitbucket-connector/axe-core-4.14.1/axe.min.js")
+    cached("axe-core-4.14.1/axe.min.js")
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::browser::{Browser, DESKTOP};
 use super::scene::{EVERYTHING, Scene};
 use crate::support::operator::{connection, secret};
+use crate::support::visitor::token;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_connections_and_ten_thousand_repositories() {
@@ -33,7 +34,7 @@ async fn a_thousand_connections_and_ten_thousand_repositories() {
              UPDATE bitbucket_server_repositories SET failure = 'Timeout: it took too long' WHERE slug = 'many-07777'",
         )
         .unwrap();
-    let way = scene.way(&scene.visitor("admin", &EVERYTHING).await).await;
+    let way = scene.way(&token(&scene.stage, "admin", &EVERYTHING).await).await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&way.url).await;
     assert!(browser.text().await.contains("1000 of 1000 connections"), "{}", browser.text().await);

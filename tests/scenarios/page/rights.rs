@@ -6,11 +6,12 @@ use super::browser::{Browser, DESKTOP};
 use super::furnished;
 use super::scene::{EVERYTHING, LOOKING};
 use crate::support::leaks::assert_clean;
+use crate::support::visitor::token;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_may_look_only_finds_no_button_and_is_refused_without_one() {
     let scene = furnished("page-rights").await;
-    let token = scene.visitor("viewer", &LOOKING).await;
+    let token = token(&scene.stage, "viewer", &LOOKING).await;
     let page = format!("/connections/{}/good", scene.stage.namespace);
     let way = scene.way(&token).await;
     let browser = Browser::start(DESKTOP).await;
@@ -41,7 +42,7 @@ async fn whoever_may_look_only_finds_no_button_and_is_refused_without_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_comes_in_without_a_token_nor_by_another_page() {
     let scene = furnished("page-strangers").await;
-    let token = scene.visitor("admin", &EVERYTHING).await;
+    let token = token(&scene.stage, "admin", &EVERYTHING).await;
     let page = format!("/connections/{}/good", scene.stage.namespace);
     for (token, status) in [
         (None, StatusCode::UNAUTHORIZED),

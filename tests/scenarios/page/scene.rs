@@ -12,7 +12,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::support::operator::Stage;
-use crate::support::{until, within};
+use crate::support::visitor::open_door;
+use crate::support::within;
 
 /// What a visitor may need.
 pub const EVERYTHING: [&str; 2] =
@@ -49,41 +50,9 @@ impl Scene {
             .start()
             .await
             .unwrap();
-        let found = || {
-            let log = stage.log();
-            let line = log.lines().find(|line| line.contains("the page is there"))?;
-            line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u16>().ok()
-        };
-        until("the page is there", async || found().is_some()).await;
-        let address = SocketAddr::from(([127, 0, 0, 1], found().unwrap()));
+        let address = open_door(&stage, 0, "the page is there").await;
         let http = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Self { stage, simulator, address, http }
-    }
-
-    /// A ServiceAccount with these rights in the namespace of the test, each as `verbs resource`.
-    pub async fn visitor(&self, name: &str, rights: &[&str]) -> String {
-        let kubectl = |arguments: &[&str]| self.stage.kubectl(arguments);
-        kubectl(&["create", "serviceaccount", name]);
-        let account = format!("{}:{name}", self.stage.namespace);
-        for (number, right) in rights.iter().enumerate() {
-            let (verbs, resource) = right.split_once(' ').unwrap();
-            let role = format!("{name}-{number}");
-            kubectl(&["create", "role", &role, &format!("--verb={verbs}"), &format!("--resource={resource}")]);
-            let (of, to) = (format!("--role={role}"), format!("--serviceaccount={account}"));
-            kubectl(&["create", "rolebinding", &role, &of, &to]);
-        }
-        let user = format!("--as=system:serviceaccount:{account}");
-        until("the rights are in force", async || {
-            rights.iter().all(|right| {
-                let (verbs, resource) = right.split_once(' ').unwrap();
-                verbs.split(',').all(|verb| {
-                    let arguments = ["-n", &self.stage.namespace, "auth", "can-i", verb, resource, &user];
-                    self.stage.cluster.kubectl(&arguments, "").ok
-                })
-            })
-        })
-        .await;
-        kubectl(&["create", "token", name]).trim().to_owned()
     }
 
     /// Comes in with this token, as somebody would whose kubeconfig has it.

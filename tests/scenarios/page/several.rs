@@ -1,7 +1,5 @@
 //! Of several operators, one that stands by says so before anything is done: by the page and by the Data Cloud API.
 
-use std::net::SocketAddr;
-
 use bitbucket_simulator::{Simulator, histories};
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::{Value, json};
@@ -10,14 +8,7 @@ use crate::support::operator::{Stage, connection, secret};
 use crate::support::postgres::server;
 use crate::support::tls::Authority;
 use crate::support::until;
-
-/// Where the second operator has opened a door.
-fn address(stage: &Stage, line: &str) -> Option<SocketAddr> {
-    let log = stage.log_of(1);
-    let line = log.lines().find(|logged| logged.contains(line))?;
-    let port = line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    Some(SocketAddr::from(([127, 0, 0, 1], port)))
-}
+use crate::support::visitor::open_door;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_stands_by_does_nothing_and_says_so() {
@@ -48,9 +39,9 @@ async fn one_that_stands_by_does_nothing_and_says_so() {
     stage.start_operator();
     stage.until_ready("a", "True", "Synced").await;
     stage.start_operator();
-    let doors = || Some((address(&stage, "the page is there")?, address(&stage, "the Data Cloud API is there")?));
-    until("the other one stands by", async || stage.log_of(1).contains("standing by") && doors().is_some()).await;
-    let (page, api) = doors().unwrap();
+    let page = open_door(&stage, 1, "the page is there").await;
+    let api = open_door(&stage, 1, "the Data Cloud API is there").await;
+    until("the other one stands by", async || stage.log_of(1).contains("standing by")).await;
     stage.kubectl(&["create", "serviceaccount", "admin"]);
     let account = format!("--serviceaccount={}:admin", stage.namespace);
     stage.kubectl(&["create", "rolebinding", "admin", "--clusterrole=cluster-admin", &account]);

@@ -17,6 +17,7 @@ pub mod replica;
 pub mod rights;
 pub mod sync;
 pub mod tls;
+pub mod visitor;
 
 use std::time::Duration;
 

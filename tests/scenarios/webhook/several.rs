@@ -10,12 +10,10 @@ use super::{HOOK, KEY, pushed, signed};
 use crate::support::operator::{Stage, connection, secret};
 use crate::support::postgres::server;
 use crate::support::until;
+use crate::support::visitor::door;
 
 fn receiver(stage: &Stage, number: usize) -> Option<SocketAddr> {
-    let log = stage.log_of(number);
-    let line = log.lines().find(|line| line.contains("webhooks are received"))?;
-    let port = line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    door(stage, number, "webhooks are received")
 }
 
 #[tokio::test(flavor = "multi_thread")]
