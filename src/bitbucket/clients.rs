@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use reqwest::redirect;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::bounds::LARGE_BODIES;
 use super::client::{Client, Options};
@@ -62,6 +63,11 @@ impl Clients {
     /// The gate of these credentials at this Bitbucket.
     pub fn account(&self, base: &BaseUrl, credentials: &Credentials) -> Arc<Account> {
         self.gates.account(base, credentials)
+    }
+
+    /// When this user was last logged in at the Bitbucket of this host, by whoever uses these clients.
+    pub fn logged_in(&self, base: &BaseUrl, username: &str) -> Option<Instant> {
+        self.gates.logged_in(base, username)
     }
 
     /// The places at this server.

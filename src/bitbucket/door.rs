@@ -50,6 +50,8 @@ pub(super) enum Shut {
 #[derive(Debug)]
 pub(super) struct Door {
     standing: Standing,
+    /// When the server has recognised the account by it last.
+    proven_at: Option<Instant>,
     /// Whether a connection was verified with it before: what another status remembers counts less than that.
     vouched: bool,
     /// Another one after each closing: a request that has waited since before that may not go out any more.
@@ -64,6 +66,7 @@ impl Door {
     pub fn new() -> Self {
         Self {
             standing: Standing::Unknown,
+            proven_at: None,
             vouched: false,
             slots: Arc::new(Semaphore::new(1)),
             unclear: 0,
@@ -117,13 +120,19 @@ impl Door {
         self.standing == Standing::Proven
     }
 
+    /// When the server has recognised the account by it last, whatever was thought of it since.
+    pub const fn proven_at(&self) -> Option<Instant> {
+        self.proven_at
+    }
+
     /// The server recognised the account in the answer to a request that had this place.
-    pub fn prove(&mut self, permit: &OwnedSemaphorePermit) {
+    pub fn prove(&mut self, permit: &OwnedSemaphorePermit, now: Instant) {
         // An answer from before the closing proves nothing about the password now.
         if self.is_stale(permit) {
             return;
         }
         self.requests.clear();
+        self.proven_at = Some(now);
         (self.unclear, self.rests_until) = (0, None);
         if self.standing != Standing::Proven {
             self.standing = Standing::Proven;

@@ -31,6 +31,8 @@ pub struct Gates {
 /// One set of credentials at one host.
 #[derive(Debug)]
 pub struct Account {
+    /// In lower case, as Bitbucket compares them; None for a token.
+    username: Option<String>,
     /// None for a token, which no failed login locks.
     door: Option<Mutex<Door>>,
     pub(super) pacer: Pacer,
@@ -77,6 +79,16 @@ impl Gates {
         Arc::clone(
             accounts.entry((host, credentials.fingerprint())).or_insert_with(|| Arc::new(Account::new(credentials))),
         )
+    }
+
+    /// When this user was last logged in at this host by a password that somebody uses: Bitbucket counts wrong ones anew from there on.
+    pub(super) fn logged_in(&self, base: &BaseUrl, username: &str) -> Option<Instant> {
+        let username = username.to_lowercase();
+        let accounts = lock(&self.accounts);
+        let theirs = accounts
+            .iter()
+            .filter(|((host, _), account)| host == base.server() && account.username.as_ref() == Some(&username));
+        theirs.filter_map(|(_, account)| account.door()?.proven_at()).max()
     }
 
     /// The places at this server.
@@ -138,7 +150,12 @@ impl Pass {
 
 impl Account {
     fn new(credentials: &Credentials) -> Self {
-        Self { door: credentials.is_password().then(|| Mutex::new(Door::new())), pacer: Pacer::new() }
+        let username = match credentials {
+            Credentials::Basic { username, .. } => Some(username.to_lowercase()),
+            Credentials::Token(_) => None,
+        };
+        let door = username.as_ref().map(|_| Mutex::new(Door::new()));
+        Self { username, door, pacer: Pacer::new() }
     }
 
     fn door(&self) -> Option<MutexGuard<'_, Door>> {
@@ -179,7 +196,7 @@ impl Account {
     /// The server recognised the account in the answer to this pass's request.
     fn prove(&self, pass: &Pass) {
         if let (Some(mut door), Some(permit)) = (self.door(), &pass.account) {
-            door.prove(permit);
+            door.prove(permit, Instant::now());
         }
     }
 

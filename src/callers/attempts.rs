@@ -3,20 +3,32 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Passwords that are sent for one account and are not known to be right. Two remain for the people who use it.
 const MOST: usize = 3;
-/// Accounts that are told apart.
-const ACCOUNTS: usize = 10_000;
+/// For at least so long: where the operator logs in all the time, Bitbucket's own count never comes to five, and whoever guesses would be
+/// stopped by nothing else.
+const COUNTED: Duration = Duration::from_hours(1);
+/// Accounts that are told apart, and those of one namespace among them: names that somebody has made up keep nobody else out.
+const ACCOUNTS: usize = 2_000;
+const PER_NAMESPACE: usize = 100;
 
 /// A server and a user name.
 pub type Account = (String, String);
 
 /// Passwords that were tried and are not known to be right.
 #[derive(Debug, Default)]
-pub struct Attempts(Mutex<HashMap<Account, Vec<Tried>>>);
+pub struct Attempts(Mutex<HashMap<Account, Tries>>);
+
+#[derive(Debug)]
+struct Tries {
+    /// Where the first of them came from.
+    namespace: String,
+    passwords: Vec<Tried>,
+}
 
 #[derive(Debug)]
 struct Tried {
@@ -25,7 +37,7 @@ struct Tried {
     sent: usize,
     /// It is known to be wrong, and not sent again.
     wrong: bool,
-    last: Timestamp,
+    last: Instant,
 }
 
 /// One try, which counts unless something else is found.
@@ -41,33 +53,38 @@ pub struct Attempt {
 pub struct TooMany;
 
 impl Attempts {
-    /// Begins to try a password. `proven` is when the account is known to have logged in last: what was tried before counts no more.
+    /// Begins to try a password for a connection of this namespace. `logged_in` is when the account was logged in last: what was
+    /// tried an hour before now and before that counts no more.
     pub fn begin(
         self: &Arc<Self>,
+        namespace: &str,
         account: Account,
         fingerprint: [u8; 32],
-        proven: Option<Timestamp>,
-        now: Timestamp,
+        logged_in: Option<Instant>,
     ) -> Result<Attempt, TooMany> {
         let mut all = self.lock();
-        if all.len() >= ACCOUNTS && !all.contains_key(&account) {
+        let of_theirs = || all.values().filter(|tries| tries.namespace == namespace).count();
+        if !all.contains_key(&account) && (all.len() >= ACCOUNTS || of_theirs() >= PER_NAMESPACE) {
             return Err(TooMany);
         }
-        let tried = all.entry(account.clone()).or_default();
-        tried.retain(|one| proven.is_none_or(|proven| one.last > proven));
+        let entry = all.entry(account.clone());
+        let Tries { passwords: tried, .. } =
+            entry.or_insert_with(|| Tries { namespace: namespace.to_owned(), passwords: Vec::new() });
+        let counts = |last: Instant| last.elapsed() < COUNTED || logged_in.is_none_or(|time| time < last);
+        tried.retain(|one| counts(one.last));
         let sent: usize = tried.iter().map(|one| one.sent).sum();
         match tried.iter_mut().find(|one| one.fingerprint == fingerprint) {
             // The gate knows it too.
             Some(one) if one.wrong => {}
             _ if sent >= MOST => return Err(TooMany),
-            Some(one) => (one.sent, one.last) = (one.sent + 1, now),
-            None => tried.push(Tried { fingerprint, sent: 1, wrong: false, last: now }),
+            Some(one) => (one.sent, one.last) = (one.sent + 1, Instant::now()),
+            None => tried.push(Tried { fingerprint, sent: 1, wrong: false, last: Instant::now() }),
         }
         drop(all);
         Ok(Attempt { attempts: Arc::clone(self), account, fingerprint })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Account, Vec<Tried>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Account, Tries>> {
         // The map is whole between any two statements.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +94,7 @@ impl Attempt {
     /// The password was not sent.
     pub fn not_sent(self) {
         let mut all = self.attempts.lock();
-        let Some(tried) = all.get_mut(&self.account) else { return };
+        let Some(Tries { passwords: tried, .. }) = all.get_mut(&self.account) else { return };
         if let Some(one) = tried.iter_mut().find(|one| one.fingerprint == self.fingerprint && !one.wrong) {
             one.sent = one.sent.saturating_sub(1);
         }
@@ -90,7 +107,7 @@ impl Attempt {
     /// The password is wrong.
     pub fn wrong(self) {
         let mut all = self.attempts.lock();
-        let tried = all.get_mut(&self.account).into_iter().flatten();
+        let tried = all.get_mut(&self.account).into_iter().flat_map(|tries| &mut tries.passwords);
         tried.filter(|one| one.fingerprint == self.fingerprint).for_each(|one| one.wrong = true);
     }
 
@@ -102,29 +119,35 @@ impl Attempt {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     fn account(name: &str) -> Account {
         ("bitbucket.example.com".to_owned(), name.to_owned())
     }
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn three_wrong_passwords_are_enough_until_there_is_a_good_login() {
+    #[tokio::test(start_paused = true)]
+    async fn three_wrong_passwords_are_enough_for_an_hour_and_until_there_is_a_good_login() {
         let attempts = Arc::<Attempts>::default();
-        let begin = |password, proven| attempts.begin(account("svc"), [password; 32], proven, at(100));
+        let begin = |password, logged_in| attempts.begin("a", account("svc"), [password; 32], logged_in);
+        let before = Instant::now();
+        advance(Duration::from_secs(1)).await;
         for password in 1..=3 {
             begin(password, None).unwrap().wrong();
         }
         begin(4, None).unwrap_err();
         begin(3, None).expect("it is known to be wrong, and not sent").wrong();
-        begin(4, Some(at(99))).expect_err("the login was before");
-        attempts.begin(account("other"), [4; 32], None, at(100)).expect("another account");
-        begin(4, Some(at(101))).expect("the account has logged in since").wrong();
-        begin(5, None).unwrap().right();
+        attempts.begin("b", account("svc"), [4; 32], None).expect_err("another namespace, the same account");
+        attempts.begin("a", account("other"), [4; 32], None).expect("another account");
+        advance(Duration::from_secs(1)).await;
+        let since = Instant::now();
+        begin(4, Some(since)).expect_err("an hour has not passed");
+        advance(COUNTED).await;
+        begin(4, None).expect_err("nobody has logged in");
+        begin(4, Some(before)).expect_err("that login was before");
+        begin(4, Some(since)).expect("the account has logged in since").wrong();
+        begin(5, Some(since)).unwrap().right();
         for password in 6..=8 {
             drop(begin(password, None).unwrap());
         }
@@ -134,7 +157,7 @@ mod tests {
     #[test]
     fn what_nobody_knows_the_end_of_counts_each_time_and_what_was_not_sent_does_not() {
         let attempts = Arc::<Attempts>::default();
-        let begin = |password| attempts.begin(account("svc"), [password; 32], None, at(100));
+        let begin = |password| attempts.begin("a", account("svc"), [password; 32], None);
         for _ in 0..10 {
             begin(1).unwrap().not_sent();
         }
@@ -146,12 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_accounts_takes_bounded_room() {
+    fn a_flood_of_accounts_takes_bounded_room_and_none_of_others() {
         let attempts = Arc::<Attempts>::default();
-        for number in 0..ACCOUNTS {
-            drop(attempts.begin(account(&number.to_string()), [0; 32], None, at(0)).unwrap());
+        let begin = |namespace: &str, name: &str| attempts.begin(namespace, account(name), [0; 32], None);
+        for number in 0..PER_NAMESPACE {
+            drop(begin("a", &number.to_string()).unwrap());
         }
-        attempts.begin(account("one more"), [0; 32], None, at(0)).unwrap_err();
-        attempts.begin(account("7"), [0; 32], None, at(0)).unwrap();
+        begin("a", "one more").unwrap_err();
+        begin("a", "7").unwrap();
+        for number in PER_NAMESPACE..ACCOUNTS {
+            drop(begin(&format!("b{}", number / PER_NAMESPACE), &number.to_string()).unwrap());
+        }
+        begin("c", "one more").unwrap_err();
+        begin("c", "7").unwrap();
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use tokio::time::timeout;
@@ -10,9 +9,8 @@ use tokio::time::timeout;
 use super::Callers;
 use super::attempts::Attempt;
 use super::refusal::Refusal;
-use crate::api::conditions::{self, Truth, VERIFIED};
 use crate::api::{BitbucketConnection, Reason};
-use crate::bitbucket::{BaseUrl, Credentials, Options, Patience, Rate};
+use crate::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Rate};
 use crate::controller::Context;
 use crate::secrets::{Route, credentials};
 use crate::sync::Filter;
@@ -35,8 +33,9 @@ pub async fn check(
     let credentials = credentials(secret, &route.url, context.trust.require_secret_url)
         .map_err(|message| Refusal::Unverified(Reason::InvalidSecret, message))?;
     let busy = || Refusal::Unavailable("Too many verifications are under way. Call again.".to_owned());
-    let place = callers.verifications.clone().try_acquire_owned().map_err(|_| busy())?;
-    let attempt = begin(callers, object, &route.url, &credentials)?;
+    let namespace = object.namespace().unwrap_or_default();
+    let place = callers.places.take(&namespace).ok_or_else(busy)?;
+    let attempt = begin(callers, &context.clients, &namespace, &route.url, &credentials)?;
     let stop = context.stop.child_token();
     let options =
         Options { concurrency: CONCURRENCY, patience: Patience { stop: stop.clone(), waits: &[] }, reopen: None };
@@ -94,23 +93,16 @@ pub fn known_to_be_wrong(object: &BitbucketConnection, secret: &Secret) -> Resul
 /// Passwords may not be tried at will; a token locks nothing.
 fn begin(
     callers: &Callers,
-    object: &BitbucketConnection,
+    clients: &Clients,
+    namespace: &str,
     url: &BaseUrl,
     credentials: &Credentials,
 ) -> Result<Option<Attempt>, Refusal> {
     let Credentials::Basic { username, .. } = credentials else { return Ok(None) };
     let account = (url.server().to_owned(), username.to_lowercase());
     let attempt =
-        callers.attempts.begin(account, credentials.fingerprint(), logged_in(object, username), Timestamp::now());
+        callers.attempts.begin(namespace, account, credentials.fingerprint(), clients.logged_in(url, username));
     attempt.map(Some).map_err(|_| Refusal::TooManyAttempts)
-}
-
-/// When the operator has last logged in as this user, by what the status says.
-fn logged_in(object: &BitbucketConnection, username: &str) -> Option<Timestamp> {
-    let status = object.status.as_ref()?;
-    let verified = conditions::state(&status.conditions, VERIFIED)?.truth == Truth::True;
-    let same = status.username.as_ref().is_some_and(|name| name.to_lowercase() == username.to_lowercase());
-    status.last_verified_time.as_ref().filter(|_| verified && same).map(|time| time.0)
 }
 
 fn settle(attempt: Option<Attempt>, outcome: &Outcome, sent: bool) {

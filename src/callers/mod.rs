@@ -6,22 +6,20 @@
 mod attempts;
 mod caller;
 mod candidate;
+mod places;
 mod refusal;
 
 use std::sync::Arc;
 
 use kube::Config;
-use tokio::sync::Semaphore;
 
 use self::attempts::Attempts;
 pub use self::caller::{Caller, is_name};
 pub use self::candidate::{check, known_to_be_wrong};
+use self::places::Places;
 pub use self::refusal::Refusal;
 use crate::api::BitbucketConnection;
 use crate::controller::{Context, Inspector};
-
-/// Verifications that callers wait for, at a time: they wait for Bitbucket beside the operator's own.
-const VERIFICATIONS: usize = 8;
 
 /// What all calls share.
 pub struct Callers {
@@ -31,7 +29,7 @@ pub struct Callers {
     inspector: Inspector,
     /// The passwords that were tried.
     attempts: Arc<Attempts>,
-    verifications: Arc<Semaphore>,
+    places: Arc<Places>,
     /// The namespaces that the operator looks after; none are all.
     namespaces: Vec<String>,
 }
@@ -40,8 +38,7 @@ impl Callers {
     /// Nobody has called yet. `server` is the way to the API server, of which no credentials are used; `namespaces` are those that are
     /// looked after, none are all.
     pub fn new(server: Config, inspector: Inspector, namespaces: Vec<String>) -> Arc<Self> {
-        let verifications = Arc::new(Semaphore::new(VERIFICATIONS));
-        Arc::new(Self { server, inspector, attempts: Arc::default(), verifications, namespaces })
+        Arc::new(Self { server, inspector, attempts: Arc::default(), places: Arc::default(), namespaces })
     }
 
     /// The way to the API server.

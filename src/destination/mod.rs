@@ -17,13 +17,12 @@ mod url;
 #[cfg(test)]
 mod url_properties;
 
-use std::sync::Arc;
-
 pub use self::error::{Error, StoreError};
 pub use self::model::{
     Absent, Author, Checkpoint, Commit, ConnectionKey, Last, Listing, Next, Page, Position, Project, Removed,
     Repository, RepositoryState, Scope, Stored, StoredRepository,
 };
+use self::overview::Turns;
 pub use self::overview::{Only, Overview, RepositoryOverview, Search};
 pub use self::postgres::{InvalidSchemaName, Postgres, PostgresUrl, SchemaName};
 pub use self::query::{Piece, Rows, pieces, query, query_until};
@@ -32,7 +31,6 @@ pub use self::sqlite::Sqlite;
 pub use self::told::Told;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
 use jiff::civil::Date;
-use tokio::sync::Semaphore;
 use tracing::instrument;
 
 use crate::runtime::lead::Lead;
@@ -43,8 +41,7 @@ use crate::trust::Addresses;
 pub struct Destination {
     database: Database,
     lead: Lead,
-    /// Whose turn it is to count commits.
-    counting: Arc<Semaphore>,
+    turns: Turns,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +76,7 @@ impl Destination {
             DatabaseUrl::Sqlite(path) => Database::Sqlite(Sqlite::open(path).await?),
             DatabaseUrl::Postgres(url) => Database::Postgres(Box::pin(Postgres::open(url, addresses)).await?),
         };
-        Ok(Self { database, lead, counting: Arc::new(Semaphore::new(1)) })
+        Ok(Self { database, lead, turns: Turns::new() })
     }
 
     /// The database, while it may be written.
@@ -147,14 +144,17 @@ impl Destination {
         }
     }
 
-    /// What is stored of a connection, and of the repositories that are looked for.
+    /// What is stored of a connection, and of the repositories that are looked for. It fails rather than that it takes long.
     #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
     pub async fn overview(&self, key: ConnectionKey, search: Search) -> Result<Overview, Error> {
-        let search = search.understood();
-        match &self.database {
-            Database::Sqlite(sqlite) => sqlite.overview(key, search).await,
-            Database::Postgres(postgres) => postgres.overview(key, search).await,
-        }
+        let (database, search) = (self.database.clone(), search.understood());
+        let read = async move {
+            match database {
+                Database::Sqlite(sqlite) => sqlite.overview(key, search).await,
+                Database::Postgres(postgres) => postgres.overview(key, search).await,
+            }
+        };
+        overview::alone(&self.turns.overview, read).await
     }
 
     /// How many commits were written in each week since a Monday, in UTC, as far as they are stored: the weeks' Mondays, the
@@ -168,7 +168,7 @@ impl Destination {
                 Database::Postgres(postgres) => postgres.weeks(key, since).await,
             }
         };
-        overview::alone(&self.counting, count).await
+        overview::alone(&self.turns.weeks, count).await
     }
 
     /// Writes what a finished listing shows and what it does not, rows that differ only, and gives all repositories

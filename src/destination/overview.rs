@@ -13,6 +13,20 @@ use super::Error;
 /// How long somebody who looks at a page waits for numbers.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whose turn it is: commits are counted for long, and nobody who looks for repositories waits for that.
+#[derive(Clone, Debug)]
+pub(super) struct Turns {
+    pub overview: Arc<Semaphore>,
+    pub weeks: Arc<Semaphore>,
+}
+
+impl Turns {
+    /// Nobody's.
+    pub fn new() -> Self {
+        Self { overview: Arc::new(Semaphore::new(1)), weeks: Arc::new(Semaphore::new(1)) }
+    }
+}
+
 /// Which repositories of a connection are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
@@ -87,22 +101,27 @@ impl Search {
 /// Nobody waits for what takes longer.
 pub(super) fn slow() -> Error {
     Error::Unavailable(
-        "counting the commits takes longer than five seconds; ask the database itself, see docs/queries.md".to_owned(),
+        "reading takes longer than five seconds; ask the database itself, see docs/queries.md".to_owned(),
     )
 }
 
-/// Does something long, one at a time, so that of what the sync works with it never takes more than one connection. It
+/// Others have taken the time.
+fn busy() -> Error {
+    Error::Unavailable("it has been reading for others for five seconds".to_owned())
+}
+
+/// Does something that may be long, one at a time, so that of the connections that the sync works with it never takes more than one. It
 /// goes on to its end where nobody waits any more: whoever used its connection next would wait for that.
 pub(super) async fn alone<T: Send + 'static>(
     turn: &Arc<Semaphore>,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    let turn = timeout(PATIENCE, Arc::clone(turn).acquire_owned()).await.map_err(|_| slow())?;
+    let turn = timeout(PATIENCE, Arc::clone(turn).acquire_owned()).await.map_err(|_| busy())?;
     let work = async move {
         let result = work.await;
         drop(turn);
         result
     };
-    let stopped = |_| Error::Unavailable("counting the commits was stopped; see the log".to_owned());
+    let stopped = |_| Error::Unavailable("reading was stopped; see the log".to_owned());
     tokio::spawn(work.in_current_span()).await.map_err(stopped)?
 }

@@ -1,5 +1,6 @@
 //! What a page about one connection reads: its repositories, and the weeks in which its commits were written.
 
+mod patience;
 mod weeks;
 
 use std::time::Duration;

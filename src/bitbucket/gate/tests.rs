@@ -293,3 +293,21 @@ fn each_server_has_places_of_its_own_and_one_at_least() {
     let _other = places(&gates, "https://other.example.com");
     assert_eq!(lock(&gates.servers).len(), 1, "who is asked by nobody is forgotten");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_was_logged_in_when_is_known_while_somebody_uses_the_password() {
+    let gates = Gates::new(16);
+    let base = BaseUrl::parse("https://git.example.com:8443/bitbucket").unwrap();
+    let (first, second) = (gate(&gates, "a"), gate(&gates, "b"));
+    assert_eq!(gates.logged_in(&base, "SVC"), None);
+    first.prove(&first.enter().await.unwrap());
+    let then = Instant::now();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(gates.logged_in(&base, "SVC"), Some(then));
+    first.close();
+    assert_eq!(gates.logged_in(&base, "SVC"), Some(then), "it was good then");
+    second.prove(&second.enter().await.unwrap());
+    assert_eq!(gates.logged_in(&base, "svc"), Some(Instant::now()));
+    assert_eq!(gates.logged_in(&base, "other"), None);
+    assert_eq!(gates.logged_in(&BaseUrl::parse("https://git.example.org").unwrap(), "svc"), None);
+}

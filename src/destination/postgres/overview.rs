@@ -68,7 +68,7 @@ impl Postgres {
         let asked = Arc::new((key, search));
         self.transaction(move |tx| {
             let asked = Arc::clone(&asked);
-            async move { overview(tx, &asked.0, &asked.1).await }.boxed()
+            async move { read(tx, overview(tx, &asked.0, &asked.1)).await }.boxed()
         })
         .await
     }
@@ -81,10 +81,18 @@ impl Postgres {
         let key = Arc::new(key);
         self.transaction(move |tx| {
             let key = Arc::clone(&key);
-            async move { weeks(tx, &key, since).await }.boxed()
+            async move { read(tx, weeks(tx, &key, since)).await }.boxed()
         })
         .await
     }
+}
+
+/// Reads, for as long as somebody waits.
+async fn read<T>(tx: &Tx<'_>, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tx.batch(READING).await?;
+    let limited = tx.optional(WITHIN, &[]).await?.is_some();
+    let ours = |error: &Error| limited && *error == fault::of_code(&SqlState::QUERY_CANCELED);
+    read.await.map_err(|error| if ours(&error) { slow() } else { error })
 }
 
 async fn overview(tx: &Tx<'_>, key: &ConnectionKey, search: &Search) -> Result<Overview, Error> {
@@ -118,10 +126,6 @@ fn repository(row: &Row) -> Result<RepositoryOverview, Error> {
 
 async fn weeks(tx: &Tx<'_>, key: &ConnectionKey, since: Date) -> Result<Vec<(Date, i64)>, Error> {
     let ConnectionKey { cluster, namespace, name, uid } = key;
-    tx.batch(READING).await?;
-    let limited = tx.optional(WITHIN, &[]).await?.is_some();
-    let ours = |error: &Error| limited && *error == fault::of_code(&SqlState::QUERY_CANCELED);
-    let counted = tx.rows(WEEKS, &[cluster, namespace, name, uid, &since]).await;
-    let rows = counted.map_err(|error| if ours(&error) { slow() } else { error })?;
+    let rows = tx.rows(WEEKS, &[cluster, namespace, name, uid, &since]).await?;
     rows.iter().map(|row| Ok((value(row, 0)?, value(row, 1)?))).collect()
 }

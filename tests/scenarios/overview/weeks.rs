@@ -1,17 +1,14 @@
 //! How many commits were written in each week.
 
-use std::time::{Duration, Instant};
-
-use bitbucket_connector::destination::{Absent, Destination, Error};
+use bitbucket_connector::destination::Absent;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use tokio::time::{sleep, timeout};
 
 use super::{HERE, Scene, key, listing};
-use crate::support::database::{Database, Kind, on_both};
+use crate::support::database::{Kind, on_both};
 
 /// A Monday, with which the first ISO week of 2025 begins.
-const SINCE: Date = date(2024, 12, 30);
+pub const SINCE: Date = date(2024, 12, 30);
 
 async fn weeks(scene: &Scene) -> Vec<(Date, i64)> {
     scene.destination.weeks(key("a", "1"), SINCE).await.unwrap()
@@ -69,67 +66,7 @@ async fn only_commits_that_the_connections_own_bitbucket_has_listed_are_counted(
     }
 }
 
-/// From now on there is no end of commits.
-async fn without_end(scene: &Scene) {
-    let table = "bitbucket_server_repository_default_branch_commits";
-    let time = if let Database::Sqlite(_) = &scene.place { "text" } else { "timestamptz" };
-    let view = format!(
-        "ALTER TABLE {table} RENAME TO kept;
-         CREATE VIEW {table} AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
-         SELECT i AS id, CAST(1 AS bigint) AS repository_id, CAST('2025-01-01T00:00:00Z' AS {time}) AS created FROM n"
-    );
-    scene.place.execute(&view).await;
-    if let Database::Postgres(_) = &scene.place {
-        scene.place.execute(&format!("GRANT SELECT ON {table} TO PUBLIC")).await;
-    }
-}
-
-fn slow() -> Error {
-    let text = "counting the commits takes longer than five seconds; ask the database itself, see docs/queries.md";
-    Error::Unavailable(text.to_owned())
-}
-
-async fn whoever_counts_for_long_is_told_so_and_holds_up_nobody(on: Kind) {
-    let scene = Scene::start(on, &["P/a"]).await;
-    without_end(&scene).await;
-    let writing = async {
-        // More than there are connections, and then nobody waits for them.
-        let asked = (0..12).map(|_| weeks(&scene));
-        let wrote = async {
-            sleep(Duration::from_millis(500)).await;
-            timeout(Duration::from_secs(1), scene.destination.scope(key("a", "1"), HERE.to_owned())).await.unwrap()
-        };
-        tokio::select! {
-            all = futures::future::join_all(asked) => panic!("{all:?}"),
-            wrote = wrote => assert_eq!(wrote.unwrap(), scene.scope),
-        }
-        for _ in 0..3 {
-            let wrote = scene.destination.scope(key("a", "1"), HERE.to_owned());
-            assert_eq!(timeout(Duration::from_secs(1), wrote).await.unwrap().unwrap(), scene.scope);
-        }
-    };
-    let asking = async {
-        let (other, begun) = (Destination::open(&scene.place.url()).await.unwrap(), Instant::now());
-        (other.weeks(key("a", "1"), SINCE).await, begun.elapsed())
-    };
-    let ((), (told, took)) = tokio::join!(writing, asking);
-    assert_eq!(told, Err(slow()));
-    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(9), "{took:?}");
-}
-
 on_both! {
     a_week_is_from_monday_to_sunday_in_utc,
     only_commits_that_the_connections_own_bitbucket_has_listed_are_counted,
-    whoever_counts_for_long_is_told_so_and_holds_up_nobody,
-}
-
-#[tokio::test]
-async fn what_an_admin_has_limited_further_stays_so() {
-    let scene = Scene::start(Kind::Postgres, &["P/a"]).await;
-    without_end(&scene).await;
-    let Database::Postgres(database) = &scene.place else { panic!("it is PostgreSQL") };
-    scene.place.execute(&format!("ALTER ROLE {} SET statement_timeout = '1s'", database.role)).await;
-    let (limited, begun) = (Destination::open(&scene.place.url()).await.unwrap(), Instant::now());
-    let told = limited.weeks(key("a", "1"), SINCE).await.unwrap_err();
-    assert!(told.to_string().contains("statement_timeout") && begun.elapsed() < Duration::from_secs(4), "{told}");
 }
