@@ -35,7 +35,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 export BITBUCKET_CONNECTOR_TEST_CLUSTER := $(CLUSTER)
 
 .PHONY: help demo test test-cluster test-rust test-chart model figures bench scale e2e lint lint-rust lint-deny lint-docs lint-go lint-scripts lint-workflow lint-chart \
-	lint-copies build release image crd chart-readme cluster tools cluster-binaries clean
+	lint-copies build release image crd pictures chart-readme cluster tools cluster-binaries clean
 
 help: ## What can be made
 	@echo 'make TARGET, where TARGET is one of'
@@ -137,9 +137,15 @@ release: tools ## The operator as the image has it, static
 image: ## The container image; ENGINE=podman for another engine
 	$(or $(ENGINE),docker) build --tag bitbucket-connector $(IMAGE_LABELS) .
 
-crd: tools ## Write the CRD again, after a change of src/api/
+crd: tools ## Write the CRD and docs/reference.md again, after a change of src/api/
 	cargo run --quiet -- crd >crds/bitbucketconnections.yaml
 	cp crds/bitbucketconnections.yaml $(CHART)/files/crds/
+	WRITE_REFERENCE=1 cargo test --locked --test scenarios documents::reference
+
+pictures: cluster-binaries ## Make the pictures of the page in docs/images again
+	@rm -rf $(CACHE)/pictures && mkdir -p $(CACHE)/pictures
+	PAGE_PICTURES=$(CACHE)/pictures cargo test --locked --test scenarios page::
+	@for picture in docs/images/*.png; do cp $(CACHE)/pictures/$${picture##*/} docs/images/; done
 
 chart-readme: ## Write the table of values in the chart's README again, after a change of values.yaml
 	@tests/chart/readme.sh >$(CHART)/README.new

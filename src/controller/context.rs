@@ -21,7 +21,7 @@ use crate::api::BitbucketConnection;
 use crate::api::destination::DestinationReference;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, SyncStatus};
 use crate::bitbucket::{Client as Bitbucket, Clients, Rate};
-use crate::destination::{ConnectionKey, Destination};
+use crate::destination::{ConnectionKey, Destination, Error};
 use crate::kubernetes::Guarded;
 use crate::runtime::lead::Lead;
 use crate::secrets::{Source, Target};
@@ -198,26 +198,24 @@ impl Context {
         self.destinations.handle(&Target::OWN)
     }
 
-    /// The database of a connection's rows, if the operator has come to use it.
-    pub async fn database(&self, object: &BitbucketConnection) -> Option<Destination> {
-        let memory = self.remembered(object)?;
-        let handle = timeout(BRIEFLY, memory.lock()).await.ok()?.destination.clone()?;
-        handle.get().await.ok()
+    /// The database of a connection's rows, or why it cannot be opened; nothing, if the operator has not come to use it.
+    pub async fn database(&self, object: &BitbucketConnection) -> Option<Result<Destination, Error>> {
+        let handle = self.look(object, |memory| memory.destination.clone()).await??;
+        Some(handle.get().await)
     }
 
     /// The sync runs of a connection that this process has seen the end of, the newest first.
     pub async fn runs(&self, object: &BitbucketConnection) -> Vec<SyncStatus> {
-        match self.remembered(object) {
-            Some(memory) => timeout(BRIEFLY, memory.lock())
-                .await
-                .map_or_else(|_| Vec::new(), |memory| memory.runs.iter().cloned().collect()),
-            None => Vec::new(),
-        }
+        self.look(object, |memory| memory.runs.iter().cloned().collect()).await.unwrap_or_default()
     }
 
-    fn remembered(&self, object: &BitbucketConnection) -> Option<Arc<tokio::sync::Mutex<Memory>>> {
-        let object = ObjectRef::<Guarded>::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned()
+    /// Looks at what is remembered of an object, for somebody who does not wait for long; nothing, if it is another one of the
+    /// same name.
+    async fn look<T>(&self, object: &BitbucketConnection, at: impl FnOnce(&Memory) -> T) -> Option<T> {
+        let name = ObjectRef::<Guarded>::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()?;
+        let memory = timeout(BRIEFLY, memory.lock()).await.ok()?;
+        (object.uid().as_ref() == Some(&memory.uid)).then(|| at(&memory))
     }
 
     /// What is remembered of an object; nothing, if it is another one of the same name.

@@ -101,10 +101,10 @@ pub async fn show(
         _ => Only::All,
     };
     let context = callers.context()?;
-    let not_open = "The operator has not opened the database, or cannot: it opens it for the first sync run, and the conditions say what is wrong with it.";
     let stored = match context.database(&object).await {
-        None => Err(not_open.to_owned()),
-        Some(database) => {
+        None => Err("The operator has not opened the database: it does so for the first sync run.".to_owned()),
+        Some(Err(error)) => Err(format!("The database cannot be opened: {error}. The operator tries it again.")),
+        Some(Ok(database)) => {
             let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
             stored(&database, &weeks, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
         }

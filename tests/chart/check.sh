@@ -18,6 +18,8 @@ export HELM_CACHE_HOME=$dir/helm HELM_CONFIG_HOME=$dir/helm HELM_DATA_HOME=$dir/
 
 # shellcheck source=tests/passes.sh
 source "$root/tests/passes.sh"
+# shellcheck source=tests/documents.sh
+source "$root/tests/documents.sh"
 
 # Usage: refuses WHAT TEXT COMMAND…
 # The command must fail, and say TEXT.
@@ -229,14 +231,14 @@ may get pods no -A
 may get configmaps no -n chart
 echo "ok    the ServiceAccount's rights, and no more"
 
+# Usage: as_written COMMAND
+# What a page says, for the release of this test.
+as_written() {
+    (cd "$root" && without_warning bash -c "${1//--namespace bitbucket-connector/--namespace chart}")
+}
 # Usage: as_page PAGE
-# The command of a page, for the release of this test.
 as_page() {
-    local command
-    command=$(sed -n '/^helm upgrade bitbucket-connector /,/^```/p' "$root/docs/$1" | sed '/^```/d')
-    [[ -n $command ]] || return 1
-    command=${command//--namespace bitbucket-connector/--namespace chart}
-    (cd "$root" && without_warning bash -c "$command")
+    as_written "$(commands_of helm | sed -n "s|^docs/$1\t||p")"
 }
 passes "the Data Cloud API, as its page says" as_page data-cloud-api.md
 passes "webhooks, as their page says" as_page webhooks.md
@@ -290,3 +292,26 @@ passes "the CRD stays" kubectl get crd bitbucketconnections.bitbucket-connector.
 passes "the database's volume stays" kubectl get pvc -n chart bitbucket-connector
 refuses "the Deployment goes" NotFound kubectl get deployment -n chart bitbucket-connector
 passes "install again" install
+
+# What people are told to type, as it stands there.
+tried=0
+while IFS=$'\t' read -r page command; do
+    if [[ $command == 'helm install '* || $command == *' --install '* ]]; then
+        helm uninstall bitbucket-connector --namespace chart --wait >/dev/null
+    fi
+    passes "$page: ${command%% --*}" as_written "$command"
+    tried=$((tried + 1))
+done < <(commands_of helm)
+mkdir "$dir/values"
+values_of "$dir/values"
+for values in "$dir/values/"*; do
+    passes "values of a page: $(head -n 1 "$values")" renders --values "$values" -- 'kind: Deployment'
+    tried=$((tried + 1))
+done
+while IFS=$'\t' read -r page command; do
+    passes "$page: ${command%% #*}" as_written "$command"
+    # The page says when: connections before, all else afterwards.
+    if [[ $command == *bitbucketconnections' '* ]]; then passes "uninstall" helm uninstall bitbucket-connector --namespace chart --wait; fi
+    tried=$((tried + 1))
+done < <(commands_of "kubectl delete ")
+((tried > 12)) || { echo "FAILS only $tried commands and values were found"; exit 1; }

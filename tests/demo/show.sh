@@ -100,6 +100,8 @@ compare() {
 
 # What a person needs to go on with a demo that was left running.
 print_how_to_look_around() {
+    # So that nobody has to say where.
+    kubectl config set-context --current --namespace demo >/dev/null
     cat >"$dir/end.sh" <<END
 kill ${pids[*]} 2>/dev/null
 while kill -0 ${pids[0]} 2>/dev/null; do sleep 0.2; done
@@ -109,13 +111,13 @@ END
 
 It is left running. To look around:
 
-  export KUBECONFIG=$KUBECONFIG PATH=$bin:\$PATH
-  kubectl get bbc -n demo -o wide
-  kubectl describe bbc -n demo bitbucket
-  kubectl annotate bbc -n demo bitbucket --overwrite bitbucket-connector.dev/requestedAt="\$(date)"
-  kubectl patch secret -n demo wrong-password -p "{\"data\": {\"password\": \"\$(kubectl get secret -n demo bitbucket -o jsonpath={.data.password})\"}}"
+  export KUBECONFIG=$KUBECONFIG PATH=$bin:${BITBUCKET_CONNECTOR%/*}:\$PATH
+  kubectl get bbc -o wide
+  kubectl describe bbc bitbucket
+  kubectl bitbucket sync bitbucket
+  kubectl patch secret wrong-password --patch "{\"data\": {\"password\": \"\$(kubectl get secret bitbucket -o jsonpath={.data.password})\"}}"
   $BITBUCKET_CONNECTOR query --database sqlite://$database "SELECT * FROM bitbucket_repository_freshness"
-  ${BITBUCKET_CONNECTOR%/*}/kubectl-bitbucket open --namespace demo --service-account you --address $page    # the page, in a browser
+  kubectl bitbucket open --service-account you --address $page    # the page, in a browser
   curl -s $url/rest/api/1.0/application-properties
   tail -f $dir/operator.log
 

@@ -35,6 +35,10 @@ source "$root/tests/e2e/images.sh"
 source "$root/tests/e2e/watch.sh"
 # shellcheck source=tests/e2e/steps.sh
 source "$root/tests/e2e/steps.sh"
+# shellcheck source=tests/documents.sh
+source "$root/tests/documents.sh"
+# shellcheck source=tests/e2e/documents.sh
+source "$root/tests/e2e/documents.sh"
 
 step() {
     printf '\n== %s\n' "$*"
@@ -111,6 +115,7 @@ passes "the Deployment is Ready" kubectl rollout status -n "$namespace" deployme
 sync_again
 within 60 "the next sync" is_synced_again
 within 10 "three Pods have run, each when the one before had ended" one_at_a_time 3
+pages_say "kubectl exec " "kubectl logs "
 kubectl scale -n "$namespace" deployment/bitbucket-connector --replicas 2 >/dev/null
 within 20 "a second Pod is kept away from the volume" kept_away
 kubectl scale -n "$namespace" deployment/bitbucket-connector --replicas 1 >/dev/null
@@ -150,6 +155,12 @@ touch "$dir/enough"
 wait "$watcher"
 passes "it went on where the first one stopped" pages_at_most 75
 passes "the rows are git's" rows_are_gits
+
+step "The page, by a port that is forwarded to the one who leads"
+pages_say "kubectl get lease "
+passes "helm upgrade to a page" upgrade --set database.secretRef.name=commits-app,replicas=2,page.enabled=true
+passes "kubectl bitbucket open" open_page
+within 20 "it shows the connection" page_shows_the_connection
 
 step "The end"
 passes "helm uninstall" helm uninstall -n "$namespace" bitbucket-connector --wait

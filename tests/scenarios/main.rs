@@ -17,6 +17,7 @@ mod dashboard;
 mod datacloud;
 mod deletion;
 mod destination;
+mod documents;
 mod figures;
 mod idle;
 mod interrupted;

@@ -66,6 +66,13 @@ async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
     assert!(
         browser.text().await.contains("1 found of 2") && browser.count("#repositories ~ .wide tbody tr").await == 1
     );
+    let uri = "apiVersion: v1\nkind: Secret\nmetadata: {name: uri}\nstringData: {uri: \"postgres://app:hunter2@127.0.0.1:1/app\"}\n---\n";
+    scene.stage.apply(uri);
+    let to = ", destination: {secretRef: {name: uri}}";
+    scene.stage.apply(&connection("closed", &scene.simulator.url(), "good", to));
+    scene.stage.until_ready("closed", "False", "DestinationUnavailable").await;
+    browser.visit(&format!("/connections/{}/closed", scene.stage.namespace)).await;
+    assert!(browser.text().await.contains("The database cannot be opened: "), "{}", browser.text().await);
     browser.visit("/connections/nowhere/at-all").await;
     assert!(browser.title().await.starts_with("Kubernetes does not let you"), "{}", browser.title().await);
 }

@@ -51,8 +51,11 @@ impl WebDriverCompatibleCommand for Log {
 
 impl Browser {
     pub async fn start(look: Look) -> Self {
+        let profile = tempfile::tempdir().unwrap();
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            // What a browser leaves that is killed goes with it.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -69,7 +72,6 @@ impl Browser {
             }
         })
         .await;
-        let profile = tempfile::tempdir().unwrap();
         let mut arguments = vec![
             "--headless=new".to_owned(),
             // As root, and where containers have little shared memory.

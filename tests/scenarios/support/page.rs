@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -11,17 +12,25 @@ use super::within;
 
 /// The fenced blocks of a page in this language; "" are commands.
 pub fn blocks(page: &str, language: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut open: Option<(bool, String)> = None;
-    for line in page.lines() {
-        match (line.strip_prefix("```"), open.take()) {
-            (Some(_), Some((wanted, block))) => found.extend(wanted.then_some(block)),
-            (Some(of), None) => open = Some((of == language, String::new())),
-            (None, Some((wanted, block))) => open = Some((wanted, format!("{block}{line}\n"))),
-            (None, None) => {}
+    let (mut found, mut open) = (Vec::new(), None);
+    for event in Parser::new(page) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(of))) if *of == *language => open = Some(String::new()),
+            Event::Text(text) => open.iter_mut().for_each(|block| block.push_str(&text)),
+            Event::End(TagEnd::CodeBlock) => found.extend(open.take()),
+            _ => {}
         }
     }
     found
+}
+
+/// What stands in a page's text as code.
+pub fn spans(page: &str) -> Vec<String> {
+    let spans = Parser::new_ext(page, Options::ENABLE_TABLES).filter_map(|event| match event {
+        Event::Code(text) => Some(text.into_string()),
+        _ => None,
+    });
+    spans.collect()
 }
 
 /// The commands of a block, each with the lines that belong to it.

@@ -46,6 +46,8 @@ pub async fn list(State(callers): State<Arc<Callers>>, mut connection: Connectio
     let (context, object) = (callers.context()?, &connection.object);
     let not_open = "The operator has not opened the database of this connection: it does once the credentials are verified. Call again then.";
     let database = context.database(object).await.ok_or_else(|| Refusal::Unavailable(not_open.to_owned()))?;
+    let cannot_be_opened = |error| Refusal::Unavailable(format!("The database cannot be opened: {error}. Call again."));
+    let database = database.map_err(cannot_be_opened)?;
     let mut found = database
         .selection(context.key(object), imported, after, limit + 1)
         .await

@@ -1,0 +1,219 @@
+//! Every command and every manifest works as it stands there.
+//!
+//! What is found in a page is executed here, unless it is known who else does: what nobody knows how to execute fails.
+
+use std::os::unix::fs::symlink;
+
+use bitbucket_simulator::{Simulator, histories};
+use tokio::process::Command;
+
+use super::{CHART, Document, documents, root};
+use crate::support::operator::{Stage, connection, secret};
+use crate::support::page::{Shell, blocks, commands, spans};
+use crate::support::within;
+
+/// Who executes the commands of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// This test: with an operator and a Bitbucket.
+    This,
+    /// This test asks make what it would do, and does not do it.
+    DryRun,
+    /// The page has a test of its own, which reads it.
+    Its(&'static str),
+    /// `tests/chart/check.sh`, which reads all pages.
+    Chart,
+    /// `tests/e2e/documents.sh`, which reads all pages: it takes a Pod that runs.
+    Node,
+    /// Nobody, for this reason.
+    Nobody(&'static str),
+}
+
+fn by(page: &str, command: &str) -> By {
+    let begins = |with: &str| command.starts_with(with);
+    match page {
+        // The first word of each is the same everywhere.
+        _ if begins("helm ") => By::Chart,
+        _ if begins("make ") || command.contains(" make ") => By::DryRun,
+        _ if begins("docker ") || begins("cosign ") => By::Nobody("it takes a registry"),
+        _ if begins("cargo install ") => By::Nobody("a release is compiled by make e2e, for the image"),
+        _ if command.contains("cargo test ") => By::Nobody("it compiles what is running here"),
+        _ if begins("kubectl exec ") || begins("kubectl logs ") || begins("kubectl get lease ") => By::Node,
+        CHART => By::Chart,
+        "docs/kubectl.md" => By::Its("plugin/page.rs"),
+        "docs/webhooks.md" => By::Its("webhook/page.rs"),
+        "docs/data-cloud-api.md" => By::Its("datacloud/page.rs"),
+        "docs/page.md" => By::Node,
+        _ => By::This,
+    }
+}
+
+/// The commands of a page: its blocks without a language, and what in its text has flags.
+fn found(document: &Document) -> Vec<String> {
+    let in_blocks = blocks(&document.text, "").into_iter().flat_map(|block| commands(&block));
+    let in_text = spans(&document.text).into_iter().filter(|span| {
+        let begins = ["kubectl ", "bitbucket-connector "].iter().any(|with| span.starts_with(with));
+        begins && span.contains(" -") && !span.starts_with("kubectl bitbucket")
+    });
+    in_blocks.chain(in_text.map(|span| span.replace("\\|", "|"))).collect()
+}
+
+/// A page as its reader would have it who has this Bitbucket and this connection.
+fn filled_in(command: &str, url: &str) -> String {
+    command
+        .replace("https://bitbucket.example.com/bitbucket", url)
+        .replace("https://bitbucket.example.com", url)
+        .replace("{project_key}", "PLAT")
+        .replace("{repo_slug}", "api")
+        .replace("YOUR_USERNAME:YOUR_PASSWORD", "reader:hunter2")
+        .replace("bbc NAME", "bbc bitbucket")
+        // All tests share the API server.
+        .replace("--server-side", "--server-side --dry-run=server --force-conflicts")
+        // An answer that says no would count as one.
+        .replace("curl -i", "curl --fail-with-body -i")
+        .replace(
+            "--concurrency 4 …",
+            &format!("--concurrency 4 --url {url} --token-file TOKEN --database sqlite://x.db"),
+        )
+}
+
+struct Scene {
+    stage: Stage,
+    simulator: Simulator,
+    shell: Shell,
+}
+
+impl Scene {
+    async fn start(theme: &str) -> Self {
+        let stage = Stage::start(theme).await;
+        let path = stage.folder.path().join("api.git");
+        histories::linear(&path, 5).unwrap();
+        let simulator = Simulator::builder()
+            .user("reader", "hunter2")
+            .token("reader", "tok-hunter2")
+            .repository("PLAT/api", path)
+            .start()
+            .await
+            .unwrap();
+        let shell = Shell::new(&stage);
+        let bin = stage.folder.path().join("bin");
+        for program in [env!("CARGO_BIN_EXE_bitbucket-connector"), env!("CARGO_BIN_EXE_kubectl-bitbucket")] {
+            symlink(program, bin.join(program.rsplit('/').next().unwrap())).unwrap();
+        }
+        for (file, text) in [("NAME", "reader"), ("PASSWORD", "hunter2"), ("TOKEN", "tok-hunter2")] {
+            std::fs::write(shell.home().join(file), text).unwrap();
+        }
+        for (name, password) in [("bitbucket", "hunter2"), ("wrong-password", "wrong-hunter2")] {
+            stage.apply(&secret(name, "reader", password));
+            stage.apply(&connection(name, &simulator.url(), name, ""));
+        }
+        stage.until_ready("bitbucket", "True", "Synced").await;
+        stage.until_ready("wrong-password", "False", "invalid_credentials").await;
+        Self { stage, simulator, shell }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_does_what_it_says() {
+    let scene = Scene::start("documents").await;
+    let mut tried = 0;
+    for document in documents() {
+        for command in found(&document) {
+            if by(&document.path, &command) != By::This {
+                continue;
+            }
+            let printed = scene.shell.run(&filled_in(&command, &scene.simulator.url())).await;
+            // Of the demo, where a password is wrong on purpose.
+            let expected = if command.starts_with("kubectl bitbucket verify wrong-password") { 3 } else { 0 };
+            assert_eq!(printed.code, Some(expected), "{}: {command}: {printed:?}", document.path);
+            tried += 1;
+        }
+    }
+    assert!(tried > 15, "{tried}");
+}
+
+#[tokio::test]
+async fn make_knows_every_target_that_is_named() {
+    let mut tried = 0;
+    for document in documents() {
+        for command in found(&document).iter().filter(|command| by(&document.path, command) == By::DryRun) {
+            let mut bash = Command::new("bash");
+            // Of the make that runs this test it must know nothing.
+            bash.args(["-c", &command.replace("make ", "make --dry-run ")])
+                .env_remove("MAKEFLAGS")
+                .env_remove("MAKELEVEL");
+            let output = within(command, bash.current_dir(root()).output()).await.unwrap();
+            assert!(
+                output.status.success(),
+                "{}: {command}: {}",
+                document.path,
+                String::from_utf8_lossy(&output.stderr)
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried > 10, "{tried}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_takes_every_manifest() {
+    let scene = Scene::start("documents-manifests").await;
+    let mut tried = 0;
+    for document in documents() {
+        for (place, manifest) in blocks(&document.text, "yaml").iter().enumerate() {
+            let file = scene.shell.home().join("manifest.yaml");
+            std::fs::write(&file, manifest).unwrap();
+            let command = if manifest.contains("\nkind: ") {
+                "kubectl apply --dry-run=server --warnings-as-errors --filename manifest.yaml"
+            } else if manifest.starts_with("spec:") {
+                "kubectl patch bbc bitbucket --type=merge --dry-run=server --patch-file manifest.yaml"
+            } else {
+                // Values of the chart, which the chart's own test takes, and what Argo CD is told.
+                assert!(
+                    [CHART, "docs/metrics.md", "docs/logs.md", "docs/gitops.md"].contains(&&*document.path),
+                    "{manifest}"
+                );
+                continue;
+            };
+            let printed = scene.shell.run(command).await;
+            assert_eq!(printed.code, Some(0), "{}, {place}: {printed:?}", document.path);
+            tried += 1;
+        }
+    }
+    for example in std::fs::read_dir(root().join("examples")).unwrap() {
+        scene.stage.kubectl(&["apply", "--dry-run=server", "-f", example.unwrap().path().to_str().unwrap()]);
+        tried += 1;
+    }
+    assert!(tried > 8, "{tried}");
+}
+
+#[test]
+fn whoever_executes_a_page_reads_it() {
+    let mut known = Vec::new();
+    for document in documents() {
+        for command in found(&document) {
+            let by = by(&document.path, &command);
+            if let By::Its(test) = by {
+                let path = root().join("tests/scenarios").join(test);
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.contains(&document.path), "{test} does not read {}", document.path);
+            }
+            if !known.contains(&by) {
+                known.push(by);
+            }
+        }
+        // SQL and what else there is has tests of its own.
+        for language in ["sql", "sql sqlite", "sql postgresql", "lua", "json"] {
+            let of_its_own = [
+                "docs/queries.md",
+                "docs/deletion.md",
+                "docs/gitops.md",
+                "docs/data-cloud-api.md",
+                "docs/postgresql.md",
+            ];
+            let none = blocks(&document.text, language).is_empty();
+            assert!(none || of_its_own.contains(&&*document.path), "{}: who executes {language}?", document.path);
+        }
+    }
+    assert_eq!(known.len(), 10, "{known:?}");
+}
