@@ -234,7 +234,10 @@ echo "ok    the ServiceAccount's rights, and no more"
 # Usage: as_written COMMAND
 # What a page says, for the release of this test.
 as_written() {
-    (cd "$root" && without_warning bash -c "${1//--namespace bitbucket-connector/--namespace chart}")
+    local command=${1//--namespace bitbucket-connector/--namespace chart}
+    # There is no node, so no Pod is ever ready.
+    if [[ $command == 'helm upgrade '* ]]; then command=${command//--wait/}; fi
+    (cd "$root" && without_warning bash -c "$command")
 }
 # Usage: as_page PAGE
 as_page() {
@@ -296,9 +299,11 @@ passes "install again" install
 # What people are told to type, as it stands there.
 tried=0
 while IFS=$'\t' read -r page command; do
-    if [[ $command == 'helm install '* || $command == *' --install '* ]]; then
-        helm uninstall bitbucket-connector --namespace chart --wait >/dev/null
-    fi
+    case $command in
+        'helm install '*) helm uninstall bitbucket-connector --namespace chart --wait >/dev/null ;;
+        # It begins with PostgreSQL, as its page says.
+        *replicas=2*) to_postgres >/dev/null ;;
+    esac
     passes "$page: ${command%% --*}" as_written "$command"
     tried=$((tried + 1))
 done < <(commands_of helm)
@@ -310,8 +315,6 @@ for values in "$dir/values/"*; do
 done
 while IFS=$'\t' read -r page command; do
     passes "$page: ${command%% #*}" as_written "$command"
-    # The page says when: connections before, all else afterwards.
-    if [[ $command == *bitbucketconnections' '* ]]; then passes "uninstall" helm uninstall bitbucket-connector --namespace chart --wait; fi
     tried=$((tried + 1))
 done < <(commands_of "kubectl delete ")
 ((tried > 12)) || { echo "FAILS only $tried commands and values were found"; exit 1; }

@@ -157,7 +157,7 @@ passes "it went on where the first one stopped" pages_at_most 75
 passes "the rows are git's" rows_are_gits
 
 step "The page, by a port that is forwarded to the one who leads"
-pages_say "kubectl get lease "
+pages_say "kubectl get lease " "LEADER="
 passes "helm upgrade to a page" upgrade --set database.secretRef.name=commits-app,replicas=2,page.enabled=true
 passes "kubectl bitbucket open" open_page
 within 20 "it shows the connection" page_shows_the_connection

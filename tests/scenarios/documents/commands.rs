@@ -38,7 +38,7 @@ fn by(page: &str, command: &str) -> By {
         _ if begins("docker ") || begins("cosign ") => By::Nobody("it takes a registry"),
         _ if begins("cargo install ") => By::Nobody("a release is compiled by make e2e, for the image"),
         _ if command.contains("cargo test ") => By::Nobody("it compiles what is running here"),
-        _ if begins("kubectl exec ") || begins("kubectl logs ") || begins("kubectl get lease ") => By::Node,
+        _ if command.contains("kubectl exec ") || begins("kubectl logs ") || begins("kubectl get lease ") => By::Node,
         CHART => By::Chart,
         "docs/kubectl.md" => By::Its("plugin/page.rs"),
         "docs/webhooks.md" => By::Its("webhook/page.rs"),
@@ -59,8 +59,9 @@ fn found(document: &Document) -> Vec<String> {
 }
 
 /// A page as its reader would have it who has this Bitbucket and this connection.
-fn filled_in(command: &str, url: &str) -> String {
+fn filled_in(command: &str, url: &str, namespace: &str) -> String {
     command
+        .replace("--namespace bitbucket-connector", &format!("--namespace {namespace}"))
         .replace("https://bitbucket.example.com/bitbucket", url)
         .replace("https://bitbucket.example.com", url)
         .replace("{project_key}", "PLAT")
@@ -122,7 +123,7 @@ async fn every_command_does_what_it_says() {
             if by(&document.path, &command) != By::This {
                 continue;
             }
-            let printed = scene.shell.run(&filled_in(&command, &scene.simulator.url())).await;
+            let printed = scene.shell.run(&filled_in(&command, &scene.simulator.url(), &scene.stage.namespace)).await;
             // Of the demo, where a password is wrong on purpose.
             let expected = if command.starts_with("kubectl bitbucket verify wrong-password") { 3 } else { 0 };
             assert_eq!(printed.code, Some(expected), "{}: {command}: {printed:?}", document.path);
