@@ -4,10 +4,10 @@
 //!
 //! | room | reason to change |
 //! |---|---|
+//! | [`plugin`] | what `kubectl bitbucket` can do |
 //! | [`cli`] | what can be typed |
 //! | [`datacloud`] | what the Data Cloud API answers |
 //! | [`page`] | what a browser shows |
-//! | [`plugin`] | what `kubectl bitbucket` can do |
 //! | [`callers`] | what is done for somebody, with their rights |
 //! | [`webhook`] | how Bitbucket says that somebody has pushed |
 //! | [`controller`] | what Kubernetes is told, and when something is done |

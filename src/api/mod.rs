@@ -16,7 +16,7 @@ pub use spec::{BitbucketConnection, BitbucketConnectionSpec};
 pub use status::BitbucketConnectionStatus;
 use status::RefusedSecret;
 
-/// The API group, also the prefix of annotations and the field manager's home.
+/// The API group, also the prefix of annotations.
 pub const GROUP: &str = "bitbucket-connector.dev";
 
 /// Any new value of this annotation verifies and syncs at once; the handled value is echoed in

@@ -53,6 +53,7 @@ mod tests {
         for (manager, theirs) in [
             ("bitbucket-connector-api", None),
             ("bitbucket-connector-page", None),
+            ("kubectl-bitbucket", None),
             ("kubectl", None),
             ("kubectl-client-side-apply", None),
             ("argocd-controller", Some("argocd-controller")),

@@ -132,7 +132,7 @@ pub struct BitbucketConnectionSpec {
 }
 
 impl BitbucketConnectionSpec {
-    /// The names of all Secrets that the connection depends on.
+    /// The names of all Secrets that a verification or a run depends on. The webhook's is read when somebody calls.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let references = [Some(&self.secret_ref), self.cert_secret_ref.as_ref(), self.proxy_secret_ref.as_ref()];
         let destination = self.destination.iter().flat_map(DestinationReference::secrets);

@@ -101,7 +101,7 @@ pub enum Trigger {
     Schedule,
     /// The annotation `bitbucket-connector.dev/requestedAt` changed.
     Requested,
-    /// The url, the Secret or the import filter changed.
+    /// The url, the import filter, the destination, or one of the Secrets that they need changed.
     SpecChange,
 }
 

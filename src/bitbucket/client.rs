@@ -54,6 +54,7 @@ pub struct Client {
     largest: usize,
     reopen: Option<String>,
     requests: Arc<AtomicU64>,
+    credentials_sent: Arc<AtomicBool>,
     /// The account that the first answer named.
     recognised: Arc<OnceLock<String>>,
     /// Whether it was proven by an answer that does not name it.
@@ -94,6 +95,7 @@ impl Client {
             largest: usize::MAX,
             reopen,
             requests: Arc::default(),
+            credentials_sent: Arc::default(),
             recognised: Arc::default(),
             nameless: Arc::default(),
         }
@@ -152,6 +154,16 @@ impl Client {
     /// Requests sent so far, by this client and its clones.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether credentials went out, by this client and its clones.
+    pub fn has_sent_credentials(&self) -> bool {
+        self.credentials_sent.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server has recognised the account by these credentials, and has not judged them wrong since.
+    pub fn is_proven(&self) -> bool {
+        self.place().account.is_proven()
     }
 
     /// Sends a GET, again where that may help, and reads the whole answer.
@@ -232,6 +244,10 @@ impl Client {
         &self.requests
     }
 
+    pub(super) fn sends_credentials(&self) {
+        self.credentials_sent.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn metrics(&self) -> &Metrics {
         self.clients.metrics()
     }
@@ -246,7 +262,7 @@ impl Client {
         let room = Arc::clone(self.clients.large_bodies()).acquire_owned();
         match tokio::time::timeout(self.timeout, room).await {
             Ok(Ok(room)) => Ok(room),
-            _ => Err(Fault::Timeout(self.timeout)),
+            _ => Err(Fault::Crowded(self.timeout)),
         }
     }
 

@@ -105,7 +105,7 @@ impl Door {
         self.open(now).is_err()
     }
 
-    /// Whether the server has recognised the account by this password, and has not judged it wrong since.
+    /// How the password stands, for whoever looks at the operator's state.
     pub fn word(&self, now: Instant) -> &'static str {
         match (self.open(now), self.standing) {
             (Err(Shut::Resting), _) => "resting",
@@ -116,6 +116,7 @@ impl Door {
         }
     }
 
+    /// Whether the server has recognised the account by this password, and has not judged it wrong since.
     pub fn is_proven(&self) -> bool {
         self.standing == Standing::Proven
     }

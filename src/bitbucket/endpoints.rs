@@ -1,15 +1,14 @@
-//! The endpoints that are used, one function each. Paths and parameters: Bitbucket's REST 1.0.
+//! The endpoints that are used, one function each, but for what finds the place (`place.rs`) and the budget (`budget.rs`). Paths and
+//! parameters: Bitbucket's REST 1.0.
 
 use serde::de::IgnoredAny;
 
 use super::answer::{Answerable, Reply};
+use super::bounds::PAGE_LIMIT;
 use super::client::Client;
 use super::error::{Error, Fault};
 use super::model::{Branch, Commit, Page, Repository};
 use super::refusal::Refusal;
-
-/// The most that any server lets pass; it clamps silently to its own cap.
-const LISTING_LIMIT: &str = "1000";
 
 /// What is asked for, as it is counted. Whatever the repository, so that there are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +95,10 @@ impl Client {
     /// One page of `repos`: every repository that the account may read, personal and archived ones too. Tells
     /// also as whom the server answered.
     pub async fn repositories(&self, start: u64) -> Result<(Page<Repository>, Option<String>), Error> {
-        let start = start.to_string();
+        // The most that any server lets pass; it clamps silently to its own cap.
+        let (start, limit) = (start.to_string(), PAGE_LIMIT.to_string());
         // Without `archived=ALL` servers from 8.0 on hide archived repositories; older ones ignore it.
-        let query = [("archived", "ALL"), ("limit", LISTING_LIMIT), ("start", start.as_str())];
+        let query = [("archived", "ALL"), ("limit", limit.as_str()), ("start", start.as_str())];
         let reply = self.get(Endpoint::Repositories, &["repos"], &query).await?;
         let username = reply.username.clone();
         Ok((require(reply)?, username))

@@ -56,6 +56,9 @@ pub enum Fault {
     /// Connection, headers or body took longer than the timeout.
     #[error("got no complete answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
+    /// The body is large, and others were read all the time.
+    #[error("was answered, but for {} s others had the room for large answers", .0.as_secs_f64())]
+    Crowded(Duration),
     /// The body is larger than any answer of this kind.
     #[error("was answered with more than {0} bytes")]
     TooLarge(usize),
@@ -158,6 +161,7 @@ impl Error {
         let Self::Transport { fault, .. } = self else { return false };
         match fault {
             Fault::Timeout(_)
+            | Fault::Crowded(_)
             | Fault::TooLarge(_)
             | Fault::Server { .. }
             | Fault::Proxy(403)
@@ -195,6 +199,7 @@ mod tests {
             (Fault::Cut, Policy::Retry(None)),
             (Fault::Tls("untrusted"), Policy::Retry(None)),
             (Fault::Timeout(Duration::from_secs(30)), Policy::Retry(None)),
+            (Fault::Crowded(Duration::from_secs(30)), Policy::Retry(None)),
             (Fault::Proxy(407), Policy::Retry(None)),
             (Fault::Broken(200), Policy::Retry(None)),
             (Fault::Broken(401), Policy::Terminal),

@@ -78,6 +78,7 @@ impl Client {
         let mut builder = self.http().get(url.clone()).header(ACCEPT, accept).timeout(self.timeout());
         if identity != Identity::Nobody {
             builder = self.credentials().apply(builder);
+            self.sends_credentials();
         }
         self.sent_requests().fetch_add(1, Ordering::Relaxed);
         let sent = Instant::now();

@@ -157,6 +157,7 @@ const fn word(fault: &Fault) -> &'static str {
         Fault::Cut => "cut",
         Fault::Tls(_) => "tls",
         Fault::Timeout(_) => "timeout",
+        Fault::Crowded(_) => "crowded",
         Fault::TooLarge(_) => "too_large",
         Fault::Broken(_) => "broken",
         Fault::Denied(_) => "denied",

@@ -48,24 +48,31 @@ pub struct Attempt {
     fingerprint: [u8; 32],
 }
 
-/// One more could be one too many.
-#[derive(Debug)]
-pub struct TooMany;
+/// Why a password is not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum No {
+    /// It is known to be wrong.
+    Wrong,
+    /// One more of this account could be one too many.
+    TooMany,
+    /// Too many accounts were tried.
+    TooManyAccounts,
+}
 
 impl Attempts {
     /// Begins to try a password for a connection of this namespace. `logged_in` is when the account was logged in last: what was
-    /// tried an hour before now and before that counts no more.
+    /// tried before that, and more than an hour ago, counts no more.
     pub fn begin(
         self: &Arc<Self>,
         namespace: &str,
         account: Account,
         fingerprint: [u8; 32],
         logged_in: Option<Instant>,
-    ) -> Result<Attempt, TooMany> {
+    ) -> Result<Attempt, No> {
         let mut all = self.lock();
         let of_theirs = || all.values().filter(|tries| tries.namespace == namespace).count();
         if !all.contains_key(&account) && (all.len() >= ACCOUNTS || of_theirs() >= PER_NAMESPACE) {
-            return Err(TooMany);
+            return Err(No::TooManyAccounts);
         }
         let entry = all.entry(account.clone());
         let Tries { passwords: tried, .. } =
@@ -74,9 +81,9 @@ impl Attempts {
         tried.retain(|one| counts(one.last));
         let sent: usize = tried.iter().map(|one| one.sent).sum();
         match tried.iter_mut().find(|one| one.fingerprint == fingerprint) {
-            // The gate knows it too.
-            Some(one) if one.wrong => {}
-            _ if sent >= MOST => return Err(TooMany),
+            // Whatever the gate knows: another term has another one.
+            Some(one) if one.wrong => return Err(No::Wrong),
+            _ if sent >= MOST => return Err(No::TooMany),
             Some(one) => (one.sent, one.last) = (one.sent + 1, Instant::now()),
             None => tried.push(Tried { fingerprint, sent: 1, wrong: false, last: Instant::now() }),
         }
@@ -111,9 +118,15 @@ impl Attempt {
         tried.filter(|one| one.fingerprint == self.fingerprint).for_each(|one| one.wrong = true);
     }
 
-    /// The password is the account's: Bitbucket counts anew from here on.
+    /// The password is the account's: Bitbucket counts anew from here on. What is not known to be wrong may still be under way, and
+    /// be judged after that.
     pub fn right(self) {
-        self.attempts.lock().remove(&self.account);
+        let mut all = self.attempts.lock();
+        let Some(Tries { passwords: tried, .. }) = all.get_mut(&self.account) else { return };
+        tried.retain(|one| !one.wrong && one.fingerprint != self.fingerprint);
+        if tried.is_empty() {
+            all.remove(&self.account);
+        }
     }
 }
 
@@ -136,9 +149,10 @@ mod tests {
         for password in 1..=3 {
             begin(password, None).unwrap().wrong();
         }
-        begin(4, None).unwrap_err();
-        begin(3, None).expect("it is known to be wrong, and not sent").wrong();
-        attempts.begin("b", account("svc"), [4; 32], None).expect_err("another namespace, the same account");
+        let no = |attempt: Result<Attempt, No>| attempt.unwrap_err();
+        assert_eq!(no(begin(4, None)), No::TooMany);
+        assert_eq!(no(begin(3, None)), No::Wrong);
+        assert_eq!(no(attempts.begin("b", account("svc"), [4; 32], None)), No::TooMany, "the same account");
         attempts.begin("a", account("other"), [4; 32], None).expect("another account");
         advance(Duration::from_secs(1)).await;
         let since = Instant::now();
@@ -147,11 +161,13 @@ mod tests {
         begin(4, None).expect_err("nobody has logged in");
         begin(4, Some(before)).expect_err("that login was before");
         begin(4, Some(since)).expect("the account has logged in since").wrong();
-        begin(5, Some(since)).unwrap().right();
-        for password in 6..=8 {
+        let under_way = begin(5, Some(since)).unwrap();
+        begin(6, Some(since)).unwrap().right();
+        under_way.wrong();
+        for password in 7..=8 {
             drop(begin(password, None).unwrap());
         }
-        begin(9, None).unwrap_err();
+        assert_eq!(no(begin(9, None)), No::TooMany, "one was judged after the good login");
     }
 
     #[test]
@@ -175,12 +191,12 @@ mod tests {
         for number in 0..PER_NAMESPACE {
             drop(begin("a", &number.to_string()).unwrap());
         }
-        begin("a", "one more").unwrap_err();
+        assert_eq!(begin("a", "one more").unwrap_err(), No::TooManyAccounts);
         begin("a", "7").unwrap();
         for number in PER_NAMESPACE..ACCOUNTS {
             drop(begin(&format!("b{}", number / PER_NAMESPACE), &number.to_string()).unwrap());
         }
-        begin("c", "one more").unwrap_err();
+        assert_eq!(begin("c", "one more").unwrap_err(), No::TooManyAccounts);
         begin("c", "7").unwrap();
     }
 }

@@ -97,6 +97,11 @@ pub fn is_name(text: &str) -> bool {
     (1..=253).contains(&text.len()) && text.bytes().all(plain) && text.bytes().any(|byte| byte != b'.')
 }
 
+/// Whether it may be the name of a namespace, which is that of a DNS label.
+pub fn is_namespace(text: &str) -> bool {
+    text.len() <= 63 && !text.contains('.') && is_name(text)
+}
+
 /// The token of such a header; the scheme's case does not matter.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
@@ -120,6 +125,14 @@ mod tests {
         ] {
             assert_eq!(bearer(header), token, "{header}");
         }
+    }
+
+    #[test]
+    fn a_namespace_has_no_dot_and_is_short() {
+        for (text, name) in [("team-a", true), ("a.b", false), ("", false), ("A", false)] {
+            assert_eq!(is_namespace(text), name, "{text}");
+        }
+        assert!(is_namespace(&"a".repeat(63)) && !is_namespace(&"a".repeat(64)));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use kube::ResourceExt;
 use tokio::time::timeout;
 
 use super::Callers;
-use super::attempts::Attempt;
+use super::attempts::{Attempt, No};
 use super::refusal::Refusal;
 use crate::api::{BitbucketConnection, Reason};
-use crate::bitbucket::{BaseUrl, Clients, Credentials, Options, Patience, Rate};
+use crate::bitbucket::{BaseUrl, Client, Clients, Credentials, Options, Patience, Rate};
 use crate::controller::Context;
 use crate::secrets::{Route, credentials};
 use crate::sync::Filter;
@@ -20,6 +20,11 @@ use crate::verification::{Negative, Outcome, Past, Verdict, no_way, verify};
 const PATIENCE: Duration = Duration::from_mins(1);
 /// One request at a time: the first that says no is the last.
 const CONCURRENCY: usize = 1;
+
+/// What is said of a password that is not tried.
+const KNOWN: &str = "This password was tried and judged wrong, and is not sent again, because repeated wrong passwords lock the account. Send another one; if it was made right in Bitbucket since, put it into the connection's Secret by kubectl: the operator tries it once.";
+const TOO_MANY: &str = "Three passwords of this account were tried, none was found to be right, and more could lock it. Make sure of the password by logging in with it to Bitbucket in a browser, and put it into the connection's Secret by kubectl: the operator tries it once. Or come back in an hour: once the operator has logged in as this user, three more are tried.";
+const TOO_MANY_ACCOUNTS: &str = "Passwords of too many accounts were tried without success. Put this one into the connection's Secret by kubectl: the operator tries it once.";
 
 /// Verifies what `secret` holds for the connection, whose Bitbucket is at the end of `route`; nothing is written. What the
 /// verification has found, in a sentence.
@@ -49,14 +54,17 @@ pub async fn check(
             Ok(client) => client.paced(rate),
             Err(error) => {
                 let outcome = no_way(error);
-                settle(attempt, &outcome, false);
+                if let Some(attempt) = attempt {
+                    attempt.not_sent();
+                }
                 return outcome;
             }
         };
         let outcome = timeout(PATIENCE, verify(&client, &filter, Past::Unknown)).await.unwrap_or_else(|_| too_slow());
         stop.cancel();
-        // The first request goes without credentials.
-        settle(attempt, &outcome, client.requests() > 1);
+        if let Some(attempt) = attempt {
+            settle(attempt, &client, &outcome);
+        }
         outcome
     });
     match verifying.await {
@@ -102,21 +110,19 @@ fn begin(
     let account = (url.server().to_owned(), username.to_lowercase());
     let attempt =
         callers.attempts.begin(namespace, account, credentials.fingerprint(), clients.logged_in(url, username));
-    attempt.map(Some).map_err(|_| Refusal::TooManyAttempts)
+    attempt.map(Some).map_err(|no| match no {
+        No::Wrong => Refusal::Unverified(Reason::InvalidCredentials, KNOWN.to_owned()),
+        No::TooMany => Refusal::TooManyAttempts(TOO_MANY),
+        No::TooManyAccounts => Refusal::TooManyAttempts(TOO_MANY_ACCOUNTS),
+    })
 }
 
-fn settle(attempt: Option<Attempt>, outcome: &Outcome, sent: bool) {
-    let Some(attempt) = attempt else { return };
+fn settle(attempt: Attempt, client: &Client, outcome: &Outcome) {
     match outcome {
-        _ if !sent => attempt.not_sent(),
-        Outcome::Verdict(Verdict::Verified { .. }) => attempt.right(),
+        _ if !client.has_sent_credentials() => attempt.not_sent(),
         Outcome::Verdict(Verdict::Refused(negative)) if negative.wrong_password => attempt.wrong(),
-        // Recognised, and not good enough.
-        Outcome::Verdict(Verdict::Refused(negative))
-            if negative.reason != Reason::InvalidCredentials && negative.identity.username.is_some() =>
-        {
-            attempt.right();
-        }
+        // Whether or not it is good enough.
+        _ if client.is_proven() => attempt.right(),
         // It was sent, and nobody knows what was thought of it.
         _ => {}
     }

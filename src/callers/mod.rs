@@ -14,7 +14,7 @@ use std::sync::Arc;
 use kube::Config;
 
 use self::attempts::Attempts;
-pub use self::caller::{Caller, is_name};
+pub use self::caller::{Caller, is_name, is_namespace};
 pub use self::candidate::{check, known_to_be_wrong};
 use self::places::Places;
 pub use self::refusal::Refusal;

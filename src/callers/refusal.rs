@@ -28,8 +28,8 @@ pub enum Refusal {
     ManagedElsewhere(String),
     /// The credential was verified, and is not good, or could not be verified: what was seen and what to do.
     Unverified(Reason, String),
-    /// More passwords could lock the account.
-    TooManyAttempts,
+    /// More passwords could lock the account, or too many accounts were tried; in a sentence.
+    TooManyAttempts(&'static str),
     /// Too many calls had no right to what they asked for.
     TooMany(Duration, String),
     /// Somebody has changed the object meanwhile.

@@ -11,6 +11,7 @@ use crate::api::spec::{ImportFilter, ImportMode, PersonalProjects};
 use crate::bitbucket::{
     Authorities, BaseUrl, Client, Clients, Credentials, Options, Patience, Proxy, RETRY_WAITS, Way,
 };
+use crate::secrets::bare;
 use crate::trust::Addresses;
 use crate::verification::Curl;
 
@@ -142,8 +143,7 @@ fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
 pub(crate) fn read(file: &Path) -> Result<SecretString, Failure> {
     let problem = |what: &dyn std::fmt::Display| Failure::Usage(format!("{}: {what}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| problem(&error))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
+    let text = bare(&text);
     if text.is_empty() { Err(problem(&"is empty")) } else { Ok(text.into()) }
 }
 

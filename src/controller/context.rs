@@ -38,6 +38,9 @@ const RUNS: usize = 10;
 /// Progress is shown at most this often.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A reconcile is going on, and holds what is remembered.
+struct Busy;
+
 /// What all reconciles share.
 pub struct Context {
     /// The API server.
@@ -198,24 +201,32 @@ impl Context {
         self.destinations.handle(&Target::OWN)
     }
 
-    /// The database of a connection's rows, or why it cannot be opened; nothing, if the operator has not come to use it.
+    /// The database of a connection's rows, or why it cannot be read now; nothing, if the operator has not come to use it.
     pub async fn database(&self, object: &BitbucketConnection) -> Option<Result<Destination, Error>> {
-        let handle = self.look(object, |memory| memory.destination.clone()).await??;
-        Some(handle.get().await)
+        match self.look(object, |memory| memory.destination.clone()).await {
+            Ok(handle) => Some(handle.flatten()?.get().await),
+            Err(Busy) => Some(Err(Error::Unavailable("the operator is at work on this connection".to_owned()))),
+        }
     }
 
-    /// The sync runs of a connection that this process has seen the end of, the newest first.
+    /// The sync runs of a connection that this process has seen the end of, the newest first; none, while a reconcile takes long.
     pub async fn runs(&self, object: &BitbucketConnection) -> Vec<SyncStatus> {
-        self.look(object, |memory| memory.runs.iter().cloned().collect()).await.unwrap_or_default()
+        self.look(object, |memory| memory.runs.iter().cloned().collect()).await.ok().flatten().unwrap_or_default()
     }
 
     /// Looks at what is remembered of an object, for somebody who does not wait for long; nothing, if it is another one of the
     /// same name.
-    async fn look<T>(&self, object: &BitbucketConnection, at: impl FnOnce(&Memory) -> T) -> Option<T> {
+    async fn look<T>(&self, object: &BitbucketConnection, at: impl FnOnce(&Memory) -> T) -> Result<Option<T>, Busy> {
         let name = ObjectRef::<Guarded>::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
-        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()?;
-        let memory = timeout(BRIEFLY, memory.lock()).await.ok()?;
-        (object.uid().as_ref() == Some(&memory.uid)).then(|| at(&memory))
+        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let Some(memory) = memory else { return Ok(None) };
+        let memory = timeout(BRIEFLY, memory.lock()).await.map_err(|_| Busy)?;
+        Ok((object.uid().as_ref() == Some(&memory.uid)).then(|| at(&memory)))
+    }
+
+    /// A connection, as the watch has seen it last.
+    pub fn connection(&self, object: &ObjectRef<Guarded>) -> Option<Arc<Guarded>> {
+        self.metrics.connections.get(object)
     }
 
     /// What is remembered of an object; nothing, if it is another one of the same name.

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::context::{Memory, PROGRESS_INTERVAL, Underway};
-use super::decision::{Asking, DestinationState, Found, Learned, RunState, Seen, Step, now, observe, workable};
+use super::decision::{Asking, DestinationState, Found, Learned, RunState, Seen, Step, observe, workable};
 use super::dereference::Dereferenced;
 use super::pass::Pass;
 use crate::destination::Destination;
@@ -40,7 +42,7 @@ impl Pass<'_> {
                 .map(|asking| Asking { outcome: asking.task.result(), requested_at: asking.requested_at.as_ref() }),
             run,
             now: self.now,
-            clock: now(),
+            clock: clock(),
         };
         let mut learned = match (observe(&mut memory.knowledge, seen), found) {
             (Step::Decide(learned), _) => *learned,
@@ -113,4 +115,10 @@ impl Pass<'_> {
         learned.destination(state);
         opened.ok()
     }
+}
+
+/// Seconds are the finest that a status holds.
+fn clock() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

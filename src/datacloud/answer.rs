@@ -52,7 +52,7 @@ impl Refusal {
             Self::InvalidArguments(_) => "invalid_arguments",
             Self::ManagedElsewhere(_) => "managed_elsewhere",
             Self::Unverified(reason, _) => snake(*reason),
-            Self::TooManyAttempts => "too_many_attempts",
+            Self::TooManyAttempts(_) => "too_many_attempts",
             Self::TooMany(..) => "too_many_requests",
             Self::Conflict => "conflict",
             Self::TooLarge => "request_too_large",
@@ -68,10 +68,10 @@ impl Refusal {
             Self::ConnectionNotFound => "There is no BitbucketConnection with this id among those that may be listed with this token. connections.list names them; `?namespace=` looks in one namespace only.",
             Self::CredentialNotFound => "The connection has no credential with this id. credentials.list names the one that it has.",
             Self::CredentialExists => "The connection has a credential, and each has one. Change it by credentials.update.",
-            Self::TooManyAttempts => "Three passwords of this account were tried, none was found to be right, and more could lock it. Make sure of the password by logging in with it in a browser, and put it into the connection's Secret by kubectl: the operator tries it once. Or call again in an hour: once the operator has logged in as this user, three more are tried.",
             Self::Conflict => "Somebody has changed the object at the same time. Look at it, and call again.",
             Self::TooLarge => "The body is larger than any that is meant for this API. Send the arguments alone.",
             Self::UnknownMethod => "There is no such method, or it is called by GET in place of POST or the other way round. The methods are described in docs/data-cloud-api.md.",
+            Self::TooManyAttempts(text) => text,
             Self::StandsBy => "This operator stands by, and another one asks Bitbucket. Call again: the Service leads to each in turn.",
             Self::NoPermission(text)
             | Self::InvalidJson(text)

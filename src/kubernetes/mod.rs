@@ -1,4 +1,4 @@
-//! How the API server is called, whoever calls it: the operator as itself, `datacloud` and `plugin` as whom they serve.
+//! How the API server is called, whoever calls it: the operator as itself, all others as whom they serve.
 
 mod connect;
 mod error;

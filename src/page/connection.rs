@@ -103,7 +103,7 @@ pub async fn show(
     let context = callers.context()?;
     let stored = match context.database(&object).await {
         None => Err("The operator has not opened the database: it does so for the first sync run.".to_owned()),
-        Some(Err(error)) => Err(format!("The database cannot be opened: {error}. The operator tries it again.")),
+        Some(Err(error)) => Err(format!("The database cannot be read: {error}. Load the page again.")),
         Some(Ok(database)) => {
             let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
             stored(&database, &weeks, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await
@@ -116,8 +116,7 @@ pub async fn show(
     Ok(page(StatusCode::OK, &page_))
 }
 
-/// What was done just now, in a sentence.
-/// Not, where it is not so any more.
+/// What was done just now, in a sentence; None, if the object's state contradicts it by now.
 fn said(word: &str, object: &BitbucketConnection) -> Option<&'static str> {
     Some(match word {
         "suspended" if !object.spec.suspend => return None,

@@ -14,7 +14,7 @@ use super::request::Visitor;
 use crate::api::owner::PAGE_FIELD_MANAGER;
 use crate::api::spec::ImportFilter;
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::callers::{Caller, Callers, Refusal, check, is_name};
+use crate::callers::{Caller, Callers, Refusal, check, is_name, is_namespace};
 use crate::secrets::{Manifests, Stored, Wanted, store, try_store, way_of};
 
 /// What was typed. What is secret is in no answer.
@@ -98,7 +98,7 @@ async fn created(callers: &Callers, caller: &Caller, typed: &Typed) -> Result<()
 /// What somebody meant by what they typed. Pure.
 fn wanted(typed: &Typed) -> Result<Wanted, Refusal> {
     let wrong = |text: &str| Refusal::InvalidArguments(text.to_owned());
-    if !is_name(&typed.namespace) || !is_name(&typed.name) {
+    if !is_namespace(&typed.namespace) || !is_name(&typed.name) {
         return Err(wrong("Namespace and name consist of lower-case letters, digits and hyphens. Correct them."));
     }
     let url =

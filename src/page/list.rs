@@ -18,7 +18,7 @@ use super::standing::{Standing, ago};
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
 use crate::api::times::due;
-use crate::callers::{Callers, Refusal, is_name};
+use crate::callers::{Callers, Refusal, is_namespace};
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -59,7 +59,7 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let Asked { namespace, q: search, page: wanted } = asked;
     let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
-    if namespace.as_ref().is_some_and(|namespace| !is_name(namespace)) {
+    if namespace.as_ref().is_some_and(|namespace| !is_namespace(namespace)) {
         return Err(NOT_FOUND);
     }
     let now = Timestamp::now();

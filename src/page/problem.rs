@@ -62,9 +62,9 @@ pub fn message(refusal: &Refusal) -> String {
         Refusal::UnknownMethod => "Nothing is at this address. Begin at the list of connections.",
         Refusal::CredentialExists => "There is an object of this name already. Choose another name.",
         Refusal::CredentialNotFound => "The Secret is gone. Look at the connection anew.",
-        Refusal::TooManyAttempts => "Three passwords of this account were tried, none was found to be right, and more could lock it. Make sure of the password by logging in with it to Bitbucket in a browser, and put it into the connection's Secret by kubectl: the operator tries it once. Or come back in an hour: once the operator has logged in as this user, three more are tried.",
         Refusal::Conflict => "Somebody has changed the object at the same time. Look at it, and try again.",
         Refusal::TooLarge => "The form holds more than any that is meant. Shorten it.",
+        Refusal::TooManyAttempts(text) => text,
         Refusal::StandsBy => "This operator does not lead, or not yet: another one has the database open. `kubectl bitbucket open` finds the one that leads; load the page again in a moment.",
         Refusal::NoPermission(text)
         | Refusal::InvalidJson(text)

@@ -93,9 +93,13 @@ pub fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<Option<St
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| format!("The Secret's key {key} is not UTF-8 text. Encode it as UTF-8 before base64."))?;
-    // `echo` and editors leave a newline that nobody meant.
-    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    let text = bare(text);
     Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Without the newline that `echo` and editors leave at the end, which nobody meant.
+pub fn bare(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }
 
 #[cfg(test)]

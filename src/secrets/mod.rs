@@ -12,7 +12,7 @@ mod target;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 
-pub use self::credentials::{credentials, in_use, value};
+pub use self::credentials::{bare, credentials, in_use, value};
 pub use self::keys::{CA, DX, PLAIN, PROXY_ADDRESS, URL, bytes, opaque, put};
 pub use self::manifests::{Manifests, Wanted};
 pub use self::route::{Route, route, server, way, way_of};

@@ -49,7 +49,8 @@ pub async fn store(client: &Client, namespace: &str, manager: &str, manifests: &
         within(connections.create(&params, &manifests.connection)).await
     };
     let Err(error) = storing.await else { return Stored::All };
-    if !matches!(error, Error::Kube(kube::Error::Api(_))) {
+    // Beyond that it may be the answer that failed, and not what was asked for.
+    if !matches!(&error, Error::Kube(kube::Error::Api(status)) if status.code < 500) {
         return Stored::Unknown(error);
     }
     let mut left = Vec::new();

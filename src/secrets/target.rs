@@ -4,6 +4,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
+use super::credentials::bare;
 use super::keys::CA;
 use crate::api::destination::DestinationReference;
 use crate::destination::{DatabaseUrl, InvalidDatabaseUrl, PostgresUrl, SchemaName};
@@ -82,8 +83,7 @@ fn uri(secret: &Secret, key: &str) -> Result<String, String> {
             "The key {key} of spec.destination.secretRef's Secret is no UTF-8 text of at most {LONGEST_URI} bytes. Put the bare URI into it."
         ));
     };
-    // `echo` and editors leave a newline that nobody meant.
-    Ok(text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text)).to_owned())
+    Ok(bare(text).to_owned())
 }
 
 fn certificate(secret: &Secret) -> Result<&[u8], String> {

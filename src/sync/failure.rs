@@ -85,7 +85,10 @@ impl Failure {
     pub const fn is_an_answer(&self) -> bool {
         use bitbucket::Error::Transport;
         match self {
-            Self::Bitbucket(Transport { fault: Fault::Timeout(_) | Fault::RateLimited { .. }, .. }) => false,
+            Self::Bitbucket(Transport {
+                fault: Fault::Timeout(_) | Fault::Crowded(_) | Fault::RateLimited { .. },
+                ..
+            }) => false,
             Self::Bitbucket(_) => true,
             _ => false,
         }
@@ -144,7 +147,7 @@ const fn of_answer(error: &bitbucket::Error) -> (&'static str, &'static str) {
         return ("Refused", "Ask a Bitbucket admin what the service account lacks; the next run tries again.");
     };
     match fault {
-        Fault::Unreachable(_) | Fault::Cut | Fault::Timeout(_) => (
+        Fault::Unreachable(_) | Fault::Cut | Fault::Timeout(_) | Fault::Crowded(_) => (
             Reason::ServerUnreachable.as_str(),
             "The next run tries again; if this lasts, check the network and the health of Bitbucket.",
         ),

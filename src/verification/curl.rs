@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::bitbucket::BaseUrl;
+use crate::bitbucket::{BaseUrl, PAGE_LIMIT};
 
 /// What a `curl` command needs to make the same requests.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Curl {
         let commits = format!("projects/{project}/repos/{slug}/commits?limit=1");
         vec![
             self.line(base, "application-properties", false),
-            self.line(base, "repos?archived=ALL&limit=1000", true),
+            self.line(base, &format!("repos?archived=ALL&limit={PAGE_LIMIT}"), true),
             self.line(base, &commits, true),
         ]
     }

@@ -11,6 +11,10 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
             Reason::ServerUnreachable,
             "Check the url, DNS, firewalls and network policies between the cluster and Bitbucket.",
         ),
+        Fault::Crowded(_) => (
+            Reason::ServerUnreachable,
+            "It is tried again; if this lasts, look in /debug/state for a server that answers slowly, and lower spec.timeout of its connections.",
+        ),
         Fault::Tls(_) => (
             Reason::TlsFailure,
             "Check that the certificate is valid for the url's host and signed by an authority that the operator trusts.",

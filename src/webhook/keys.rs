@@ -67,7 +67,11 @@ impl Keys {
         if kept.len() >= MOST {
             kept.retain(|_, kept| kept.at.elapsed() < KEEP);
         }
-        if kept.len() < MOST {
+        // Names that somebody has made up push nobody's key out.
+        if kept.len() >= MOST && key.is_some() {
+            kept.retain(|_, kept| kept.key.is_some());
+        }
+        if kept.len() < MOST || kept.contains_key(object) {
             kept.insert(object.clone(), Kept { key: key.clone(), at: Instant::now() });
         }
         key

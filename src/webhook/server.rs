@@ -151,7 +151,7 @@ impl Follower {
     async fn webhook(&self, object: &ObjectRef<Guarded>) -> Option<WebhookSecretReference> {
         match self {
             Self::Own(context) => {
-                let found = context.metrics.connections.get(object)?;
+                let found = context.connection(object)?;
                 Some(found.0.as_ref().ok()?.spec.webhook.as_ref()?.secret_ref.clone())
             }
             Self::Other(standby) => standby.webhook(object).await,

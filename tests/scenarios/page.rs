@@ -72,7 +72,7 @@ async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
     scene.stage.apply(&connection("closed", &scene.simulator.url(), "good", to));
     scene.stage.until_ready("closed", "False", "DestinationUnavailable").await;
     browser.visit(&format!("/connections/{}/closed", scene.stage.namespace)).await;
-    assert!(browser.text().await.contains("The database cannot be opened: "), "{}", browser.text().await);
+    assert!(browser.text().await.contains("The database cannot be read: "), "{}", browser.text().await);
     browser.visit("/connections/nowhere/at-all").await;
     assert!(browser.title().await.starts_with("Kubernetes does not let you"), "{}", browser.title().await);
 }

@@ -205,9 +205,3 @@ fn progress(done: u64, total: u64, commits: u64) -> Progress {
 fn clean(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(128).collect()
 }
-
-/// Seconds are the finest that a status holds.
-pub fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
-}

@@ -25,7 +25,7 @@ mod slots;
 mod tests;
 mod wait;
 
-pub use self::decide::{decide, now};
+pub use self::decide::decide;
 pub use self::deletion::{Attempts, Deletion, DeletionStep, Removal, deletion};
 pub use self::facts::{DestinationState, Facts, Observation, RunState, Transport};
 pub use self::inputs::Inputs;

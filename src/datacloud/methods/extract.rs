@@ -10,8 +10,7 @@ use axum::http::request::Parts;
 use tokio::time::timeout;
 
 use crate::api::BitbucketConnection;
-use crate::callers::Refusal;
-use crate::callers::{Caller, Callers};
+use crate::callers::{Caller, Callers, Refusal, is_namespace};
 use crate::datacloud::arguments::{Arguments, invalid};
 use crate::datacloud::ids::find;
 
@@ -83,15 +82,9 @@ fn query(parts: &Parts) -> Result<HashMap<String, String>, Refusal> {
     query.map(|Query(query)| query).map_err(|_| invalid("query", "cannot be read"))
 }
 
-/// A name that is none would be part of the path of a request to the API server.
 fn scope(query: &mut HashMap<String, String>) -> Result<Option<String>, Refusal> {
     let Some(namespace) = query.remove("namespace") else { return Ok(None) };
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&namespace.len()) && namespace.bytes().all(plain) {
-        Ok(Some(namespace))
-    } else {
-        Err(invalid("namespace", "is no name of a namespace"))
-    }
+    if is_namespace(&namespace) { Ok(Some(namespace)) } else { Err(invalid("namespace", "is no name of a namespace")) }
 }
 
 /// A number in the path; what is none is nothing's id.

@@ -32,7 +32,8 @@ fn numeric(text: &str) -> Option<Value> {
         return Some(number.into());
     }
     let number = text.parse::<f64>().ok()?;
-    let same = number.to_string() == text.trim_end_matches('0');
+    let shortest = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+    let same = number.to_string() == shortest;
     if same { serde_json::Number::from_f64(number).map(Value::Number) } else { None }
 }
 
@@ -100,6 +101,7 @@ mod tests {
             (Type::FLOAT8, "NaN", json!("NaN")),
             (Type::NUMERIC, "12", json!(12)),
             (Type::NUMERIC, "0.50", json!(0.5)),
+            (Type::NUMERIC, "100.00", json!(100.0)),
             (Type::NUMERIC, "0.12345678901234567890123", json!("0.12345678901234567890123")),
             (Type::NUMERIC, "99999999999999999999", json!("99999999999999999999")),
             (Type::JSONB, r#"["a", 1]"#, json!(["a", 1])),

@@ -1,9 +1,16 @@
 //! `create`: verified before anything is stored.
 
+use axum::http::StatusCode;
+use bitbucket_connector::api::spec::ImportFilter;
+use bitbucket_connector::bitbucket::{BaseUrl, Credentials};
+use bitbucket_connector::secrets::{Manifests, Stored, Wanted, store};
+use kube::{Client, Config};
 use serde_json::Value;
 
 use super::scene::Scene;
+use crate::support::front::{Act, Front};
 use crate::support::until;
+use crate::support::visitor::token;
 
 fn password(scene: &Scene, password: &str) -> String {
     let path = scene.stage.folder.path().join("password");
@@ -105,4 +112,39 @@ async fn what_is_missing_is_asked_for() {
     assert_eq!(created.code, Some(0), "{}", created.out);
     assert!(!created.out.contains("hunter2"), "the password is shown");
     scene.stage.until_ready("a", "True", "Synced").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_to_be_stored_is_not_said_to_be_gone() {
+    let Scene { stage, .. } = &Scene::start("plugin-unknown").await;
+    let front = Front::new(&stage.config).await;
+    let rights = ["create,get,delete secrets", "create bitbucketconnections.bitbucket-connector.dev"];
+    let mut config = Config::new(format!("http://{}", front.address).parse().unwrap());
+    config.auth_info.token = Some(token(stage, "writer", &rights).await.into());
+    let client = Client::try_from(config).unwrap();
+    let wanted = Wanted {
+        name: "a".to_owned(),
+        namespace: Some(stage.namespace.clone()),
+        url: BaseUrl::parse("https://git.example.com").unwrap(),
+        credentials: Credentials::Token("tok-hunter2".into()),
+        ca: None,
+        proxy: None,
+        import: ImportFilter::default(),
+        schedule: None,
+    };
+    let manifests = Manifests::of(&wanted).unwrap();
+    for (status, reason, left) in
+        [(StatusCode::GATEWAY_TIMEOUT, "Timeout", true), (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", false)]
+    {
+        front.on(move |call| {
+            let is_real = call.kind == "POST bitbucketconnections" && !call.query.contains("dryRun");
+            if is_real { Act::status(status, reason, "no") } else { Act::Pass }
+        });
+        let stored = store(&client, &stage.namespace, "test", &manifests).await;
+        assert_eq!(matches!(stored, Stored::Unknown(_)), left, "{stored:?}");
+        let there = stage.kubectl(&["get", "secrets", "-o", "name"]).lines().count() > 0;
+        assert_eq!(there, left, "{status}");
+        front.pass();
+        stage.kubectl(&["delete", "secrets", "--all"]);
+    }
 }

@@ -157,7 +157,7 @@ fn text(value: Option<String>, name: &str, longest: usize) -> Result<Option<Stri
     let Some(text) = value else { return Ok(None) };
     if text.is_empty() {
         Err(invalid(name, "is empty"))
-    } else if text.len() > longest {
+    } else if text.chars().count() > longest {
         Err(invalid(name, "is too long"))
     } else if text.contains(char::is_control) {
         Err(invalid(name, "contains a line break or another control character"))

@@ -46,12 +46,9 @@ pub async fn list(State(callers): State<Arc<Callers>>, mut connection: Connectio
     let (context, object) = (callers.context()?, &connection.object);
     let not_open = "The operator has not opened the database of this connection: it does once the credentials are verified. Call again then.";
     let database = context.database(object).await.ok_or_else(|| Refusal::Unavailable(not_open.to_owned()))?;
-    let cannot_be_opened = |error| Refusal::Unavailable(format!("The database cannot be opened: {error}. Call again."));
-    let database = database.map_err(cannot_be_opened)?;
-    let mut found = database
-        .selection(context.key(object), imported, after, limit + 1)
-        .await
-        .map_err(|error| Refusal::Unavailable(format!("The database cannot be read: {error}. Call again.")))?;
+    let unread = |error| Refusal::Unavailable(format!("The database cannot be read: {error}. Call again."));
+    let database = database.map_err(unread)?;
+    let mut found = database.selection(context.key(object), imported, after, limit + 1).await.map_err(unread)?;
     let has_more = i64::try_from(found.repositories.len()).is_ok_and(|found| found > limit);
     found.repositories.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next_cursor = found.repositories.last().filter(|_| has_more).map(|last| last.id);
