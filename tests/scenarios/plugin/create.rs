@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use bitbucket_connector::api::spec::ImportFilter;
 use bitbucket_connector::bitbucket::{BaseUrl, Credentials};
+use bitbucket_connector::kubernetes::Error;
 use bitbucket_connector::secrets::{Manifests, Stored, Wanted, store};
 use kube::{Client, Config};
 use serde_json::Value;
@@ -134,14 +135,14 @@ async fn what_nobody_knows_to_be_stored_is_not_said_to_be_gone() {
     };
     let manifests = Manifests::of(&wanted).unwrap();
     for (status, reason, left) in
-        [(StatusCode::GATEWAY_TIMEOUT, "Timeout", true), (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", false)]
+        [(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", true), (StatusCode::FORBIDDEN, "Forbidden", false)]
     {
         front.on(move |call| {
             let is_real = call.kind == "POST bitbucketconnections" && !call.query.contains("dryRun");
             if is_real { Act::status(status, reason, "no") } else { Act::Pass }
         });
         let stored = store(&client, &stage.namespace, "test", &manifests).await;
-        assert_eq!(matches!(stored, Stored::Unknown(_)), left, "{stored:?}");
+        assert_eq!(matches!(stored, Stored::Unknown(Error::Kube(_))), left, "{stored:?}");
         let there = stage.kubectl(&["get", "secrets", "-o", "name"]).lines().count() > 0;
         assert_eq!(there, left, "{status}");
         front.pass();
