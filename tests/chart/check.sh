@@ -302,7 +302,7 @@ while IFS=$'\t' read -r page command; do
     case $command in
         'helm install '*) helm uninstall bitbucket-connector --namespace chart --wait >/dev/null ;;
         # It begins with PostgreSQL, as its page says.
-        *replicas=2*) to_postgres >/dev/null ;;
+        *replicas=2*) helm upgrade bitbucket-connector "$chart" --namespace chart --set database.secretRef.name=commits-app >/dev/null ;;
     esac
     passes "$page: ${command%% --*}" as_written "$command"
     tried=$((tried + 1))
