@@ -32,11 +32,19 @@ open_page() {
     command=$(commands_of "kubectl bitbucket open" | cut -f 2)
     start open nsenter --target "$node" --net -- env PATH="${BITBUCKET_SIMULATOR%/*}:$bin:$PATH" bash -c \
         "exec $command --no-browser --namespace $namespace --operator-namespace $namespace --service-account you"
-    page=$(first_line open 30)
+    # The address lets one browser in, once, and leads it on.
+    page=$(browse --write-out '%{redirect_url}' "$(first_line open 30)")
+    [[ $page ]]
+}
+
+# Usage: browse CURL'S ARGUMENTS
+browse() {
+    on_node curl --silent --show-error --noproxy '*' --cookie-jar "$dir/cookies" --cookie "$dir/cookies" "$@"
 }
 
 page_shows_the_connection() {
-    on_node curl --silent --show-error --fail --location --noproxy '*' --cookie-jar "$dir/cookies" --cookie "$dir/cookies" "$page" >"$dir/page.html" || return 1
-    grep -o '<span class="state [a-z]*">[^<]*' "$dir/page.html"
-    grep -q ">Ready<" "$dir/page.html" && grep -q 'bitbucket.servers.svc' "$dir/page.html"
+    browse "$page" >"$dir/page.html"
+    # What it says, where it is not that.
+    sed -n 's/.*<title>\(.*\)<\/title>.*/\1/p; s/.*<span class="state [a-z]*">\([^<]*\).*/\1/p' "$dir/page.html"
+    grep -q ">Ready<" "$dir/page.html" && grep -qF "/connections/$namespace/bitbucket" "$dir/page.html"
 }
