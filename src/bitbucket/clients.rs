@@ -122,8 +122,10 @@ impl Clients {
 mod tests {
     use std::time::Duration;
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
-    use crate::bitbucket::Proxy;
+    use crate::bitbucket::{Fault, Patience, Proxy};
 
     #[test]
     fn the_connections_of_one_way_are_shared_while_somebody_holds_them() {
@@ -138,5 +140,21 @@ mod tests {
         drop((first, other));
         clients.connections(&way).unwrap();
         assert_eq!(clients.connections.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_others_does_not_take_the_server_for_slow() {
+        crate::runtime::tls::install();
+        let clients = Clients::new(16, Addresses::all());
+        let base = BaseUrl::parse("https://git.example.com").unwrap();
+        let patience = Patience { stop: CancellationToken::new(), waits: &[] };
+        let (options, timeout) = (Options { concurrency: 1, patience, reopen: None }, Duration::from_secs(30));
+        let client =
+            clients.client(base, Credentials::Token("tok-hunter2".into()), &Way::new(timeout), options).unwrap();
+        let room = Arc::clone(clients.large_bodies());
+        let others = room.acquire_many_owned(u32::try_from(LARGE_BODIES).unwrap()).await.unwrap();
+        assert_eq!(client.room_for_a_large_body().await.unwrap_err(), Fault::Crowded(timeout));
+        drop(others);
+        client.room_for_a_large_body().await.unwrap();
     }
 }

@@ -63,6 +63,11 @@ impl Keys {
             None => Ok(None),
         };
         let Ok(key) = read else { return before };
+        self.keep(object, key.clone());
+        key
+    }
+
+    fn keep(&self, object: &ObjectRef<Guarded>, key: Option<SecretString>) {
         let mut kept = self.lock();
         if kept.len() >= MOST {
             kept.retain(|_, kept| kept.at.elapsed() < KEEP);
@@ -72,9 +77,8 @@ impl Keys {
             kept.retain(|_, kept| kept.key.is_some());
         }
         if kept.len() < MOST || kept.contains_key(object) {
-            kept.insert(object.clone(), Kept { key: key.clone(), at: Instant::now() });
+            kept.insert(object.clone(), Kept { key, at: Instant::now() });
         }
-        key
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectRef<Guarded>, Kept>> {
@@ -93,4 +97,32 @@ async fn read(
     let secret = within(secrets.get_opt(&reference.name)).await?;
     let data = secret.and_then(|secret| secret.data).unwrap_or_default();
     Ok(value(&data, &reference.key).ok().flatten().map(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn made_up_names_push_no_key_out() {
+        let (keys, object) = (Keys::new(), |name: &str| ObjectRef::<Guarded>::new(name).within("team"));
+        let has = |name: &str| keys.lock().get(&object(name)).is_some_and(|kept| kept.key.is_some());
+        keys.keep(&object("mine"), Some("hunter2".into()));
+        for number in 0..2 * MOST {
+            keys.keep(&object(&format!("made-up-{number}")), None);
+        }
+        assert_eq!(keys.lock().len(), MOST);
+        keys.keep(&object("another"), Some("hunter2".into()));
+        assert!(has("mine") && has("another"));
+        for number in 0..2 * MOST {
+            keys.keep(&object(&format!("real-{number}")), Some("hunter2".into()));
+        }
+        let before = keys.lock()[&object("mine")].at;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        keys.keep(&object("mine"), Some("hunter2".into()));
+        assert!(keys.lock().len() == MOST && keys.lock()[&object("mine")].at > before, "it is read anew");
+        tokio::time::advance(KEEP).await;
+        keys.keep(&object("late"), Some("hunter2".into()));
+        assert_eq!(keys.lock().len(), 1, "what is old makes room");
+    }
 }

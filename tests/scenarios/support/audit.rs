@@ -3,10 +3,14 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::cluster::Cluster;
+
+/// How long a write may take to stand in the log.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The calls of one ServiceAccount.
 pub struct Audit {
@@ -36,6 +40,16 @@ impl Audit {
             let entry: Option<Value> = line.contains(&quoted).then(|| serde_json::from_str(&line).ok()).flatten();
             entry.filter(|entry| entry["user"]["username"] == quoted.trim_matches('"'))
         })
+    }
+
+    /// Waits for the first write of a status, where one is due. The log has it when its caller has heard of it, which may be after a
+    /// watch shows what was written, and never if the caller has ended by then: the only one of a test could be missing. Where it
+    /// never comes, that is found by who compares them.
+    pub fn wait_for_one(&self, is_due: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while self.written().is_empty() && is_due() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The connections after each write of a status, in the order in which they were written.

@@ -261,6 +261,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let statuses = ["get", "bbc", "-o", "jsonpath={.items[*].status.conditions}"];
+            self.audit.wait_for_one(|| !self.kubectl(&statuses).is_empty());
+        }
         // Its last words too.
         self.operators.clear();
         if std::thread::panicking() {
