@@ -155,6 +155,6 @@ mod tests {
         let others = room.acquire_many_owned(u32::try_from(LARGE_BODIES).unwrap()).await.unwrap();
         assert_eq!(client.room_for_a_large_body().await.unwrap_err(), Fault::Crowded(timeout));
         drop(others);
-        client.room_for_a_large_body().await.unwrap();
+        drop(client.room_for_a_large_body().await.unwrap());
     }
 }
