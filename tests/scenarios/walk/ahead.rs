@@ -207,6 +207,31 @@ async fn pages_that_have_come_are_stored_together(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+/// No more commits at a time than a page may have: what did not fit is stored next, and not asked for again.
+async fn more_than_a_page_may_have_is_not_stored_together(on: Kind) {
+    let (bench, git) = linear(on, 100).await;
+    bench.synced().await;
+    git.grow("main", 3000).unwrap();
+    bench.simulator.configure(|settings| settings.caps.commits = 300);
+    bench.database.watch_writes().await;
+    bench.requests();
+    let hold = Hold::new();
+    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(600)).times(1));
+    let meanwhile = async {
+        let come =
+            |seen: &[Seen]| seen.iter().filter(|seen| seen.path.ends_with("/commits") && seen.status.is_some()).count();
+        within("all others", bench.simulator.wait_until(|seen| come(seen) == 8)).await;
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
+    assert_eq!(counts(&summary), (3000, 0, 3100));
+    assert_eq!(pages(&bench.requests()), pages_at((0..3000).step_by(300)), "each of them once");
+    let written = bench.database.written().await;
+    let checkpoints = written.iter().filter(|what| what.contains("UPDATE bitbucket_server_repositories")).count();
+    assert!(checkpoints >= 5, "{checkpoints} transactions for ten pages of 300: {written:?}");
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
 /// A refusal is one, whenever it was asked for.
 async fn a_page_that_is_refused_on_its_way_is_refused(on: Kind) {
     for (refusal, reason) in [
@@ -278,6 +303,7 @@ on_both! {
     a_page_that_is_too_large_to_wait_is_asked_for_again,
     a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed,
     pages_that_have_come_are_stored_together,
+    more_than_a_page_may_have_is_not_stored_together,
     a_page_that_is_refused_on_its_way_is_refused,
     a_password_that_changes_meanwhile_locks_nobody,
     a_count_that_takes_too_long_is_done_without,
