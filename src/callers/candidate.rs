@@ -21,6 +21,15 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// One request at a time: the first that says no is the last.
 const CONCURRENCY: usize = 1;
 
+/// Where a password comes from that is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Password {
+    /// The caller has sent it: it may be a guess.
+    Sent,
+    /// It is stored, for whoever may read the Secret, as the caller may.
+    Stored,
+}
+
 /// What is said of a password that is not tried.
 const KNOWN: &str = "This password was tried and judged wrong, and is not sent again, because repeated wrong passwords lock the account. Send another one; if it was made right in Bitbucket since, put it into the connection's Secret by kubectl: the operator tries it once.";
 const TOO_MANY: &str = "Three passwords of this account were tried, none was found to be right, and more could lock it. Make sure of the password by logging in with it to Bitbucket in a browser, and put it into the connection's Secret by kubectl: the operator tries it once. Or come back in an hour: once the operator has logged in as this user, three more are tried.";
@@ -34,13 +43,17 @@ pub async fn check(
     object: &BitbucketConnection,
     route: Route,
     secret: &Secret,
+    password: Password,
 ) -> Result<String, Refusal> {
     let credentials = credentials(secret, &route.url, context.trust.require_secret_url)
         .map_err(|message| Refusal::Unverified(Reason::InvalidSecret, message))?;
     let busy = || Refusal::Unavailable("Too many verifications are under way. Call again.".to_owned());
     let namespace = object.namespace().unwrap_or_default();
     let place = callers.places.take(&namespace).ok_or_else(busy)?;
-    let attempt = begin(callers, &context.clients, &namespace, &route.url, &credentials)?;
+    let attempt = match password {
+        Password::Sent => begin(callers, &context.clients, &namespace, &route.url, &credentials)?,
+        Password::Stored => None,
+    };
     let stop = context.stop.child_token();
     let options =
         Options { concurrency: CONCURRENCY, patience: Patience { stop: stop.clone(), waits: &[] }, reopen: None };

@@ -15,7 +15,7 @@ use kube::Config;
 
 use self::attempts::Attempts;
 pub use self::caller::{Caller, is_name, is_namespace};
-pub use self::candidate::{check, known_to_be_wrong};
+pub use self::candidate::{Password, check, known_to_be_wrong};
 use self::places::Places;
 pub use self::refusal::Refusal;
 use crate::api::BitbucketConnection;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::problem::{Problem, page};
 use super::request::Connection;
 use super::standing::{Standing, ago};
-use super::stored::{self, Stored, stored, word};
+use super::stored::{self, Stored, stored, unread, word};
 use super::weeks::Weeks;
 use crate::api::conditions::{self, READY, Truth};
 use crate::api::status::{BitbucketConnectionStatus, Progress, RepositoryFailure, SyncStatus};
@@ -103,7 +103,7 @@ pub async fn show(
     let context = callers.context()?;
     let stored = match context.database(&object).await {
         None => Err("The operator has not opened the database: it does so for the first sync run.".to_owned()),
-        Some(Err(error)) => Err(format!("The database cannot be read: {error}. Load the page again.")),
+        Some(Err(error)) => Err(unread(&error)),
         Some(Ok(database)) => {
             let asked = stored::Asked { text: asked.q.clone(), only, page: asked.page };
             stored(&database, &weeks, context.key(&object), asked, &format!("/connections/{namespace}/{name}")).await

@@ -14,7 +14,7 @@ use super::request::Visitor;
 use crate::api::owner::PAGE_FIELD_MANAGER;
 use crate::api::spec::ImportFilter;
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::callers::{Caller, Callers, Refusal, check, is_name, is_namespace};
+use crate::callers::{Caller, Callers, Password, Refusal, check, is_name, is_namespace};
 use crate::secrets::{Manifests, Stored, Wanted, store, try_store, way_of};
 
 /// What was typed. What is secret is in no answer.
@@ -75,7 +75,7 @@ async fn created(callers: &Callers, caller: &Caller, typed: &Typed) -> Result<()
     try_store(&caller.client, &typed.namespace, PAGE_FIELD_MANAGER, &manifests).await?;
     let route = way_of(&context.trust, &manifests).map_err(|(reason, text)| Refusal::Unverified(reason, text))?;
     let Some(secret) = manifests.secrets.first() else { return Ok(()) };
-    check(callers, &context, &manifests.connection, route, secret).await?;
+    check(callers, &context, &manifests.connection, route, secret, Password::Sent).await?;
     let (client, namespace) = (caller.client.clone(), typed.namespace.clone());
     // A task of its own: whoever goes away meanwhile leaves no half behind.
     let storing = tokio::spawn(async move { store(&client, &namespace, PAGE_FIELD_MANAGER, &manifests).await });

@@ -9,7 +9,7 @@ use super::chart::{Chart, begin};
 use super::paging::{Paging, ROWS};
 use super::standing::ago;
 use super::weeks::Weeks;
-use crate::destination::{ConnectionKey, Destination, Only, Overview, RepositoryOverview, Search};
+use crate::destination::{ConnectionKey, Destination, Error, Only, Overview, RepositoryOverview, Search};
 
 /// What is looked for.
 pub struct Asked {
@@ -53,6 +53,11 @@ pub const fn word(only: Only) -> &'static str {
     }
 }
 
+/// What is shown in its place, where the database cannot be read.
+pub fn unread(error: &Error) -> String {
+    format!("The database cannot be read: {error}. Load the page again.")
+}
+
 /// Reads it. The error is what is shown in its place.
 pub async fn stored(
     database: &Destination,
@@ -69,15 +74,13 @@ pub async fn stored(
         offset: i64::try_from(offset).unwrap_or(i64::MAX),
         limit: i64::try_from(ROWS).unwrap_or(i64::MAX),
     };
-    let unread =
-        |error: crate::destination::Error| format!("The database cannot be read: {error}. Load the page again.");
     let wanted = page.unwrap_or(1).saturating_sub(1).saturating_mul(ROWS);
-    let mut found = database.overview(key.clone(), search(wanted)).await.map_err(unread)?;
+    let mut found = database.overview(key.clone(), search(wanted)).await.map_err(|error| unread(&error))?;
     let matching = usize::try_from(found.matching).unwrap_or_default();
     let query = [("q", text.as_str()), ("only", word(only))];
     let paging = Paging::new("Pages of repositories", matching, page, path, &query, "#repositories");
     if paging.skipped() != wanted {
-        found = database.overview(key.clone(), search(paging.skipped())).await.map_err(unread)?;
+        found = database.overview(key.clone(), search(paging.skipped())).await.map_err(|error| unread(&error))?;
     }
     let begin = begin(&now);
     let weeks = weeks.since(begin, database, key).await;

@@ -241,7 +241,7 @@ as_written() {
 }
 # Usage: as_page PAGE
 as_page() {
-    as_written "$(commands_of helm | sed -n "s|^docs/$1\t||p")"
+    as_written "$(commands_of "helm " | sed -n "s|^docs/$1\t||p")"
 }
 passes "the Data Cloud API, as its page says" as_page data-cloud-api.md
 passes "webhooks, as their page says" as_page webhooks.md
@@ -306,7 +306,7 @@ while IFS=$'\t' read -r page command; do
     esac
     passes "$page: ${command%% --*}" as_written "$command"
     tried=$((tried + 1))
-done < <(commands_of helm)
+done < <(commands_of "helm ")
 mkdir "$dir/values"
 values_of "$dir/values"
 for values in "$dir/values/"*; do

@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use bitbucket_simulator::{Action, Fault, Hold, Simulator, histories};
 
 use crate::support::front::{Act, Front};
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::postgres::{own_server, server};
 use crate::support::prometheus::Prometheus;
 use crate::support::replica::address;

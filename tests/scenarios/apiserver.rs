@@ -10,7 +10,8 @@ use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_simulator::{Simulator, histories};
 
 use crate::support::front::{Act, Call, Front};
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::until;
 
 const CONNECTIONS: &str = "GET bitbucketconnections";

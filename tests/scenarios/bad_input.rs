@@ -3,7 +3,8 @@
 use bitbucket_connector::api::conditions::{READY, STALLED};
 use bitbucket_simulator::{Simulator, histories};
 
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 
 async fn bitbucket(stage: &Stage) -> Simulator {
     let path = stage.folder.path().join("api.git");

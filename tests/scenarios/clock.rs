@@ -9,7 +9,8 @@ use bitbucket_simulator::{Simulator, histories};
 use jiff::Timestamp;
 
 use crate::support::clock::Clock;
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 
 struct Scene {
     stage: Stage,

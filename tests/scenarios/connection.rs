@@ -9,7 +9,8 @@ use bitbucket_simulator::{
 };
 use serde_json::json;
 
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 use crate::support::until;
 
 /// A Bitbucket with one repository in a project and an empty one, and users of each kind.

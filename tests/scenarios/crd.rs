@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::cluster::cluster;
-use crate::support::operator::connection;
+use crate::support::manifests::connection;
 use crate::support::until;
 
 #[test]

@@ -8,7 +8,8 @@ use bitbucket_connector::api::Reason;
 use bitbucket_simulator::{Simulator, histories};
 use serde_json::Value;
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::prometheus::{ALERTS, Prometheus};
 use crate::support::replica::address;
 use crate::support::until;

@@ -13,7 +13,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use self::scene::{EVERYTHING, Scene, credential};
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::within;
 
 /// The Secret of the connection, as it is.
@@ -199,4 +199,8 @@ async fn passwords_cannot_be_tried_until_the_account_is_locked() {
         json!({"id": listed["credentials"][0]["id"], "secrets": {"bitbucket_data_center_password": "hunter2-d"}});
     let (_, answer) = caller.post(&format!("connections/{id}/credentials.update"), update).await;
     assert_eq!(answer["error"], "too_many_attempts", "{answer}");
+    // What is stored is no guess.
+    let update = json!({"id": listed["credentials"][0]["id"], "label": "Renamed"});
+    let (status, answer) = caller.post(&format!("connections/{id}/credentials.update"), update).await;
+    assert_eq!(status, 200, "{answer}");
 }

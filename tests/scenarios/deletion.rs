@@ -6,7 +6,8 @@ mod faults;
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Simulator, histories};
 use serde_json::{Value, json};
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::{until, within};
 
 const DELETE: &str = ", deletionPolicy: Delete";

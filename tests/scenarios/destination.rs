@@ -9,7 +9,8 @@ use bitbucket_simulator::{Simulator, histories};
 use serde_json::json;
 
 use crate::support::leaks::assert_clean;
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 use crate::support::postgres::{Database, PASSWORD, PASSWORD_IN_URI, own_server, server};
 use crate::support::tls::Authority;
 use crate::support::until;

@@ -8,7 +8,8 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::Value;
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 
 const CONNECTIONS: usize = 100;
 const INTERVALS: usize = 3;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bitbucket_simulator::git::GitRepository;
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Seen, Simulator, histories};
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::sync::{short, text};
 use crate::support::{until, within};
 

@@ -13,8 +13,9 @@ use bitbucket_simulator::{Action, Fault, Hold, Matches, Simulator, histories};
 use tokio::time::Instant;
 
 use crate::support::clock::Clock;
+use crate::support::manifests::{connection, secret};
 use crate::support::net::Cable;
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::operator::Stage;
 use crate::support::postgres::{Database, server};
 use crate::support::replica::debug_page;
 use crate::support::{rights, until, within};

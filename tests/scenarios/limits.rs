@@ -19,7 +19,8 @@ use bitbucket_connector::verification::{Outcome, Past, Verdict, verify};
 use bitbucket_simulator::{Action, Command, Fault, RateLimit, Refusal, Seen, Simulator, histories};
 use tempfile::TempDir;
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::within;
 
 /// A Bitbucket, and a process that knows nothing of it yet.

@@ -7,7 +7,8 @@ use bitbucket_simulator::{Action, Fault, Hold, Simulator, histories};
 use serde_json::{Map, Value, json};
 
 use crate::support::leaks::assert_clean;
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::{until, within};
 
 /// A stage whose operator logs as in a cluster, and a Bitbucket with one repository.

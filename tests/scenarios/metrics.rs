@@ -2,7 +2,8 @@
 
 use bitbucket_simulator::{Seen, Simulator, histories};
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::until;
 
 /// The value of a line.

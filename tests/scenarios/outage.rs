@@ -11,7 +11,8 @@ use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::task::JoinHandle;
 
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 use crate::support::until;
 
 /// Verified again each minute, and run by nothing but a change.

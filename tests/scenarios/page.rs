@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use self::browser::{Browser, DARK, DESKTOP, PHONE};
 use self::scene::{EVERYTHING, Scene};
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::visitor::token;
 
 /// A synced connection, one with a wrong password, and one that leaves a repository behind.

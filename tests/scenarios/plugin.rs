@@ -11,7 +11,7 @@ use bitbucket_simulator::{Access, Action, Fault, Hold, Matches};
 use kube::ResourceExt;
 
 use self::scene::Scene;
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::until;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,10 @@
 
 use bitbucket_connector::destination::{ConnectionKey, DatabaseUrl, Destination, Error, query};
 use serde_json::json;
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 
+use crate::support::page::blocks;
 use crate::support::postgres::{Database, PASSWORD_IN_URI, server};
 
 async fn database() -> Database {
@@ -197,4 +200,35 @@ async fn a_query_reads_one_statement_and_never_writes() {
     assert!(text.contains("lower(integer) does not exist") && text.contains("explicit type casts"), "{text}");
     let slow = format!("{}?options=-c%20statement_timeout%3D1ms", database.text()).parse().unwrap();
     assert!(query(&slow, "SELECT count(*) FROM generate_series(1, 100000000)").await.is_err());
+}
+
+#[tokio::test]
+async fn the_roles_of_the_page_write_and_read() {
+    let page = include_str!("../../docs/postgresql.md");
+    let database = database().await;
+    // Roles are those of the whole server.
+    let (owner, analyst) = (format!("{}_owner", database.role), format!("{}_analyst", database.role));
+    let statements: Vec<_> = blocks(page, "sql")
+        .iter()
+        .map(|sql| sql.replace("bitbucket_connector", &owner).replace("analyst", &analyst).replace('…', "hunter2"))
+        .collect();
+    let [for_writer, for_reader] = &statements[..] else { panic!("{statements:?}") };
+    let url = |role: &str| format!("postgres://{role}:hunter2@{}/{}", database.server.address, database.name);
+    let login = async |role: &str| {
+        let (client, connection) = tokio_postgres::connect(&url(role), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+    let admin = database.admin().await;
+    admin.batch_execute("DROP SCHEMA bitbucket").await.unwrap();
+    admin.batch_execute(for_writer).await.unwrap();
+    opened(&url(&owner).parse().unwrap()).await.unwrap();
+    admin.batch_execute(for_reader).await.unwrap();
+    login(&owner).await.batch_execute("CREATE TABLE bitbucket.of_a_later_version ()").await.unwrap();
+    let client = login(&analyst).await;
+    for table in ["bitbucket_repository_freshness", "of_a_later_version"] {
+        client.batch_execute(&format!("SELECT * FROM {table}")).await.unwrap();
+    }
+    let refused = client.batch_execute("DELETE FROM bitbucket_connections").await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
 }

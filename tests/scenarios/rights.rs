@@ -6,7 +6,8 @@ mod missing;
 use bitbucket_simulator::{Simulator, histories};
 
 use crate::support::front::{Act, Call, Front};
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::{rights, until};
 
 /// Where an operator looks after connections.

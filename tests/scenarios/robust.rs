@@ -5,7 +5,8 @@ use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::conditions::{READY, SYNCED, VERIFIED};
 use bitbucket_simulator::{Action, Fault, Hold, Matches, Refusal, Simulator, histories};
 
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 use crate::support::{until, within};
 
 async fn bitbucket(stage: &Stage) -> Simulator {

@@ -13,7 +13,8 @@ use bitbucket_simulator::{Action, Fault, Matches, Simulator, histories};
 use clap::Parser;
 
 use crate::support::leaks::assert_clean;
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::tls::{Authority, Flaw, proxy};
 
 /// Not ASCII, and each character that some syntax takes for its own.

@@ -14,7 +14,8 @@ use prost::Message;
 use tokio::net::TcpListener;
 
 use crate::support::leaks::assert_clean;
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::until;
 
 /// Takes traces, and keeps them.

@@ -4,7 +4,8 @@ use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_simulator::{Simulator, histories};
 use tempfile::TempDir;
 
-use crate::support::operator::{Stage, condition, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::{Stage, condition};
 use crate::support::tls::{Authority, Flaw, proxy, redirect};
 
 async fn bitbucket() -> (Simulator, TempDir) {

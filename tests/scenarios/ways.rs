@@ -10,7 +10,8 @@ use bitbucket_connector::trust::Addresses;
 use bitbucket_simulator::{Simulator, histories};
 use tempfile::TempDir;
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::tls::{Authority, Flaw, proxy};
 
 async fn bitbucket() -> (Simulator, TempDir) {

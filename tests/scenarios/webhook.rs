@@ -13,7 +13,8 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::until;
 use crate::support::visitor::open_door;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::scene::{EVERYTHING, Scene};
 use crate::support::leaks::assert_clean;
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::visitor::cached;
 
 /// As tests/ensure-tools.sh has installed it.

@@ -4,7 +4,7 @@ use bitbucket_simulator::{NewRepository, histories};
 use serde_json::{Value, json};
 
 use super::scene::{EVERYTHING, Scene};
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::until;
 
 /// Names of the resources, and whether they are imported.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::scene::{EVERYTHING, Scene};
 use super::stored;
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 
 fn apply_as(scene: &Scene, manager: &str, manifests: &str) {
     let manager = format!("--field-manager={manager}");

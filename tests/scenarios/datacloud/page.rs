@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::scene::Scene;
-use crate::support::operator::connection;
+use crate::support::manifests::connection;
 use crate::support::page::{Shell, blocks, commands};
 use crate::support::until;
 
@@ -53,6 +53,9 @@ async fn every_command_of_the_page_does_what_it_says() {
         let answer: Value = serde_json::from_str(&printed.out).unwrap();
         assert_eq!(answer["ok"], true, "{command}: {answer}");
         if let Some(id) = answer["connections"][0]["id"].as_u64() {
+            let keys = |of: &Value| of["connections"][0].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            let shown: Value = serde_json::from_str(&blocks(PAGE, "json")[0]).unwrap();
+            assert_eq!(keys(&shown), keys(&answer), "the answer that the page shows");
             shell.set("CONNECTION", id.to_string());
         }
         if let Some(id) = answer["credential"]["id"].as_u64() {

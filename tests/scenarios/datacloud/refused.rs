@@ -7,7 +7,7 @@ use sha2::Digest;
 
 use super::scene::{Caller, EVERYTHING, Scene, credential};
 use super::stored;
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::until;
 
 const LIST: &str = "list bitbucketconnections.bitbucket-connector.dev";

@@ -2,13 +2,12 @@
 //!
 //! What is found in a page is executed here, unless it is known who else does: what nobody knows how to execute fails.
 
-use std::os::unix::fs::symlink;
-
 use bitbucket_simulator::{Simulator, histories};
 use tokio::process::Command;
 
 use super::{CHART, Document, documents, root};
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::page::{Shell, blocks, commands, spans};
 use crate::support::within;
 
@@ -36,25 +35,35 @@ struct Found {
     in_block: bool,
 }
 
+/// What the scripts look for, in blocks only: nothing else of the pages is known to them.
+const CHART_BEGINNINGS: &[&str] = &["helm ", "kubectl delete "];
+const NODE_BEGINNINGS: &[&str] =
+    &["kubectl exec ", "kubectl logs ", "kubectl get lease ", "LEADER=", "kubectl bitbucket open"];
+
+/// What is no command: the page, the language, and the test that reads the page.
+const OTHERS: [(&str, &str, &str); 7] = [
+    ("docs/queries.md", "sql", "tests/scenarios/queries.rs"),
+    ("docs/queries.md", "sql sqlite", "tests/scenarios/queries.rs"),
+    ("docs/queries.md", "sql postgresql", "tests/scenarios/queries.rs"),
+    ("docs/deletion.md", "sql", "tests/scenarios/removal.rs"),
+    ("docs/postgresql.md", "sql", "tests/scenarios/postgres.rs"),
+    ("docs/gitops.md", "lua", "tests/argocd/health_test.go"),
+    ("docs/data-cloud-api.md", "json", "tests/scenarios/datacloud/page.rs"),
+];
+
 fn by(page: &str, Found { command, in_block }: &Found) -> By {
     let begins = |with: &str| command.starts_with(with);
+    let looked_for = |beginnings: &[&str]| *in_block && beginnings.iter().any(|with| begins(with));
     match page {
-        // What the scripts look for; nothing else of these pages is known to them.
-        _ if *in_block && begins("helm ") => By::Chart,
-        CHART if *in_block && begins("kubectl delete ") => By::Chart,
-        _ if *in_block
-            && ["kubectl exec ", "kubectl logs ", "kubectl get lease ", "LEADER="].iter().any(|with| begins(with)) =>
-        {
-            By::Node
-        }
-        _ if *in_block && begins("kubectl bitbucket open") => By::Node,
+        _ if looked_for(CHART_BEGINNINGS) => By::Chart,
+        _ if looked_for(NODE_BEGINNINGS) => By::Node,
         _ if begins("make ") || command.contains(" make ") => By::DryRun,
         _ if begins("docker ") || begins("cosign ") => By::Nobody("it takes a registry"),
         _ if begins("cargo install ") => By::Nobody("a release is compiled by make e2e, for the image"),
         _ if command.contains("cargo test ") => By::Nobody("it compiles what is running here"),
-        "docs/kubectl.md" => By::Its("plugin/page.rs"),
-        "docs/webhooks.md" => By::Its("webhook/page.rs"),
-        "docs/data-cloud-api.md" => By::Its("datacloud/page.rs"),
+        "docs/kubectl.md" => By::Its("tests/scenarios/plugin/page.rs"),
+        "docs/webhooks.md" => By::Its("tests/scenarios/webhook/page.rs"),
+        "docs/data-cloud-api.md" => By::Its("tests/scenarios/datacloud/page.rs"),
         _ => By::This,
     }
 }
@@ -109,10 +118,6 @@ impl Scene {
             .await
             .unwrap();
         let shell = Shell::new(&stage);
-        let bin = stage.folder.path().join("bin");
-        for program in [env!("CARGO_BIN_EXE_bitbucket-connector"), env!("CARGO_BIN_EXE_kubectl-bitbucket")] {
-            symlink(program, bin.join(program.rsplit('/').next().unwrap())).unwrap();
-        }
         for (file, text) in [("NAME", "reader"), ("PASSWORD", "hunter2"), ("TOKEN", "tok-hunter2")] {
             std::fs::write(shell.home().join(file), text).unwrap();
         }
@@ -208,31 +213,26 @@ async fn the_api_server_takes_every_manifest() {
 
 #[test]
 fn whoever_executes_a_page_reads_it() {
-    let mut known = Vec::new();
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
     for document in documents() {
         for found in found(&document) {
-            let by = by(&document.path, &found);
-            if let By::Its(test) = by {
-                let path = root().join("tests/scenarios").join(test);
-                let text = std::fs::read_to_string(&path).unwrap();
-                assert!(text.contains(&document.path), "{test} does not read {}", document.path);
-            }
-            if !known.contains(&by) {
-                known.push(by);
+            if let By::Its(test) = by(&document.path, &found) {
+                assert!(read(test).contains(&document.path), "{test} does not read {}", document.path);
             }
         }
-        // SQL and what else there is has tests of its own.
         for language in ["sql", "sql sqlite", "sql postgresql", "lua", "json"] {
-            let of_its_own = [
-                "docs/queries.md",
-                "docs/deletion.md",
-                "docs/gitops.md",
-                "docs/data-cloud-api.md",
-                "docs/postgresql.md",
-            ];
+            let executed = OTHERS.iter().any(|(page, of, _)| *page == document.path && *of == language);
             let none = blocks(&document.text, language).is_empty();
-            assert!(none || of_its_own.contains(&&*document.path), "{}: who executes {language}?", document.path);
+            assert_eq!(none, !executed, "{}: who executes {language}?", document.path);
         }
     }
-    assert_eq!(known.len(), 10, "{known:?}");
+    for (page, _, test) in OTHERS {
+        assert!(read(test).contains(page), "{test} does not read {page}");
+    }
+    let (chart, node) = (read("tests/chart/check.sh"), read("tests/e2e/e2e.sh") + &read("tests/e2e/documents.sh"));
+    for (script, beginnings) in [(chart, CHART_BEGINNINGS), (node, NODE_BEGINNINGS)] {
+        for beginning in beginnings {
+            assert!(script.contains(&format!("\"{beginning}\"")), "no script looks for {beginning}");
+        }
+    }
 }

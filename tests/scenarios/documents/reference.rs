@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use bitbucket_connector::api::BitbucketConnection;
-use kube::CustomResourceExt;
+use bitbucket_connector::api::crd;
 use serde_json::Value;
 
 use super::root;
@@ -11,7 +10,7 @@ use super::root;
 const PAGE: &str = "docs/reference.md";
 
 fn reference() -> String {
-    let definition = serde_json::to_value(BitbucketConnection::crd()).unwrap();
+    let definition = serde_json::to_value(crd::definition().unwrap()).unwrap();
     let version = &definition["spec"]["versions"][0];
     let schema = &version["schema"]["openAPIV3Schema"];
     let mut page = format!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::browser::{Browser, DESKTOP};
 use super::scene::{EVERYTHING, Scene};
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 use crate::support::visitor::token;
 
 #[tokio::test(flavor = "multi_thread")]

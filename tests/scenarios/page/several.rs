@@ -4,7 +4,8 @@ use bitbucket_simulator::{Simulator, histories};
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::postgres::server;
 use crate::support::tls::Authority;
 use crate::support::until;

@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use crate::support::leaks::assert_clean;
-use crate::support::operator::{connection, secret};
+use crate::support::manifests::{connection, secret};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_tells_how_it_is_and_not_whose() {

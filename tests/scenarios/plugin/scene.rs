@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::leaks::assert_clean;
 use crate::support::operator::Stage;
+use crate::support::page::programs;
 use crate::support::within;
 
 pub struct Scene {
@@ -46,9 +47,7 @@ impl Scene {
             .start()
             .await
             .unwrap();
-        let bin = stage.folder.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-bitbucket"), bin.join("kubectl-bitbucket")).unwrap();
+        let bin = programs(&stage);
         Self { stage, simulator, bin }
     }
 

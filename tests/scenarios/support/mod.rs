@@ -7,6 +7,7 @@ pub mod conventions;
 pub mod database;
 pub mod front;
 pub mod leaks;
+pub mod manifests;
 pub mod net;
 pub mod operator;
 pub mod page;

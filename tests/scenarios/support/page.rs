@@ -1,5 +1,6 @@
 //! Commands and manifests of a page of docs/, to be executed as they stand there.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -55,7 +56,18 @@ pub struct Printed {
     pub err: String,
 }
 
-/// A person's shell: kubectl, whose context names the namespace of the stage, and programs of the test's in `bin`.
+/// A folder of the stage with the programs that people have.
+pub fn programs(stage: &Stage) -> PathBuf {
+    let bin = stage.folder.path().join("bin");
+    if std::fs::create_dir(&bin).is_ok() {
+        for program in [env!("CARGO_BIN_EXE_bitbucket-connector"), env!("CARGO_BIN_EXE_kubectl-bitbucket")] {
+            symlink(program, bin.join(Path::new(program).file_name().unwrap())).unwrap();
+        }
+    }
+    bin
+}
+
+/// A person's shell: kubectl, whose context names the namespace of the stage, and our programs.
 pub struct Shell {
     path: String,
     home: PathBuf,
@@ -64,8 +76,8 @@ pub struct Shell {
 
 impl Shell {
     pub fn new(stage: &Stage) -> Self {
-        let (home, bin) = (stage.folder.path().join("home"), stage.folder.path().join("bin"));
-        for folder in [&home.join(".kube"), &home.join(".local/bin"), &bin] {
+        let (home, bin) = (stage.folder.path().join("home"), programs(stage));
+        for folder in [&home.join(".kube"), &home.join(".local/bin")] {
             std::fs::create_dir_all(folder).unwrap();
         }
         let mut config: Value =

@@ -1,5 +1,7 @@
 //! Pages of one repository are on their way at the same time, each of them once.
 
+mod together;
+
 use std::time::Duration;
 
 use bitbucket_connector::bitbucket::{Credentials, Way};
@@ -179,59 +181,6 @@ async fn a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed(on: Kind) {
     assert_eq!(asked.len(), 16, "{asked:?}");
 }
 
-/// Those that have come while one was waited for are one transaction, and one that is no answer of Bitbucket's undoes none of them.
-async fn pages_that_have_come_are_stored_together(on: Kind) {
-    let (bench, git) = linear(on, 100).await;
-    bench.synced().await;
-    git.grow("main", 1200).unwrap();
-    bench.database.watch_writes().await;
-    let hold = Hold::new();
-    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(200)).times(1));
-    let bad = JsonEdit::Set("/values/3/id".to_owned(), json!("HEAD"));
-    let bad = bench.simulator.faults().push(Fault::new(Action::EditJson(vec![bad])).matches(at(800)));
-    bench.requests();
-    let meanwhile = async {
-        let come =
-            |seen: &[Seen]| seen.iter().filter(|seen| seen.path.ends_with("/commits") && seen.status.is_some()).count();
-        within("all others", bench.simulator.wait_until(|seen| come(seen) == 9)).await;
-        hold.release();
-    };
-    let (summary, ()) = tokio::join!(bench.run(), meanwhile);
-    let summary = summary.unwrap();
-    assert_eq!((summary.failed[0].1, summary.added), ("UnexpectedAnswer", 800));
-    let written = bench.database.written().await;
-    let checkpoints = written.iter().filter(|what| what.contains("UPDATE bitbucket_server_repositories")).count();
-    assert!(checkpoints <= 6, "{checkpoints} transactions for eight pages, and what became of the ninth: {written:?}");
-    bench.simulator.faults().remove(bad);
-    bench.synced().await;
-    bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
-/// No more commits at a time than a page may have: what did not fit is stored next, and not asked for again.
-async fn more_than_a_page_may_have_is_not_stored_together(on: Kind) {
-    let (bench, git) = linear(on, 100).await;
-    bench.synced().await;
-    git.grow("main", 3000).unwrap();
-    bench.simulator.configure(|settings| settings.caps.commits = 300);
-    bench.database.watch_writes().await;
-    bench.requests();
-    let hold = Hold::new();
-    bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(600)).times(1));
-    let meanwhile = async {
-        let come =
-            |seen: &[Seen]| seen.iter().filter(|seen| seen.path.ends_with("/commits") && seen.status.is_some()).count();
-        within("all others", bench.simulator.wait_until(|seen| come(seen) == 8)).await;
-        hold.release();
-    };
-    let (summary, ()) = tokio::join!(bench.synced(), meanwhile);
-    assert_eq!(counts(&summary), (3000, 0, 3100));
-    assert_eq!(pages(&bench.requests()), pages_at((0..3000).step_by(300)), "each of them once");
-    let written = bench.database.written().await;
-    let checkpoints = written.iter().filter(|what| what.contains("UPDATE bitbucket_server_repositories")).count();
-    assert!(checkpoints >= 5, "{checkpoints} transactions for ten pages of 300: {written:?}");
-    bench.assert_equal("PLAT/api", &git, "main").await;
-}
-
 /// A refusal is one, whenever it was asked for.
 async fn a_page_that_is_refused_on_its_way_is_refused(on: Kind) {
     for (refusal, reason) in [
@@ -302,8 +251,6 @@ on_both! {
     a_page_that_leads_elsewhere_makes_those_behind_it_worthless,
     a_page_that_is_too_large_to_wait_is_asked_for_again,
     a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed,
-    pages_that_have_come_are_stored_together,
-    more_than_a_page_may_have_is_not_stored_together,
     a_page_that_is_refused_on_its_way_is_refused,
     a_password_that_changes_meanwhile_locks_nobody,
     a_count_that_takes_too_long_is_done_without,

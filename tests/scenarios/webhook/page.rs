@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::{Scene, pushed, signed};
-use crate::support::operator::connection;
+use crate::support::manifests::connection;
 use crate::support::page::{Shell, blocks, commands};
 
 const PAGE: &str = include_str!("../../../docs/webhooks.md");

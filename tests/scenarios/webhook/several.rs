@@ -7,7 +7,8 @@ use reqwest::{Client, StatusCode};
 use serde_json::json;
 
 use super::{HOOK, KEY, pushed, signed};
-use crate::support::operator::{Stage, connection, secret};
+use crate::support::manifests::{connection, secret};
+use crate::support::operator::Stage;
 use crate::support::postgres::server;
 use crate::support::until;
 use crate::support::visitor::door;

@@ -15,7 +15,7 @@ use super::wanted::{Wanted, changes_data, patch};
 use crate::api::Reason;
 use crate::api::owner::{API_FIELD_MANAGER, owner};
 use crate::bitbucket::BaseUrl;
-use crate::callers::{Callers, Refusal, check, known_to_be_wrong};
+use crate::callers::{Callers, Password, Refusal, check, known_to_be_wrong};
 use crate::controller::Context;
 use crate::datacloud::answer::{Answer, Done};
 use crate::datacloud::arguments::{Arguments, invalid};
@@ -34,7 +34,7 @@ pub async fn create(State(callers): State<Arc<Callers>>, connection: Connection,
     let secrets = connection.caller.secrets(&connection.object);
     let as_api = |dry_run| PostParams { dry_run, field_manager: Some(API_FIELD_MANAGER.to_owned()) };
     within(secrets.create(&as_api(true), &secret)).await?;
-    check(&callers, &context, &connection.object, connection.route(&context).await?, &secret).await?;
+    check(&callers, &context, &connection.object, connection.route(&context).await?, &secret, Password::Sent).await?;
     let created = within(secrets.create(&as_api(false), &secret)).await?;
     Ok(Done::created(json!({ "credential": summary(&created) })))
 }
@@ -48,13 +48,15 @@ pub async fn update(State(callers): State<Arc<Callers>>, connection: Connection,
     let stored = connection.credential(Some(id)).await?;
     let changed = wanted.update(&stored, &connection.url()?, context.trust.require_secret_url)?;
     let patch = patch(&stored, &changed);
-    if changes_data(&patch) {
+    let password = if changes_data(&patch) {
         refuse_if_managed(&stored)?;
+        Password::Sent
     } else {
         known_to_be_wrong(&connection.object, &stored)?;
-    }
+        Password::Stored
+    };
     connection.patch(&patch, true).await?;
-    check(&callers, &context, &connection.object, connection.route(&context).await?, &changed).await?;
+    check(&callers, &context, &connection.object, connection.route(&context).await?, &changed, password).await?;
     let written = connection.patch(&patch, false).await?;
     Ok(Done::with(json!({ "credential": summary(&written) })))
 }
