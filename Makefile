@@ -138,7 +138,8 @@ image: ## The container image; ENGINE=podman for another engine
 	$(or $(ENGINE),docker) build --tag bitbucket-connector $(IMAGE_LABELS) .
 
 crd: tools ## Write the CRD and docs/reference.md again, after a change of src/api/
-	cargo run --quiet -- crd >crds/bitbucketconnections.yaml
+	cargo build --quiet --locked --bin bitbucket-connector
+	$(CARGO_TARGET_DIR)/debug/bitbucket-connector crd >crds/bitbucketconnections.yaml
 	cp crds/bitbucketconnections.yaml $(CHART)/files/crds/
 	WRITE_REFERENCE=1 cargo test --locked --test scenarios documents::reference
 

@@ -3,6 +3,7 @@
 pub mod conditions;
 pub mod crd;
 pub mod destination;
+pub mod limits;
 pub mod owner;
 pub mod reason;
 pub mod spec;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::destination::DestinationReference;
+use super::limits::{Limits, TIMEOUT};
 use super::status::BitbucketConnectionStatus;
 use super::webhook::Webhook;
 
@@ -103,7 +104,7 @@ pub struct BitbucketConnectionSpec {
 
     /// How long one HTTP request to Bitbucket may take in all, as a Go duration from `1s` to `10m`.
     #[serde(default = "default_timeout")]
-    #[schemars(length(min = 2, max = 32), regex(pattern = GO_DURATION), extend("default" = "30s"))]
+    #[schemars(length(min = 2, max = 32), regex(pattern = GO_DURATION), extend("default" = TIMEOUT))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('10m')").message("timeout must be from 1s to 10m"))]
     pub timeout: Duration,
 
@@ -205,34 +206,6 @@ pub enum DeletionPolicy {
     Delete,
 }
 
-/// Limits towards Bitbucket of one connection. A change holds from the next request or run on; it starts none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Limits {
-    /// Requests a second, from 1 to 1000. Without it the account's own budget holds where the server states one, and no
-    /// rate otherwise. Connections of one account at one host share a budget: the smallest rate among them holds for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub requests_per_second: Option<i32>,
-    /// Requests in flight at a time, from 1 to 16. With a password never more than 4 are made for one
-    /// account and host, whatever stands here.
-    #[schemars(range(min = 1, max = 16))]
-    pub concurrency: i32,
-}
-
-impl Limits {
-    /// Requests a second, where the spec says so.
-    pub fn per_second(&self) -> Option<u32> {
-        self.requests_per_second.and_then(|rate| u32::try_from(rate).ok())
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { requests_per_second: None, concurrency: 4 }
-    }
-}
-
 fn default_schedule() -> String {
     "0 * * * *".to_owned()
 }
@@ -246,5 +219,5 @@ fn default_verify_interval() -> Duration {
 }
 
 fn default_timeout() -> Duration {
-    std::time::Duration::from_secs(30).into()
+    TIMEOUT.parse().unwrap_or_else(|_| unreachable!("a Go duration"))
 }

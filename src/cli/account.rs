@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
+use crate::api::limits::TIMEOUT;
 use crate::api::spec::{ImportFilter, ImportMode, PersonalProjects};
 use crate::bitbucket::{
     Authorities, BaseUrl, Client, Clients, Credentials, Options, Patience, Proxy, RETRY_WAITS, Way,
@@ -14,9 +15,6 @@ use crate::bitbucket::{
 use crate::secrets::bare;
 use crate::trust::Addresses;
 use crate::verification::Curl;
-
-/// Requests at a time, as a connection has them where it does not say otherwise.
-pub(crate) const CONCURRENCY: usize = 4;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Account {
@@ -46,7 +44,7 @@ pub(crate) struct WayArgs {
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
     /// How long one request may take, such as 30s
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = TIMEOUT, value_parser = duration)]
     pub timeout: Duration,
     /// Only this project; may be repeated, and * stands for any run of characters but /
     #[arg(long, value_name = "KEY")]

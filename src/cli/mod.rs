@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use self::account::{Access, CONCURRENCY, WayArgs, duration, read};
+pub(crate) use self::account::{Access, WayArgs, duration, read};
 use crate::api::Reason;
 
 /// Copies the commits of Bitbucket Data Center default branches into SQL tables.

@@ -24,7 +24,9 @@ use super::lease::LeaseArgs;
 use super::trust::TrustArgs;
 use super::{Failure, loopback};
 use crate::bitbucket::{self, Clients};
-use crate::controller::{self, Context, Deaf, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch};
+use crate::controller::{
+    self, Connections, Context, Deaf, Destinations, Elector, Inspector, Memories, Metrics, SecretWatch, Watch,
+};
 use crate::kubernetes::{connect, within};
 use crate::runtime::admin::Pages;
 use crate::runtime::lead::Lead;
@@ -115,7 +117,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         connect().await.map_err(|error| Failure::Other(format!("no way to the API server: {error}")))?;
     let (ready, is_ready) = watch::channel(vec!["the API server".to_owned()]);
     let mut registry = admin::registry();
-    let metrics = Metrics::register(&mut registry);
+    let connections = Connections::default();
+    let metrics = Metrics::register(&mut registry, connections.clone());
     let requests = bitbucket::Metrics::register(&mut registry);
     let (elector, lead) = match lease.options(&client) {
         Some(options) => {
@@ -161,6 +164,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             lead: lead.clone(),
             turns: Arc::clone(&turns),
             removals: Arc::new(Semaphore::new(REMOVALS)),
+            connections: connections.clone(),
             metrics: metrics.clone(),
             deletion_timeout,
             cluster: cluster.clone(),

@@ -9,9 +9,10 @@ use clap::ValueEnum;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::account::{Access, Account, CONCURRENCY};
+use super::account::{Access, Account};
 use super::database::DatabaseArgs;
 use super::{Failure, LEFT_BEHIND, exit_code, progress};
+use crate::api::limits::{CONCURRENCIES, CONCURRENCY, Limits, PER_SECOND};
 use crate::bitbucket::Rate;
 use crate::destination::{ConnectionKey, Destination};
 use crate::runtime::shutdown;
@@ -28,11 +29,11 @@ pub(super) struct Args {
     #[arg(long)]
     name: Option<String>,
     /// Requests a second [default: the account's own budget where the server states one, else any number]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    requests_per_second: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(PER_SECOND))]
+    requests_per_second: Option<i32>,
     /// Requests, and so repositories, at a time; with a password never more than 4
-    #[arg(long, default_value_t = CONCURRENCY as u64, value_parser = clap::value_parser!(u64).range(1..=16))]
-    concurrency: u64,
+    #[arg(long, default_value_t = CONCURRENCY, value_parser = clap::value_parser!(i32).range(CONCURRENCIES))]
+    concurrency: i32,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -72,10 +73,10 @@ struct Repositories {
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { account, database, name, requests_per_second, concurrency, output } = args;
     let database = database.url()?;
-    let concurrency = usize::try_from(concurrency).unwrap_or(CONCURRENCY);
+    let limits = Limits { requests_per_second, concurrency };
     let stop = shutdown::on_signal()?;
-    let Access { client, import, .. } = account.access(concurrency, stop)?;
-    let client = client.paced(Rate::new(requests_per_second));
+    let Access { client, import, .. } = account.access(limits.at_a_time(), stop)?;
+    let client = client.paced(Rate::new(limits.per_second()));
     let began = Instant::now();
     let filter = Filter::from(&import);
     if let Err(outcome) = is_bitbucket(&client).await {
@@ -91,7 +92,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
             uid: String::new(),
         },
         filter: filter.clone(),
-        concurrency,
+        concurrency: limits.at_a_time(),
         progress: Arc::default(),
         hints: Hints::default(),
     };

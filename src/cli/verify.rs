@@ -9,9 +9,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Access, Account, CONCURRENCY};
+use super::account::{Access, Account};
 use super::{Failure, exit_code};
 use crate::api::Reason;
+use crate::api::limits::Limits;
 use crate::runtime::shutdown;
 use crate::sync::{Filter, discover};
 use crate::verification::{Identity, Outcome, Past, Verdict, verify};
@@ -53,7 +54,7 @@ struct Report {
 /// Verifies, prints, and says by its exit code what came of it.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let Args { account, output } = args;
-    let Access { client, import, curl } = account.access(CONCURRENCY, CancellationToken::new())?;
+    let Access { client, import, curl } = account.access(Limits::default().at_a_time(), CancellationToken::new())?;
     let filter = Filter::from(&import);
     let (outcome, selected) = shutdown::unless_interrupted(async {
         let outcome = patiently(verify(&client, &filter, Past::Unknown), std::io::stderr()).await;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decision::{Attempts, Inputs, Knowledge};
 use super::destinations::{Destinations, Handle};
+use super::known::Connections;
 use super::metrics::Metrics;
 use super::tasks::Task;
 use super::watch::Deaf;
@@ -57,6 +58,8 @@ pub struct Context {
     pub turns: Arc<Semaphore>,
     /// Removals of rows at a time: they take a database's connections from runs.
     pub removals: Arc<Semaphore>,
+    /// Those that the watches know.
+    pub connections: Connections,
     /// What is counted.
     pub metrics: Metrics,
     /// How long rows of a deleted connection are tried to be removed while the database is away.
@@ -226,7 +229,7 @@ impl Context {
 
     /// A connection, as the watch has seen it last.
     pub fn connection(&self, object: &ObjectRef<Guarded>) -> Option<Arc<Guarded>> {
-        self.metrics.connections.get(object)
+        self.connections.get(object)
     }
 
     /// What is remembered of an object; nothing, if it is another one of the same name.

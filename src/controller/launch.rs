@@ -72,7 +72,7 @@ impl Pass<'_> {
             destination,
             key: self.context.key(self.object),
             filter: Filter::from(&self.object.spec.import),
-            concurrency: self.concurrency(),
+            concurrency: self.object.spec.limits.at_a_time(),
             progress: Arc::clone(&progress),
             hints: memory.hints.clone(),
         };
@@ -162,13 +162,8 @@ impl Pass<'_> {
         patience: Patience,
         reopen: Option<String>,
     ) -> Result<Client, InvalidWay> {
-        let options = Options { concurrency: self.concurrency(), patience, reopen };
+        let options = Options { concurrency: self.object.spec.limits.at_a_time(), patience, reopen };
         let client = self.context.clients.client(known.url.clone(), known.credentials.clone(), &known.way, options)?;
         Ok(client.paced(rate.clone()))
-    }
-
-    /// Requests, and so repositories, at a time.
-    fn concurrency(&self) -> usize {
-        usize::try_from(self.object.spec.limits.concurrency).unwrap_or(1).clamp(1, 16)
     }
 }

@@ -8,6 +8,7 @@ mod deletion;
 mod dereference;
 mod destinations;
 mod gather;
+mod known;
 mod launch;
 mod lease;
 mod metrics;
@@ -20,6 +21,7 @@ mod write;
 
 pub use self::context::{Context, Memories};
 pub use self::destinations::{Destinations, Handle};
+pub use self::known::Connections;
 pub use self::lease::{Elector, LeaseOptions};
 pub use self::metrics::Metrics;
 pub use self::state::Inspector;

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::cluster::{ClusterArgs, FIELD_MANAGER, told};
 use super::shown::say;
+use crate::api::limits::Limits;
 use crate::bitbucket::{BaseUrl, Credentials};
-use crate::cli::{Access, CONCURRENCY, Failure, WayArgs, exit_code, read};
+use crate::cli::{Access, Failure, WayArgs, exit_code, read};
 use crate::secrets::{Manifests, Stored, Wanted, store};
 use crate::sync::Filter;
 use crate::verification::{Outcome, Past, Verdict, verify};
@@ -63,7 +64,7 @@ pub(super) async fn run(cluster: &ClusterArgs, args: Args) -> Result<ExitCode, F
         import: args.way.import(),
         schedule: args.schedule.clone(),
     };
-    let access = args.way.clone().access(url, credentials, CONCURRENCY, CancellationToken::new())?;
+    let access = args.way.clone().access(url, credentials, Limits::default().at_a_time(), CancellationToken::new())?;
     let manifests = Manifests::of(&wanted).map_err(Failure::Usage)?;
     if args.skip_verification {
         eprintln!("The credentials are not verified here; the operator does it.");

@@ -5,10 +5,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use kube::runtime::reflector::{ObjectRef, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -17,11 +15,11 @@ use prometheus_client::registry::Unit;
 
 use crate::api::conditions::{self, READY, STALLED, SYNCED, VERIFIED};
 use crate::api::{BitbucketConnection, Reason};
-use crate::kubernetes::Guarded;
+use crate::controller::known::Connections;
 
-/// The connections that the watches know.
-#[derive(Clone, Default)]
-pub struct Connections(Arc<Mutex<Vec<Store<Guarded>>>>);
+/// Counts the connections that the watches know.
+#[derive(Debug)]
+pub(super) struct Tally(pub Connections);
 
 /// Type, status and reason of a condition.
 type State = (&'static str, &'static str, &'static str);
@@ -37,23 +35,10 @@ struct Count {
     overdue: i64,
 }
 
-impl Connections {
-    /// Shows what these watches know, and nothing of others that did before.
-    pub fn watch(&self, stores: Vec<Store<Guarded>>) {
-        // A list is whole whatever happens elsewhere.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stores;
-    }
-
-    /// One of them.
-    pub fn get(&self, object: &ObjectRef<Guarded>) -> Option<Arc<Guarded>> {
-        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        stores.iter().find_map(|store| store.get(object))
-    }
-
-    fn count(&self, now: Timestamp) -> Count {
-        let mut count = Count::default();
-        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for object in stores.iter().flat_map(Store::state) {
+impl Count {
+    fn of(connections: &Connections, now: Timestamp) -> Self {
+        let mut count = Self::default();
+        for object in connections.all() {
             match &object.0 {
                 Ok(object) => count.add(object, now),
                 Err(_) => count.unreadable += 1,
@@ -61,9 +46,7 @@ impl Connections {
         }
         count
     }
-}
 
-impl Count {
     fn add(&mut self, object: &BitbucketConnection, now: Timestamp) {
         let Some(status) = &object.status else { return };
         self.commits =
@@ -98,9 +81,9 @@ fn state(type_: &str, status: &str, reason: &str) -> Option<State> {
     ))
 }
 
-impl Collector for Connections {
+impl Collector for Tally {
     fn encode(&self, mut page: DescriptorEncoder<'_>) -> fmt::Result {
-        let Count { states, unreadable, suspended, commits, overdue } = self.count(Timestamp::now());
+        let Count { states, unreadable, suspended, commits, overdue } = Count::of(&self.0, Timestamp::now());
         let mut family = page.encode_descriptor(
             "connection_conditions",
             "BitbucketConnections by type, status and reason of their conditions; those of one type are all that have a status and are not suspended",
@@ -131,11 +114,5 @@ impl Collector for Connections {
             gauge.encode(page.encode_descriptor(name, what, unit, MetricType::Gauge)?)?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for Connections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connections")
     }
 }

@@ -13,7 +13,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
-pub use self::connections::Connections;
+use self::connections::Tally;
+use super::known::Connections;
 use crate::api::Reason;
 use crate::sync::{RunError, Summary};
 
@@ -33,8 +34,6 @@ const STOPPED: &str = "stopped";
 pub struct Metrics {
     /// 1 while this process acts.
     pub leader: Gauge,
-    /// The connections that are known now.
-    pub connections: Connections,
     /// Slots that came due during a run of the same connection.
     pub slots_skipped: Counter,
     /// Runs that wait for their turn.
@@ -75,14 +74,14 @@ pub enum Written {
 
 impl Metrics {
     /// Metrics that `registry` shows, from zero on where it is known what there will be: an alert cannot be told from a typing
-    /// error otherwise.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// error otherwise. The connections are counted when it does.
+    pub fn register(registry: &mut Registry, connections: Connections) -> Self {
         let metrics = Self::zero();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The operator's version", version);
         let what = "1 while this operator acts, 0 while it stands by";
         registry.register("leader", what, metrics.leader.clone());
-        registry.register_collector(Box::new(metrics.connections.clone()));
+        registry.register_collector(Box::new(Tally(connections)));
         registry.register_with_unit(
             "reconcile_duration",
             "How long reconciles took, by whether the API server did what it was asked for",
@@ -128,7 +127,6 @@ impl Metrics {
     fn zero() -> Self {
         let metrics = Self {
             leader: Gauge::default(),
-            connections: Connections::default(),
             slots_skipped: Counter::default(),
             runs_waiting: Gauge::default(),
             runs_under_way: Gauge::default(),

@@ -68,14 +68,14 @@ pub async fn run(context: Arc<Context>, watch: Watch) {
         routes.push((namespace, wake));
     }
     ready.send_replace(waited);
-    context.metrics.connections.watch(stores);
+    context.connections.watch(stores);
     let route = route(wakes, &routes);
     tokio::select! {
         _ = async { tokio::join!(join_all(controllers), join_all(known)) } => {}
         () = route => {}
     }
     // Somebody else looks after them.
-    context.metrics.connections.watch(Vec::new());
+    context.connections.watch(Vec::new());
 }
 
 /// Nothing is waited for when a list has come.

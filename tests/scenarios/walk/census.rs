@@ -110,6 +110,23 @@ async fn one_that_is_made_again_under_its_old_name_is_another_one(on: Kind) {
     assert_eq!(json!(rows), json!([[commits(&git)], [commits(&again)]]));
 }
 
+async fn a_project_that_is_made_again_under_its_old_key_is_another_one(on: Kind) {
+    let (bench, git) = linear(on, 3).await;
+    bench.synced().await;
+    bench.simulator.remove_project("PLAT").unwrap();
+    bench.requests();
+    assert_eq!(bench.run().await.unwrap().inaccessible, ["PLAT/api"]);
+    assert_eq!(asked(&bench), ["/repos", "/projects/PLAT/repos/api"]);
+    bench.simulator.add_repository(NewRepository::at("PLAT/web", git.path())).unwrap();
+    assert_eq!(bench.synced().await.total(), 1);
+    let projects = "SELECT source_id, key FROM bitbucket_server_projects ORDER BY source_id";
+    assert_eq!(json!(bench.query(projects).await.rows), json!([[1, "PLAT"], [2, "PLAT"]]));
+    let repositories = "SELECT slug, p.source_id, r.api_accessible FROM bitbucket_server_repositories AS r
+                        JOIN bitbucket_server_projects AS p ON p.id = r.project_id ORDER BY r.source_id";
+    assert_eq!(json!(bench.query(repositories).await.rows), json!([["api", 1, 0], ["web", 2, 1]]));
+    bench.assert_equal("PLAT/web", &git, "main").await;
+}
+
 async fn one_that_moves_during_the_run_is_found_again_in_the_same_run(on: Kind) {
     for moved in [Moved::Redirect { status: 307 }, Moved::Gone] {
         let (bench, git) = linear(on, 3).await;
@@ -243,6 +260,7 @@ on_both! {
     what_is_gone_is_asked_for_once_and_keeps_its_rows,
     a_permission_that_is_withdrawn_and_given_back_loses_nothing,
     one_that_is_made_again_under_its_old_name_is_another_one,
+    a_project_that_is_made_again_under_its_old_key_is_another_one,
     one_that_moves_during_the_run_is_found_again_in_the_same_run,
     one_that_is_replaced_between_listing_and_first_walk_stores_nothing,
     what_was_stored_of_one_that_goes_meanwhile_is_counted,

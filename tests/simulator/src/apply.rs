@@ -33,12 +33,6 @@ impl State {
                 Ok(())
             }
             Command::AddUser(new) => self.add_user(new),
-            Command::RemoveUser { user } => {
-                let id = self.user_mut(&user)?.id;
-                self.users.retain(|user| user.id != id);
-                self.tokens.retain(|_, owner| *owner != id);
-                Ok(())
-            }
             Command::Password { user, password } => self.user_mut(&user).map(|user| user.password = password),
             Command::Access { user, target, access } => self.set_access(&user, target.as_deref(), access),
             Command::License { user, licensed } => self.user_mut(&user).map(|user| user.licensed = licensed),

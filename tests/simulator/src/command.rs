@@ -49,11 +49,6 @@ pub enum Command {
     },
     /// Adds a user.
     AddUser(NewUser),
-    /// Removes a user with the tokens.
-    RemoveUser {
-        /// The login.
-        user: String,
-    },
     /// Sets a password.
     Password {
         /// The login.

@@ -156,6 +156,11 @@ impl Simulator {
         self.apply(Command::MoveRepository { repository: repository.to_owned(), to: to.to_owned() })
     }
 
+    /// Removes a project and its repositories.
+    pub fn remove_project(&self, key: &str) -> Result<(), Error> {
+        self.apply(Command::RemoveProject { key: key.to_owned() })
+    }
+
     /// Gives a project another key.
     pub fn rename_project(&self, key: &str, to: &str) -> Result<(), Error> {
         self.apply(Command::RenameProject { key: key.to_owned(), to: to.to_owned() })

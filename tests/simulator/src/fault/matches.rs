@@ -24,8 +24,6 @@ pub enum Matches {
     Method(String),
     /// Every one of these is true.
     All(Vec<Matches>),
-    /// At least one of these is true.
-    AnyOf(Vec<Matches>),
     /// This is not true.
     Not(Box<Matches>),
 }
@@ -51,7 +49,6 @@ impl Matches {
             Self::Anonymous => facts.anonymous,
             Self::Method(name) => facts.method.eq_ignore_ascii_case(name),
             Self::All(all) => all.iter().all(|matches| matches.hold_for(facts)),
-            Self::AnyOf(any) => any.iter().any(|matches| matches.hold_for(facts)),
             Self::Not(not) => !not.hold_for(facts),
         }
     }
@@ -73,7 +70,7 @@ mod tests {
         let facts = Facts { method: "GET", path, query: "start=100", claimed: Some("ada"), anonymous: false };
         let holds = |text: &str| serde_json::from_str::<Matches>(text).unwrap().hold_for(&facts);
         assert!(holds(r#"{"all":[{"repository":"plat/API"},{"queryContains":"start="},{"not":"anonymous"}]}"#));
-        assert!(holds(r#"{"anyOf":[{"method":"post"},{"user":"ADA"}]}"#));
+        assert!(holds(r#"{"user":"ADA"}"#) && !holds(r#"{"method":"post"}"#));
         assert!(!holds(r#"{"repository":"PLAT/ap"}"#));
         assert!(!holds(r#"{"pathEndsWith":"/api"}"#));
     }
