@@ -34,6 +34,11 @@ pub struct BitbucketConnectionStatus {
     /// The Secret whose password was judged wrong. It is not sent again until it changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused_secret: Option<RefusedSecret>,
+    /// The Secret whose password something in front of Bitbucket has answered in its place, or so often nobody, that it may be a wrong one.
+    /// It is not sent again, at the latest by the next process, until it changes or the annotation `bitbucket-connector.dev/requestedAt` is
+    /// set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resting_secret: Option<RefusedSecret>,
     /// The next moment of the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_schedule_time: Option<Time>,
@@ -51,7 +56,7 @@ pub struct BitbucketConnectionStatus {
     pub progress: Option<Progress>,
 }
 
-/// A Secret that Bitbucket refused, and for which server.
+/// A Secret whose password is not sent, and to which server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedSecret {

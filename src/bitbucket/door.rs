@@ -18,11 +18,9 @@ const UNCLEAR_ANSWERS: u32 = 3;
 /// So many, those that never came included: as often as one request is tried.
 const LOST_ANSWERS: u32 = 4;
 
-/// The pause after an answer that may have been a judgement: what is under way at that moment comes back first.
-const PAUSE: Duration = Duration::from_secs(5);
-
-/// How long the password is left alone after several of them.
-const REST: Duration = Duration::from_hours(24);
+/// The pauses after the first answers that may have been a judgement: what is under way at that moment comes back first, and what was
+/// wrong with whoever answers may have passed. After the last of them there is no end by itself: one more could lock the account.
+const PAUSES: [Duration; UNCLEAR_ANSWERS as usize - 1] = [Duration::from_mins(1), Duration::from_hours(1)];
 
 /// What is known of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +40,17 @@ enum Standing {
 pub(super) enum Shut {
     /// It was judged wrong.
     Wrong,
-    /// Something in front of Bitbucket has answered 401 to the last tries, each of which may count as a failed login.
+    /// The last tries may each count as a failed login, and nobody can tell.
     Resting,
+}
+
+/// For how long the password is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    No,
+    Until(Instant),
+    /// Until a person says otherwise.
+    ForGood,
 }
 
 /// The door that a password goes out by.
@@ -57,7 +64,7 @@ pub(super) struct Door {
     /// Another one after each closing: a request that has waited since before that may not go out any more.
     slots: Arc<Semaphore>,
     unclear: u32,
-    rests_until: Option<Instant>,
+    rest: Rest,
     /// The requests for another try that were made since the password was last proven.
     requests: HashSet<[u8; 32]>,
 }
@@ -70,7 +77,7 @@ impl Door {
             vouched: false,
             slots: Arc::new(Semaphore::new(1)),
             unclear: 0,
-            rests_until: None,
+            rest: Rest::No,
             requests: HashSet::new(),
         }
     }
@@ -90,8 +97,11 @@ impl Door {
     fn open(&self, now: Instant) -> Result<(), Shut> {
         match self.standing {
             Standing::Remembered | Standing::Wrong => Err(Shut::Wrong),
-            _ if self.rests_until.is_some_and(|until| now < until) => Err(Shut::Resting),
-            Standing::Unknown | Standing::Proven => Ok(()),
+            Standing::Unknown | Standing::Proven => match self.rest {
+                Rest::Until(until) if now >= until => Ok(()),
+                Rest::No => Ok(()),
+                Rest::Until(_) | Rest::ForGood => Err(Shut::Resting),
+            },
         }
     }
 
@@ -134,7 +144,7 @@ impl Door {
         }
         self.requests.clear();
         self.proven_at = Some(now);
-        (self.unclear, self.rests_until) = (0, None);
+        (self.unclear, self.rest) = (0, Rest::No);
         if self.standing != Standing::Proven {
             self.standing = Standing::Proven;
             self.slots.add_permits(AT_A_TIME - 1);
@@ -169,19 +179,32 @@ impl Door {
 
     /// An answer that may have been a judgement, in the words of something in front of Bitbucket.
     pub fn doubt(&mut self, now: Instant) {
+        let pause = PAUSES.get(self.unclear as usize);
+        self.rest = pause.map_or(Rest::ForGood, |pause| Rest::Until(now + *pause));
         self.unclear += 1;
-        let pause = if self.unclear < UNCLEAR_ANSWERS { PAUSE } else { REST };
-        self.rests_until = Some(now + pause);
     }
 
-    /// An answer that never came. A password that nobody has seen work is not sent for ever after it: where logins are slow,
-    /// each try may be a failed one.
-    pub fn lose(&mut self, now: Instant) {
+    /// An answer that never came, or that says nothing of the account. A password that nobody has seen work is not sent for ever
+    /// after it: where logins are slow, or their ends are hidden, each try may be a failed one.
+    pub fn lose(&mut self) {
         if self.standing == Standing::Unknown && !self.vouched {
             self.unclear += 1;
             if self.unclear >= LOST_ANSWERS {
-                self.rests_until = Some(now + REST);
+                self.rest = Rest::ForGood;
             }
+        }
+    }
+
+    /// Whether it is left alone, or was, and nothing has been learned of it since.
+    pub fn is_doubted(&self) -> bool {
+        self.rest != Rest::No
+    }
+
+    /// A status says that it was doubted in an earlier process, which counts where nothing is known by now. How often it was sent is
+    /// not known.
+    pub fn remember_rest(&mut self) {
+        if self.standing == Standing::Unknown && self.unclear == 0 && self.requests.is_empty() {
+            (self.unclear, self.rest) = (UNCLEAR_ANSWERS, Rest::ForGood);
         }
     }
 
@@ -189,7 +212,7 @@ impl Door {
     /// did: of all connections that share the password and are told the same, only the first one opens.
     pub fn reopen(&mut self, request: &str) {
         if self.requests.insert(Sha256::digest(request).into()) {
-            self.rests_until = None;
+            self.rest = Rest::No;
             if matches!(self.standing, Standing::Wrong | Standing::Remembered) {
                 self.standing = Standing::Unknown;
             }

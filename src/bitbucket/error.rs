@@ -30,10 +30,10 @@ pub enum Error {
     /// Nothing was sent, because this password was judged wrong before.
     #[error("nothing was sent: this password was refused before, and another try could lock the account")]
     GateClosed,
-    /// Nothing was sent: with this password something in front of Bitbucket has answered 401, or nothing came, several times.
+    /// Nothing was sent: to this password something in front of Bitbucket has answered, or nothing came, several times.
     #[error(
-        "nothing was sent: several times something in front of Bitbucket answered 401 to this password, or no answer came, \
-         and each may count as a failed login"
+        "nothing was sent: several times something in front of Bitbucket answered to this password in its place, or no answer \
+         came, and each may count as a failed login"
     )]
     GateResting,
     /// Nothing was sent, because the caller has asked to stop.

@@ -112,7 +112,10 @@ impl Client {
                 self.proven();
             }
             let recognised = (named || proof) && !other;
-            account.judge(&pass, recognised, error.as_ref());
+            // A page in the answer's place says nothing of the password.
+            let page = (answer.status == 200 && !answer.json)
+                .then(|| broken(Fault::Unexpected { status: 200, what: "a page that is not JSON" }));
+            account.judge(&pass, recognised, error.as_ref().or(page.as_ref()));
             if other {
                 error = Some(broken(Fault::OtherAccount));
             } else {

@@ -186,8 +186,7 @@ impl Account {
         match error {
             Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => self.close(),
             Some(Error::Transport { fault: Fault::Proxy(401) | Fault::Broken(401), .. }) => self.doubt(),
-            // It may have been received, and judged.
-            Some(Error::Transport { fault: Fault::Cut | Fault::Timeout(_), .. }) => self.lose(),
+            Some(Error::Transport { fault, .. }) if !recognised && may_hide_a_judgement(fault) => self.lose(),
             _ if recognised => self.prove(pass),
             _ => {}
         }
@@ -210,9 +209,19 @@ impl Account {
         self.door().iter_mut().for_each(|door| door.doubt(Instant::now()));
     }
 
-    /// No answer came.
+    /// No answer came, or none that tells.
     fn lose(&self) {
-        self.door().iter_mut().for_each(|door| door.lose(Instant::now()));
+        self.door().iter_mut().for_each(|door| door.lose());
+    }
+
+    /// Whether nobody can tell what was thought of this password the last time, so that it is left alone.
+    pub fn is_doubted(&self) -> bool {
+        self.door().is_some_and(|door| door.is_doubted())
+    }
+
+    /// A status says that it was doubted in an earlier process.
+    pub fn remember_rest(&self) {
+        self.door().iter_mut().for_each(|door| door.remember_rest());
     }
 
     /// A status says that this password was judged wrong before.
@@ -242,6 +251,20 @@ impl Account {
     /// Lets the password be tried once more, because a person asked for it. `request` names what the person did.
     pub fn reopen(&self, request: &str) {
         self.door().iter_mut().for_each(|door| door.reopen(request));
+    }
+}
+
+/// Whether a password may have been received and judged, although the answer does not say so.
+const fn may_hide_a_judgement(fault: &Fault) -> bool {
+    match fault {
+        Fault::Cut | Fault::Timeout(_) => true,
+        // Of something in front of Bitbucket that shows its own page in place of a refusal, or has waited too long for a login.
+        Fault::Server { status: 502 | 504, .. }
+        | Fault::Proxy(403)
+        | Fault::Redirect { .. }
+        | Fault::Broken(_)
+        | Fault::Unexpected { .. } => true,
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tracing::info;
 
 use super::context::{Memory, PROGRESS_INTERVAL, Underway};
 use super::decision::{Asking, DestinationState, Found, Learned, RunState, Seen, Step, observe, workable};
@@ -23,6 +24,12 @@ impl Pass<'_> {
         self.stop_what_is_outdated(memory, found);
         memory.rate.set(self.object.spec.limits.per_second());
         let run = self.look_at_run(memory);
+        let account = found.as_ref().ok().map(|known| self.context.clients.account(&known.url, &known.credentials));
+        if let (Some(account), Ok(known)) = (&account, found)
+            && self.old.resting_secret.as_ref() == Some(&known.secret)
+        {
+            account.remember_rest();
+        }
         let seen = Seen {
             spec: &self.object.spec,
             generation: self.object.metadata.generation,
@@ -32,7 +39,8 @@ impl Pass<'_> {
                 Ok(known) => Ok(Found {
                     inputs: &known.inputs,
                     secret: &known.secret,
-                    proven: self.context.clients.account(&known.url, &known.credentials).is_proven(),
+                    proven: account.as_ref().is_some_and(|account| account.is_proven()),
+                    resting: account.as_ref().is_some_and(|account| account.is_doubted()),
                 }),
                 Err((reason, message)) => Err((*reason, message)),
             },
@@ -52,9 +60,9 @@ impl Pass<'_> {
             }
             (Step::Ask(_) | Step::Wait, _) => return None,
         };
-        if let (true, Ok(known)) = (learned.close_gate, found) {
+        if let Some(account) = account.filter(|_| learned.close_gate) {
             // Others may use the same password.
-            self.context.clients.account(&known.url, &known.credentials).remember();
+            account.remember();
         }
         let destination = self.destination(memory, &mut learned, found).await;
         Some((learned, destination))
@@ -113,7 +121,15 @@ impl Pass<'_> {
         };
         let state = opened.as_ref().err().cloned().unwrap_or(DestinationState::Open);
         learned.destination(state);
-        opened.ok()
+        let opened = opened.ok()?;
+        if learned.needs_rows() {
+            // A fault shows in the run, or in the next look.
+            let checked_at = opened.checked_at(self.context.key(self.object)).await;
+            if checked_at.is_ok_and(|checked_at| learned.rows(checked_at)) {
+                info!("the database does not hold the last sync run that the status tells of: all is read again");
+            }
+        }
+        Some(opened)
     }
 }
 

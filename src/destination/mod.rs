@@ -30,6 +30,7 @@ pub use self::selection::{Selected, Selection};
 pub use self::sqlite::Sqlite;
 pub use self::told::Told;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tracing::instrument;
 
@@ -235,6 +236,15 @@ impl Destination {
         match self.writable()? {
             Database::Sqlite(sqlite) => sqlite.finish_run(scope).await,
             Database::Postgres(postgres) => postgres.finish_run(scope).await,
+        }
+    }
+
+    /// When a run over all of a connection's repositories has last ended, if its rows are in this database.
+    #[instrument(level = "debug", skip_all, fields(otel.kind = "client", db.system.name = self.database.name()))]
+    pub async fn checked_at(&self, key: ConnectionKey) -> Result<Option<Timestamp>, Error> {
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.checked_at(key).await,
+            Database::Postgres(postgres) => postgres.checked_at(key).await,
         }
     }
 

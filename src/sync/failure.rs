@@ -81,16 +81,23 @@ impl Failure {
         matches!(error.policy(), Policy::Retry(_))
     }
 
-    /// Whether it was an answer, and not that none came in time: the same may be answered another time.
+    /// Whether it was an answer of whoever should know, and not that none came, or that somebody on the way had none: the same
+    /// may be answered another time.
     pub const fn is_an_answer(&self) -> bool {
-        use bitbucket::Error::Transport;
-        match self {
-            Self::Bitbucket(Transport {
-                fault: Fault::Timeout(_) | Fault::Crowded(_) | Fault::RateLimited { .. },
-                ..
-            }) => false,
-            Self::Bitbucket(_) => true,
-            _ => false,
+        let Self::Bitbucket(error) = self else { return false };
+        let bitbucket::Error::Transport { fault, .. } = error else { return true };
+        match fault {
+            Fault::Server { status, .. } => !matches!(*status, 502..=504),
+            Fault::TooLarge(_) | Fault::Broken(_) | Fault::Redirect { .. } | Fault::Unexpected { .. } => true,
+            Fault::Unreachable(_)
+            | Fault::Cut
+            | Fault::Tls(_)
+            | Fault::Timeout(_)
+            | Fault::Crowded(_)
+            | Fault::RateLimited { .. }
+            | Fault::Proxy(_)
+            | Fault::Denied(_)
+            | Fault::OtherAccount => false,
         }
     }
 

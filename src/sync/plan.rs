@@ -54,8 +54,9 @@ pub(super) fn plan(position: &Position, branch: Option<&str>, head: Head) -> Ste
 }
 
 /// Whether the walk that was begun, and stands at `position` now, has brought not one page since the last run failed
-/// with it: Bitbucket may never answer for its target again, but for a newer one. What came too late would do so for the
-/// newer one too, and what is stored would be lost for it. A page that is stored takes the failure back.
+/// with it: Bitbucket may never answer for its target again, but for a newer one. What came too late, or not
+/// from Bitbucket, would do so for the newer one too, and what is stored would be lost for it. A page that is stored takes
+/// the failure back.
 pub(super) fn is_stuck(repository: &StoredRepository, position: &Position, failure: &Failure) -> bool {
     repository.failed && failure.is_an_answer() && !failure.inaccessible() && *position == repository.position
 }
@@ -81,6 +82,12 @@ mod tests {
             (refused(Refusal::NoSuchRoute), true),
             // Nothing came, this time.
             (transport(Fault::Timeout(Duration::from_secs(30))), false),
+            (transport(Fault::Unreachable("refused")), false),
+            (transport(Fault::Cut), false),
+            (transport(Fault::Proxy(403)), false),
+            (transport(Fault::Server { status: 502, retry_after: None }), false),
+            (transport(Fault::Server { status: 503, retry_after: None }), false),
+            (transport(Fault::Server { status: 504, retry_after: None }), false),
             (transport(Fault::RateLimited { retry_after: None }), false),
             // This is about the repository, whatever is walked to.
             (refused(Refusal::NoSuchRepository), false),

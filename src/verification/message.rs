@@ -49,7 +49,7 @@ pub(super) fn of_fault(request: &str, fault: &Fault) -> (Reason, String) {
 /// A password is left alone, because nobody can tell whether it was judged.
 pub(super) fn resting(error: &Error) -> String {
     format!(
-        "{error}. Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, check spec.timeout and the password, and set the annotation bitbucket-connector.dev/requestedAt; else one request a day tries it."
+        "{error}. Ask who runs the proxy or the single sign-on in front of Bitbucket to let its answers pass unchanged, check spec.timeout and the password, and set the annotation bitbucket-connector.dev/requestedAt: the password is sent once more then, or when it changes in the Secret."
     )
 }
 

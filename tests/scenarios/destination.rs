@@ -1,5 +1,7 @@
 //! `spec.destination`: the connection's rows in a PostgreSQL of its own, and what becomes of that one's faults.
 
+mod lost;
+
 use bitbucket_connector::api::BitbucketConnection;
 use bitbucket_connector::api::conditions::{READY, RECONCILING, STALLED, SYNCED, VERIFIED};
 use bitbucket_connector::api::status::Trigger;

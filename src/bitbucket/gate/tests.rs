@@ -195,6 +195,39 @@ async fn an_answer_says_of_the_password_what_it_can() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_may_hide_a_judgement_counts_against_a_password_that_nobody_has_seen_work() {
+    let wait = Duration::from_secs(30);
+    for (fault, counts) in [
+        (Fault::Cut, true),
+        (Fault::Timeout(wait), true),
+        (Fault::Proxy(403), true),
+        (Fault::Broken(200), true),
+        (Fault::Redirect { status: 302, https: None, repository: None }, true),
+        (Fault::Unexpected { status: 200, what: "a page that is not JSON" }, true),
+        (Fault::Server { status: 502, retry_after: None }, true),
+        (Fault::Server { status: 504, retry_after: None }, true),
+        // Bitbucket's own, or of a proxy that nothing went through.
+        (Fault::Server { status: 500, retry_after: None }, false),
+        (Fault::Server { status: 503, retry_after: None }, false),
+        (Fault::RateLimited { retry_after: None }, false),
+        (Fault::Unreachable("refused"), false),
+        (Fault::Proxy(407), false),
+    ] {
+        let gates = Gates::new(16);
+        let (unknown, recognised, vouched) = (gate(&gates, "a"), gate(&gates, "b"), gate(&gates, "c"));
+        vouched.vouch();
+        let error = Error::Transport { request: "GET x".to_owned(), fault };
+        for _ in 0..4 {
+            unknown.judge(&unknown.enter().await.unwrap(), false, Some(&error));
+            recognised.judge(&recognised.enter().await.unwrap(), true, Some(&error));
+            vouched.judge(&vouched.enter().await.unwrap(), false, Some(&error));
+        }
+        assert_eq!(unknown.tried().await.is_err(), counts, "{error}");
+        assert_eq!((recognised.tried().await, vouched.tried().await), (Ok(()), Ok(())), "{error}");
+    }
+}
+
 #[test]
 fn each_server_has_places_of_its_own_and_one_at_least() {
     let places = |gates: &Gates, url: &str| gates.server(&BaseUrl::parse(url).unwrap());

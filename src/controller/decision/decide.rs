@@ -31,6 +31,7 @@ pub fn decide(facts: &Facts) -> Decision {
     if let Some(refused) = &facts.refused {
         status.refused_secret = Some(refused.clone());
     }
+    status.resting_secret.clone_from(&facts.resting);
     if let RunState::Ended(result) = &facts.run {
         outcome::complete(result, facts.now, &mut status);
     }

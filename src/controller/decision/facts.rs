@@ -33,6 +33,8 @@ pub struct Facts {
     pub observation: Observation,
     /// The Secret as it is now, if its password was judged wrong and is the same still.
     pub refused: Option<RefusedSecret>,
+    /// The Secret as it is now, if its password is left alone, because nobody can tell what was thought of it.
+    pub resting: Option<RefusedSecret>,
     /// Whether the url or what gives access to it are others than those of the kept verdict. The import filter is not among
     /// them.
     pub inputs_changed: bool,

@@ -40,6 +40,8 @@ pub struct Knowledge {
     faults: Option<Faults>,
     run_inputs: Option<Inputs>,
     run_wanted: bool,
+    /// The database that holds what the status tells of.
+    rows_in: Option<TargetKey>,
     outage: Option<Outage>,
 }
 
@@ -197,6 +199,7 @@ impl Knowledge {
 
     /// A run of these inputs begins.
     pub fn run_started(&mut self, inputs: Inputs) {
+        self.rows_in = Some(inputs.target());
         self.run_inputs = Some(inputs);
         self.run_wanted = false;
     }
@@ -214,6 +217,17 @@ impl Knowledge {
         // A password that was judged wrong since then stays wrong.
         let same = |asked: &Asked| !asked.refused() && run.is_some_and(|run| asked.inputs.same_question(run));
         self.asked.iter_mut().filter(|asked| same(asked)).for_each(|asked| asked.again = again);
+    }
+
+    /// Whether somebody has looked whether this database holds what the status tells of.
+    pub fn has_looked_into(&self, target: TargetKey) -> bool {
+        self.rows_in == Some(target)
+    }
+
+    /// Somebody has. Where the rows are `lost`, a run is owed.
+    pub fn looked_into(&mut self, target: TargetKey, lost: bool) {
+        self.rows_in = Some(target);
+        self.run_inputs.take_if(|_| lost);
     }
 
     /// A person wants a run, as soon as one can be made.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::decide::verified;
@@ -10,6 +11,7 @@ use super::inputs::Inputs;
 use super::knowledge::Knowledge;
 use super::observe::Seen;
 use super::schedule::Schedule;
+use super::slots;
 use crate::api::conditions::Truth;
 use crate::api::status::Trigger;
 use crate::secrets::TargetKey;
@@ -62,6 +64,10 @@ impl Learned {
         let outdated = seen.inputs().is_some_and(|inputs| knowledge.run_outdated(inputs));
         let wanted = knowledge.run_wanted().then_some(Trigger::Requested);
         let wrong = seen.found.ok().filter(|found| knowledge.refuses(found.inputs));
+        // Where the Secret cannot be used now, it may be the same one that can be later.
+        let resting = seen
+            .found
+            .map_or_else(|_| seen.old.resting_secret.clone(), |found| found.resting.then(|| found.secret.clone()));
         let spec = seen.spec;
         let facts = Facts {
             now: seen.clock,
@@ -76,6 +82,7 @@ impl Learned {
             requested_at,
             observation,
             refused: wrong.map(|found| found.secret.clone()),
+            resting,
             inputs_changed,
             wanted: if outdated { Some(Trigger::SpecChange) } else { wanted },
             transport: knowledge.transport(interval, now),
@@ -112,5 +119,22 @@ impl Learned {
             self.knowledge.destination_failed(target, state.clone(), self.interval, self.now);
         }
         self.facts.destination = state;
+    }
+
+    /// Whether to look for the last sync run in the database: it may be another one than that of an earlier process, or empty.
+    pub fn needs_rows(&self) -> bool {
+        let looked = self.target.is_none_or(|target| self.knowledge.has_looked_into(target));
+        self.facts.destination == DestinationState::Open && matches!(self.facts.run, RunState::None) && !looked
+    }
+
+    /// The database last saw the end of a run at this time. Whether it has lost the one that the status tells of, and a run
+    /// is owed.
+    pub fn rows(&mut self, checked_at: Option<Timestamp>) -> bool {
+        let lost = slots::has_lost(&self.facts.old, checked_at);
+        self.target.iter().for_each(|target| self.knowledge.looked_into(*target, lost));
+        if lost {
+            self.facts.wanted.get_or_insert(Trigger::SpecChange);
+        }
+        lost
     }
 }

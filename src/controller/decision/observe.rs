@@ -51,6 +51,8 @@ pub struct Found<'a> {
     /// Whether the server has recognised the account by these credentials: another connection's doing, if the status
     /// says that they were refused.
     pub proven: bool,
+    /// Whether their password is left alone, because nobody can tell what was thought of it the last time.
+    pub resting: bool,
 }
 
 /// A verification.

@@ -77,7 +77,7 @@ impl Scene {
             generation: Some(1),
             old: &self.status,
             requested_at: None,
-            found: Ok(Found { inputs: &self.inputs, secret: &self.secret, proven: self.proven }),
+            found: Ok(Found { inputs: &self.inputs, secret: &self.secret, proven: self.proven, resting: false }),
             asking: self.asking.clone().map(|outcome| Asking { outcome: Some(outcome), requested_at: None }),
             run: self.run.clone(),
             now: self.now,

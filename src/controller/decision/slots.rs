@@ -72,6 +72,18 @@ pub(super) fn skipped(facts: &Facts) -> Option<Timestamp> {
     schedule.due(facts.now, &done, None)
 }
 
+/// Whether a database that last saw the end of a run at this time has lost the one that the status tells of: it was made anew, or
+/// from an older copy, or it is another one.
+pub(super) fn has_lost(status: &BitbucketConnectionStatus, checked_at: Option<Timestamp>) -> bool {
+    let Some(sync) = status.sync.as_ref().filter(|sync| sync.completion_time.is_some()) else { return false };
+    let synced = conditions::state(&status.conditions, SYNCED);
+    let whole = synced.is_some_and(|synced| matches!(synced.reason, Reason::Synced | Reason::SyncIncomplete));
+    match checked_at {
+        None => whole || status.last_successful_time.is_some(),
+        Some(at) => whole && at < sync.start_time.0 - SKEW,
+    }
+}
+
 /// Slots up to here are done with. What is yet to come was written by a clock that was wrong: it must not hold up all slots
 /// until then, and one run too many does no harm.
 fn done(status: &BitbucketConnectionStatus, now: Timestamp) -> Vec<Timestamp> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use jiff::Timestamp;
 
 use super::Postgres;
 use super::rows::{self, value};
@@ -74,6 +75,15 @@ impl Postgres {
         .await
     }
 
+    pub(in crate::destination) async fn checked_at(&self, key: ConnectionKey) -> Result<Option<Timestamp>, Error> {
+        let key = Arc::new(key);
+        self.transaction(move |tx| {
+            let key = Arc::clone(&key);
+            async move { checked_at(tx, &key).await }.boxed()
+        })
+        .await
+    }
+
     pub(in crate::destination) async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
         self.transaction(move |tx| finish_run(tx, scope).boxed()).await
     }
@@ -93,6 +103,15 @@ async fn claim(tx: &Tx<'_>, key: &ConnectionKey, url: &str) -> Result<Scope, Err
     let sql = "SELECT id FROM bitbucket_server_instances WHERE normalized_instance_url = $1";
     let instance = value(&tx.one(sql, &[&url]).await?, 0)?;
     Ok(Scope { connection, instance })
+}
+
+async fn checked_at(tx: &Tx<'_>, key: &ConnectionKey) -> Result<Option<Timestamp>, Error> {
+    let sql = "
+        SELECT max(s.checked_at) FROM bitbucket_sync_runs s
+        JOIN bitbucket_connections c ON c.id = s.connection_id
+        JOIN bitbucket_server_instances i ON i.id = s.instance_id AND i.normalized_instance_url = c.url
+        WHERE (c.cluster, c.namespace, c.name, c.uid) = ($1, $2, $3, $4)";
+    value(&tx.one(sql, &[&key.cluster, &key.namespace, &key.name, &key.uid]).await?, 0)
 }
 
 async fn finish_run(tx: &Tx<'_>, scope: Scope) -> Result<u64, Error> {

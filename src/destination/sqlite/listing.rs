@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Sqlite;
 use crate::destination::{
@@ -134,11 +135,29 @@ impl Sqlite {
         .await
     }
 
+    pub(in crate::destination) async fn checked_at(&self, key: ConnectionKey) -> Result<Option<Timestamp>, Error> {
+        let read = self.run(move |connection| checked_at(connection, &key)).await??;
+        // What somebody has written by hand may be no time.
+        Ok(read.and_then(|text| text.parse().ok()))
+    }
+
     pub(in crate::destination) async fn finish_run(&self, scope: Scope) -> Result<u64, Error> {
         let commits = self.transaction::<_, Error>(move |tx| Ok(finish_run(tx, scope)?)).await?;
         self.fold_log().await?;
         Ok(commits)
     }
+}
+
+fn checked_at(connection: &Connection, key: &ConnectionKey) -> rusqlite::Result<Option<String>> {
+    let ConnectionKey { cluster, namespace, name, uid } = key;
+    connection.query_row(
+        "SELECT max(s.checked_at) FROM bitbucket_sync_runs s
+         JOIN bitbucket_connections c ON c.id = s.connection_id
+         JOIN bitbucket_server_instances i ON i.id = s.instance_id AND i.normalized_instance_url = c.url
+         WHERE (c.cluster, c.namespace, c.name, c.uid) = (?1, ?2, ?3, ?4)",
+        params![cluster, namespace, name, uid],
+        |row| row.get(0),
+    )
 }
 
 fn finish_run(tx: &Transaction<'_>, scope: Scope) -> rusqlite::Result<u64> {

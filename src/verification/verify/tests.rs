@@ -55,7 +55,7 @@ fn each_refusal_is_a_verdict_or_a_reason_to_ask_again() {
         (refused(Refusal::NoDefaultBranch), Reason::UnexpectedAnswer, None, version),
         (refused(Refusal::BadRequest), Reason::UnexpectedAnswer, None, version),
         (refused(Refusal::Other), Reason::UnexpectedAnswer, None, version),
-        (Error::GateResting, Reason::ProxyRefused, None, "one request a day tries it"),
+        (Error::GateResting, Reason::ProxyRefused, None, "the password is sent once more then"),
         (Error::Stopped, Reason::ServerUnreachable, None, "The verification was stopped"),
     ] {
         let shown = error.to_string();

@@ -165,11 +165,9 @@ pub fn target(dice: &mut Dice, world: &World) -> Trouble {
             let edits = vec![JsonEdit::Set("/values".to_owned(), json!([]))];
             (Action::EditJson(edits), &["IncompleteListing"][..], true)
         }
-        _ => match action(dice) {
-            // What is only put off is waited for.
-            Action::Refuse(Refusal::RateLimited { .. }) => (Action::Drop, ON_THE_WAY, false),
-            action => (action, ON_THE_WAY, false),
-        },
+        // What is only put off, or comes from nobody who should know, is waited for.
+        3 => (Action::Garbage, ON_THE_WAY, false),
+        _ => (Action::Refuse(Refusal::Internal { message: "no".to_owned() }), ON_THE_WAY, false),
     };
     let matches = Matches::QueryContains(format!("until={id}"));
     let fault = Fault::new(action).matches(matches).after(u32::try_from(dice.below(3)).unwrap());

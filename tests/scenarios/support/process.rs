@@ -90,6 +90,9 @@ impl Process {
         let inputs =
             Inputs::new(url, uid, &connection.credentials, [0; 32], connection.spec.import.clone(), TargetKey::OWN);
         let account = self.clients.account(&connection.url(), &connection.credentials);
+        if connection.status.resting_secret.as_ref() == Some(&secret) {
+            account.remember_rest();
+        }
         let mut outcome = None;
         let mut learned = loop {
             let seen = Seen {
@@ -97,7 +100,12 @@ impl Process {
                 generation: Some(GENERATION),
                 old: &connection.status,
                 requested_at: None,
-                found: Ok(Found { inputs: &inputs, secret: &secret, proven: account.is_proven() }),
+                found: Ok(Found {
+                    inputs: &inputs,
+                    secret: &secret,
+                    proven: account.is_proven(),
+                    resting: account.is_doubted(),
+                }),
                 asking: outcome.clone().map(|outcome| Asking { outcome: Some(outcome), requested_at: None }),
                 run: RunState::None,
                 now: clock.now,

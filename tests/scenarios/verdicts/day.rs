@@ -1,5 +1,7 @@
 //! A day of looks at one connection: the real decisions, a real server, and a clock that moves by what they wait for.
 
+use bitbucket_simulator::{Fault, Matches};
+
 use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -30,6 +32,23 @@ async fn a_wrong_password_is_one_failed_login() {
     for (hours, failed) in [(24, 1), (5, 2), (1, 3)] {
         assert_eq!(day(&s, password("reader", "wrong-hunter2"), hours).await, 1);
         assert_eq!(s.failed_logins("reader"), failed, "one a day, with a new process each {hours} hours");
+    }
+}
+
+/// Something on the way hides what Bitbucket says of the password. Nobody knows whether it was wrong, and no process sends it until the
+/// fifth time.
+#[tokio::test]
+async fn a_password_that_nobody_judges_is_sent_a_few_times_by_all_processes_together() {
+    let login = Action::Status { status: 401, headers: vec![], body: "<html>Log in</html>".to_owned() };
+    let redirect = Action::Redirect { status: 302, location: "/login".to_owned() };
+    for (hidden, most) in [(login, 1), (Action::Drop, 4), (redirect, 4), (Action::Html200, 4)] {
+        for hours in [24, 1] {
+            let (s, _folder) = bitbucket().await;
+            s.faults().push(Fault::new(hidden.clone()).matches(Matches::User("reader".to_owned())));
+            day(&s, password("reader", "wrong-hunter2"), hours).await;
+            let sent = s.requests().iter().filter(|seen| seen.scheme.is_some()).count();
+            assert_eq!(sent, most, "{hidden:?}, with a new process each {hours} hours");
+        }
     }
 }
 

@@ -84,6 +84,30 @@ async fn four_of_one_repository_are_under_way_at_a_time(on: Kind) {
     bench.assert_equal("PLAT/api", &git, "main").await;
 }
 
+/// Nor is one more when a page that failed is asked for again.
+async fn a_page_that_failed_waits_for_its_turn(on: Kind) {
+    let (mut bench, git) = linear(on, 1450).await;
+    bench.simulator.add_token("reader", "tok-hunter2").unwrap();
+    bench.credentials = Credentials::Token("tok-hunter2".into());
+    let hold = Hold::new();
+    let broken = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
+    bench.simulator.faults().push(Fault::new(broken).matches(at(200)).times(1));
+    for start in (300..1450).step_by(100) {
+        bench.simulator.faults().push(Fault::new(Action::Hold(hold.clone())).matches(at(start)).times(1));
+    }
+    let run = bench.prepare(16).await;
+    let meanwhile = async {
+        within("four pages", hold.wait_for(4)).await;
+        let again =
+            bench.simulator.wait_until(|seen| pages(seen).iter().filter(|page| *page == "page@200").count() > 1);
+        assert!(tokio::time::timeout(SOON, again).await.is_err());
+        hold.release();
+    };
+    let (summary, ()) = tokio::join!(within("the run", run.run()), meanwhile);
+    assert_eq!(counts(&summary.unwrap()), (1450, 0, 1450));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+}
+
 /// Beside the one that each of them waits for, they have room for as many of the largest pages as there are requests at a time.
 async fn repositories_share_the_room_for_pages(on: Kind) {
     let mut gits = Vec::new();
@@ -167,10 +191,28 @@ async fn a_page_that_leads_elsewhere_makes_those_behind_it_worthless(on: Kind) {
     assert!(rest.iter().all(|page| asked.contains(page)), "{asked:?}");
 }
 
+/// More than one that is ahead may have, and less than any page may.
+fn large() -> Fault {
+    Fault::new(edit("padding", json!("x".repeat(2 << 20))))
+}
+
 async fn a_page_that_is_too_large_to_wait_is_asked_for_again(on: Kind) {
-    // More than one that is ahead may have, and less than any page may.
-    let large = edit("padding", json!("x".repeat(2 << 20)));
-    assert_twice(&surprised(on, Fault::new(large).matches(at(400))).await, "page@400");
+    let (bench, git) = linear(on, 1450).await;
+    bench.simulator.faults().push(large().matches(at(400)));
+    assert_eq!(counts(&bench.synced().await), (1450, 0, 1450));
+    bench.assert_equal("PLAT/api", &git, "main").await;
+    let seen = bench.requests();
+    assert_twice(&pages(&seen), "page@400");
+    let limits: Vec<_> = seen.iter().filter_map(|seen| seen.parameter("limit")).collect();
+    assert!(limits.iter().all(|limit| *limit == "1000"), "it is not too large to be read: {limits:?}");
+}
+
+/// Where pages are as large as that, they come twice only if they were on their way already.
+async fn large_pages_are_not_asked_for_ahead_for_long(on: Kind) {
+    let late = (0..400).step_by(100).map(|start| Matches::Not(Box::new(at(start))));
+    let late = late.chain([Matches::QueryContains("until=".to_owned())]).collect();
+    let asked = surprised(on, large().matches(Matches::All(late))).await;
+    assert!(asked.len() <= 15 + 7, "{asked:?}");
 }
 
 /// What failed is asked for again when it is needed; the others that are on their way stay good.
@@ -245,11 +287,13 @@ async fn a_count_that_is_refused_is_done_without(on: Kind) {
 on_both! {
     pages_behind_one_that_hangs_come_and_wait,
     four_of_one_repository_are_under_way_at_a_time,
+    a_page_that_failed_waits_for_its_turn,
     repositories_share_the_room_for_pages,
     a_count_that_is_wrong_costs_a_few_requests_at_the_most,
     an_answer_for_another_start_is_not_believed,
     a_page_that_leads_elsewhere_makes_those_behind_it_worthless,
     a_page_that_is_too_large_to_wait_is_asked_for_again,
+    large_pages_are_not_asked_for_ahead_for_long,
     a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed,
     a_page_that_is_refused_on_its_way_is_refused,
     a_password_that_changes_meanwhile_locks_nobody,

@@ -90,6 +90,25 @@ async fn a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one(on: Kind
     );
 }
 
+/// Nor is a walk given up that something on the way holds up: for a newer head it would begin anew, and meet the same.
+async fn what_is_stored_of_a_walk_outlasts_a_proxy_that_has_no_answer(on: Kind) {
+    let unavailable = |status| Action::Status { status, headers: vec![], body: "<html>".to_owned() };
+    for lost in [unavailable(502), unavailable(503), unavailable(504), Action::Drop] {
+        let (bench, git) = linear(on, 250).await;
+        beyond(&bench, &git.rev_list(&["main"]).unwrap()[0], lost);
+        for _ in 0..3 {
+            assert_eq!(bench.run().await.unwrap().failed.len(), 1);
+            assert_eq!(bench.stored("PLAT/api").await.len(), 100);
+            git.grow("main", 1).unwrap();
+        }
+        bench.simulator.faults().clear();
+        bench.requests();
+        bench.synced().await;
+        assert_eq!(bench.trace(), "list page@100 page@200 head page@0");
+        bench.assert_equal("PLAT/api", &git, "main").await;
+    }
+}
+
 /// A slow Bitbucket gives a page or two a run: none of them is lost, however often the head moves.
 async fn a_walk_that_goes_on_page_by_page_is_not_given_up_for_a_newer_head(on: Kind) {
     let (bench, git) = linear(on, 450).await;
@@ -158,6 +177,7 @@ on_both! {
     a_walk_that_was_stopped_goes_on_at_its_checkpoint,
     a_walk_whose_target_and_branch_have_gone_is_given_up,
     a_target_that_is_never_listed_to_its_end_holds_up_no_newer_one,
+    what_is_stored_of_a_walk_outlasts_a_proxy_that_has_no_answer,
     a_walk_that_goes_on_page_by_page_is_not_given_up_for_a_newer_head,
     a_head_that_goes_back_to_the_stored_one_leaves_nothing_of_the_walk_between,
     a_target_whose_next_page_is_refused_for_good_holds_up_no_newer_one,

@@ -14,29 +14,56 @@ async fn a_password_that_something_else_answers_is_left_alone_after_four_at_the_
     drop(sent);
     assert_eq!(gate.enter().await.unwrap_err(), Error::GateResting, "the others come back first");
     (0..3).for_each(|_| gate.doubt());
-    tokio::time::advance(Duration::from_hours(23)).await;
+    tokio::time::advance(Duration::from_hours(1000)).await;
     assert_eq!(gate.enter().await.unwrap_err(), Error::GateResting);
     gate.reopen("now");
     gate.prove(&gate.enter().await.unwrap());
     gate.doubt();
-    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     gate.enter().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_third_unclear_answer_in_a_row_is_the_last_for_a_day() {
+async fn the_third_unclear_answer_in_a_row_is_the_last_until_a_person_asks() {
     let gate = gate(&Gates::new(16), "a");
-    for _ in 0..2 {
+    for pause in [Duration::from_mins(1), Duration::from_hours(1)] {
         gate.doubt();
+        tokio::time::advance(pause - Duration::from_secs(1)).await;
         assert_eq!(gate.tried().await, Err(Error::GateResting));
-        tokio::time::advance(Duration::from_secs(5)).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(gate.tried().await, Ok(()));
     }
     gate.doubt();
-    tokio::time::advance(Duration::from_hours(24) - Duration::from_secs(1)).await;
+    tokio::time::advance(Duration::from_hours(1000)).await;
     assert_eq!(gate.tried().await, Err(Error::GateResting));
-    tokio::time::advance(Duration::from_secs(1)).await;
+    gate.reopen("now");
     assert_eq!(gate.tried().await, Ok(()));
+    gate.doubt();
+    tokio::time::advance(Duration::from_hours(1000)).await;
+    assert_eq!(gate.tried().await, Err(Error::GateResting), "the count goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_doubted_in_an_earlier_process_is_left_alone_until_a_person_asks() {
+    let gates = Gates::new(16);
+    let (fresh, asked_for, proven, doubted) =
+        (gate(&gates, "a"), gate(&gates, "b"), gate(&gates, "c"), gate(&gates, "d"));
+    fresh.remember_rest();
+    assert!(fresh.is_doubted());
+    tokio::time::advance(Duration::from_hours(1000)).await;
+    assert_eq!(fresh.tried().await, Err(Error::GateResting));
+    fresh.reopen("now");
+    asked_for.reopen("now");
+    proven.prove(&proven.enter().await.unwrap());
+    doubted.doubt();
+    for gate in [&fresh, &asked_for, &proven] {
+        gate.remember_rest();
+        assert!(!gate.is_doubted());
+        assert_eq!(gate.tried().await, Ok(()), "the status is older than what is known");
+    }
+    doubted.remember_rest();
+    tokio::time::advance(Duration::from_mins(1)).await;
+    assert_eq!(doubted.tried().await, Ok(()), "its own count goes on");
 }
 
 #[tokio::test]
@@ -61,7 +88,7 @@ async fn a_good_answer_ends_the_rest_also_where_it_is_one_to_something_older() {
     assert_eq!(gate.tried().await, Ok(()));
     // The doubts are gone too.
     gate.doubt();
-    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     assert_eq!(gate.tried().await, Ok(()));
 }
 
@@ -72,7 +99,7 @@ async fn doubts_from_before_a_closing_do_not_count() {
     gate.close();
     gate.reopen("now");
     gate.doubt();
-    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     assert_eq!(gate.tried().await, Ok(()));
 }
 

@@ -58,6 +58,7 @@ fn fresh() -> Facts {
         requested_at: None,
         observation: verified(),
         refused: None,
+        resting: None,
         inputs_changed: true,
         wanted: None,
         transport: Transport::Working,

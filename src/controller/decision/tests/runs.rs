@@ -1,7 +1,9 @@
 //! When runs are claimed, and how their ends show.
 
 use super::*;
+use crate::api::conditions::{State, Truth, set};
 use crate::bitbucket::{Error, Fault};
+use crate::controller::decision::slots;
 
 #[test]
 fn the_first_good_verdict_claims_the_first_run() {
@@ -43,6 +45,26 @@ fn a_run_ends_in_synced_incomplete_or_failed() {
     let broken = end(Err(RunError::Broken));
     assert_eq!(shown(&broken), "Ready=True SyncFailed, Verified=True Verified, Synced=False SyncFailed");
     assert!(broken.status.sync.as_ref().unwrap().completion_time.is_some());
+}
+
+#[test]
+fn a_database_without_the_last_run_has_lost_it() {
+    let good = synced().status;
+    let started = good.sync.as_ref().unwrap().start_time.0;
+    let minutes = |minutes| Some(started + jiff::SignedDuration::from_mins(minutes));
+    for (checked_at, lost) in [(None, true), (minutes(-6), true), (minutes(-4), false), (minutes(1), false)] {
+        assert_eq!(slots::has_lost(&good, checked_at), lost, "{checked_at:?}");
+    }
+    // One that failed leaves no mark there. Nothing is known of when the last good one began.
+    let mut failed = good.clone();
+    let broken = State::new(Truth::False, Reason::SyncFailed, "");
+    set(&mut failed.conditions, SYNCED, &broken, 1, started);
+    assert!(slots::has_lost(&failed, None) && !slots::has_lost(&failed, minutes(-600)));
+    failed.last_successful_time = None;
+    assert!(!slots::has_lost(&failed, None), "there never was one");
+    let mut underway = good;
+    underway.sync.as_mut().unwrap().completion_time = None;
+    assert!(!slots::has_lost(&underway, None), "it is made anyway");
 }
 
 #[test]

@@ -126,6 +126,15 @@ fn remote_text_is_cleaned() {
 }
 
 #[test]
+fn a_secret_that_rests_is_written_down_as_long_as_it_does() {
+    let doubted = decide(&Facts { observation: fault(), resting: Some(secret()), ..fresh() });
+    assert_eq!(doubted.status.resting_secret, Some(secret()));
+    let faulty = decide(&Facts { observation: fault(), resting: Some(secret()), ..after(&doubted, 5) });
+    assert_eq!(faulty.status.resting_secret, Some(secret()));
+    assert_eq!(decide(&after(&doubted, 5)).status.resting_secret, None);
+}
+
+#[test]
 fn a_refused_secret_is_written_down_as_it_is_now() {
     let bad = decide(&Facts { observation: refused(Reason::InvalidCredentials), refused: Some(secret()), ..fresh() });
     assert_eq!(bad.status.refused_secret, Some(secret()));

@@ -122,7 +122,8 @@ impl Process {
             requested_at,
             found: match found {
                 Ok(found) => {
-                    Ok(super::super::super::Found { inputs: &found.inputs, secret: &found.secret, proven: false })
+                    let (inputs, secret) = (&found.inputs, &found.secret);
+                    Ok(super::super::super::Found { inputs, secret, proven: false, resting: false })
                 }
                 Err((reason, message)) => Err((*reason, message)),
             },
