@@ -1,6 +1,8 @@
 //! No secret comes out, whatever goes wrong and however much is logged. Each stage looks at its log, its objects, their
 //! events and the database when it ends; here is much for it to look at.
 
+mod doors;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,6 +18,7 @@ use crate::support::leaks::assert_clean;
 use crate::support::manifests::{connection, secret};
 use crate::support::operator::Stage;
 use crate::support::tls::{Authority, Flaw, proxy};
+use crate::webhook::KEY;
 
 /// Not ASCII, and each character that some syntax takes for its own.
 const ODD: &str = "a:b #@/%ühunter2 \"'\\";
@@ -59,6 +62,8 @@ async fn none_comes_out_however_much_is_logged() {
     let mut stage = Stage::without_operator("secrets").await;
     stage.variables.push(("BITBUCKET_CONNECTOR_LOG_LEVEL", "trace".to_owned()));
     stage.variables.push(("BITBUCKET_CONNECTOR_LOG_FORMAT", "json".to_owned()));
+    let authority = Authority::new();
+    doors::open(&mut stage, &authority);
     stage.start_operator();
     let simulator = bitbucket(&stage).await;
     let url = simulator.url();
@@ -68,7 +73,6 @@ async fn none_comes_out_however_much_is_logged() {
     push(for_account("failing", Matches::QueryContains("until=".to_owned()), echo(404, "LOGIN hunter2")));
     let elsewhere = Simulator::builder().start().await.unwrap();
     elsewhere.faults().push(Fault::new(echo(302, "LOGIN")));
-    let authority = Authority::new();
     let front = authority.front(simulator.address(), Flaw::None).await;
     let (plain, _told) = proxy(simulator.address()).await;
     let (tunnel, _told) = proxy(front).await;
@@ -102,6 +106,7 @@ async fn none_comes_out_however_much_is_logged() {
         stage.apply(&keys(name, &[(key, value)]));
     }
     stage.apply(&keys("bound", &[("token", b"tok-hunter2"), ("url", b"https://u:hunter2@git.example.com")]));
+    stage.apply(&keys("hook", &[("secret", KEY.as_bytes())]));
 
     let tunnelled = ", certSecretRef: {name: ca}, proxySecretRef: {name: proxy-tunnel}";
     let secure = format!("https://localhost:{}", front.port());
@@ -123,6 +128,8 @@ async fn none_comes_out_however_much_is_logged() {
         ("long", url.clone(), "long", "", "False InvalidSecret"),
         ("lonely", url.clone(), "lonely", "", "False InvalidSecret"),
         ("bound", url.clone(), "bound", "", "False InvalidSecret"),
+        ("door", url.clone(), "door", "", "False SecretNotFound"),
+        ("hooked", url.clone(), "token", ", webhook: {secretRef: {name: hook}}", "True Synced"),
     ];
     for (name, url, secret, more, _) in &cases {
         stage.apply(&connection(name, url, secret, more));
@@ -133,6 +140,7 @@ async fn none_comes_out_however_much_is_logged() {
     }
     stage.apply(&secret("careful", "careful", "hunter2"));
     stage.until_ready("careful", "True", "Synced").await;
+    doors::come_in(&stage, &authority).await;
 
     let log = stage.log();
     for target in ["bitbucket_connector", "reqwest", "hyper", "rustls", "kube_client", "kube_runtime"] {

@@ -19,7 +19,7 @@ use crate::support::until;
 use crate::support::visitor::open_door;
 
 /// What is entered in Bitbucket.
-const KEY: &str = "hook-hunter2";
+pub const KEY: &str = "hook-hunter2";
 const HOOK: &str = ", schedule: \"0 0 29 2 *\", webhook: {secretRef: {name: hook}}";
 
 struct Scene {
@@ -77,7 +77,7 @@ impl Scene {
 }
 
 /// The body of a push.
-fn pushed(id: i64, branch: &str, date: &Value) -> String {
+pub fn pushed(id: i64, branch: &str, date: &Value) -> String {
     json!({
         "eventKey": "repo:refs_changed", "date": date,
         "actor": {"name": "jdoe", "emailAddress": "jdoe@example.com", "active": true, "id": 2, "slug": "jdoe", "type": "NORMAL"},
@@ -88,7 +88,8 @@ fn pushed(id: i64, branch: &str, date: &Value) -> String {
     .to_string()
 }
 
-fn signed(body: &str, key: &str) -> String {
+/// What Bitbucket signs it with.
+pub fn signed(body: &str, key: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |header, byte| format!("{header}{byte:02x}"))

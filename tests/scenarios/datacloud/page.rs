@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::scene::Scene;
+use crate::support::leaks::look_for;
 use crate::support::manifests::connection;
 use crate::support::page::{Shell, blocks, commands};
 use crate::support::until;
@@ -38,7 +39,11 @@ async fn every_command_of_the_page_does_what_it_says() {
             command.split_once('=').filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase()))
         {
             let value = value.replace("https://bitbucket-connector-api.bitbucket-connector.svc/api", &api);
-            shell.set(name, shell.run(&format!("echo {value}")).await.out.trim());
+            let value = shell.run(&format!("echo {value}")).await.out.trim().to_owned();
+            if name == "TOKEN" {
+                look_for(&value);
+            }
+            shell.set(name, value);
             continue;
         }
         if command.contains("credentials.update") {

@@ -11,6 +11,7 @@ use reqwest::{Client, RequestBuilder};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::support::leaks::assert_clean;
 use crate::support::operator::Stage;
 use crate::support::visitor::open_door;
 use crate::support::within;
@@ -71,6 +72,7 @@ impl Scene {
         let url = within("the address", async {
             loop {
                 let line = lines.next_line().await.unwrap().expect("the address is printed");
+                assert_clean("what open prints", &line);
                 if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
                     break url.to_owned();
                 }

@@ -11,10 +11,11 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::scene::Scene;
+use crate::support::leaks::{assert_clean, look_for};
 use crate::support::within;
 
 /// A page that keeps who has asked for it.
@@ -71,9 +72,10 @@ async fn a_page_is_asked_for_as_a_service_account() {
     let shown = browser.get(format!("{origin}{path}")).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(shown.text().await.unwrap(), "the page");
 
-    let token = seen.lock().unwrap().pop();
+    let token = seen.lock().unwrap().pop().unwrap();
+    look_for(&token);
     let reviews: Api<TokenReview> = Api::all(Client::try_from(scene.stage.config.clone()).unwrap());
-    let spec = TokenReviewSpec { token, ..TokenReviewSpec::default() };
+    let spec = TokenReviewSpec { token: Some(token), ..TokenReviewSpec::default() };
     let review = TokenReview { spec, ..TokenReview::default() };
     let status = reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap();
     let name = format!("system:serviceaccount:{}:reader", scene.stage.namespace);
@@ -81,7 +83,10 @@ async fn a_page_is_asked_for_as_a_service_account() {
 
     let pid = process.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let ended = within("the end", process.wait()).await.unwrap();
-    assert_eq!(ended.code(), Some(0));
+    let mut rest = String::new();
+    let out = lines.get_mut().read_to_string(&mut rest);
+    let (ended, _) = within("the end", async { tokio::try_join!(process.wait_with_output(), out) }).await.unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_clean("what it says", [url.as_bytes(), rest.as_bytes(), &ended.stderr].concat());
     assert!(browser.get(origin).send().await.is_err(), "nobody listens any more");
 }

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Deserialize;
 
+use super::leaks::look_for;
+
 /// A running control plane with the CRD installed.
 pub struct Cluster {
     pub line: Line,
@@ -112,7 +114,12 @@ impl Cluster {
         process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = process.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Printed { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
+        let printed = Printed { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) };
+        // Here, so that no test can forget one.
+        if printed.ok && arguments.windows(2).any(|words| words == ["create", "token"]) {
+            look_for(&printed.out);
+        }
+        printed
     }
 
     /// Applies manifests that must be accepted without a warning.

@@ -1,11 +1,26 @@
-//! Whether a secret has come out. Every password and token of the tests holds one word; it is looked for as it is,
-//! and in base64, as a `Basic` header and the data of a Secret have it.
+//! Whether a secret has come out. Every password and token of Bitbucket's in the tests holds one word; it is looked for as it is,
+//! and in base64, as a `Basic` header and the data of a Secret have it. Tokens of Kubernetes are looked for by their signatures.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// Nothing else may be called so: no host, no file, no commit message.
 const WORD: &str = "hunter2";
+
+/// So much of a signature tells it from all others, also where what comes behind is cut off. Characters.
+const BEGINNING: usize = 16;
+
+/// Beginnings of the signatures of all tokens that were made.
+static SIGNATURES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// From now on this token of Kubernetes is a secret. What stands before its signature is none: anybody could write that.
+pub fn look_for(token: &str) {
+    let [_, _, signature] = token.trim().split('.').collect::<Vec<_>>()[..] else { panic!("it is no token") };
+    SIGNATURES.lock().unwrap_or_else(PoisonError::into_inner).insert(signature[..BEGINNING].to_owned());
+}
 
 /// Fails if there is a secret in `bytes`, without showing it.
 pub fn assert_clean(what: &str, bytes: impl AsRef<[u8]>) {
@@ -18,8 +33,9 @@ pub fn assert_clean(what: &str, bytes: impl AsRef<[u8]>) {
 fn leak(bytes: &[u8]) -> Option<String> {
     // What is no UTF-8 is no part of a secret.
     let text = String::from_utf8_lossy(bytes);
-    let hide = |text: &str| needles().iter().fold(text.to_owned(), |text, needle| text.replace(needle, "[SECRET]"));
-    needles().iter().find_map(|needle| {
+    let needles = [needles(), signatures(&text)].concat();
+    let hide = |text: &str| needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle, "[SECRET]"));
+    needles.iter().find_map(|needle| {
         let (before, after) = text.split_once(needle)?;
         let before: Vec<char> = before.chars().rev().take_while(|character| *character != '\n').take(200).collect();
         let after: String = after.chars().take_while(|character| *character != '\n').take(200).collect();
@@ -41,6 +57,33 @@ fn needles() -> Vec<String> {
     needles.sort();
     needles.dedup();
     needles
+}
+
+/// The signatures that are in a text. A token's stands behind a dot: one look at each word is enough, however many tokens there are.
+fn signatures(text: &str) -> Vec<String> {
+    let known = SIGNATURES.lock().unwrap_or_else(PoisonError::into_inner);
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    let found = words.filter(|word| word.get(..BEGINNING).is_some_and(|beginning| known.contains(beginning)));
+    found.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[test]
+fn a_token_is_found_by_its_signature() {
+    let (signature, before) = ("Zm9yIHRoaXMgdGVzdCBvbmx5-_0", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0");
+    let token = format!("{before}.{signature}");
+    assert_eq!(leak(token.as_bytes()), None, "nobody has made it yet");
+    look_for(&format!("{token}\n"));
+    for text in [
+        token.clone(),
+        format!("Authorization: Bearer {token}\r\n"),
+        format!("{{\"token\":\"{token}\"}}"),
+        token[..token.len() - 8].to_owned(),
+        signature.to_owned(),
+    ] {
+        let shown = leak(text.as_bytes()).expect("it is found");
+        assert!(shown.contains("[SECRET]") && !shown.contains(&signature[..BEGINNING]), "it is shown");
+    }
+    assert_eq!(leak(before.as_bytes()), None);
 }
 
 #[test]
