@@ -6,6 +6,7 @@ mod filters;
 mod managed;
 mod page;
 mod refused;
+mod rights;
 mod scene;
 
 use k8s_openapi::api::core::v1::Secret;

@@ -1,6 +1,6 @@
 //! An operator with the API, a Bitbucket, and callers with the rights that a test gives them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bitbucket_simulator::{Simulator, histories};
 use reqwest::{Certificate, Client, RequestBuilder};
@@ -20,6 +20,7 @@ pub struct Scene {
     pub simulator: Simulator,
     pub http: Client,
     pub address: SocketAddr,
+    trusted: Certificate,
 }
 
 /// A ServiceAccount that calls.
@@ -66,9 +67,9 @@ impl Scene {
             .await
             .unwrap();
         let trusted = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
-        let http = Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
+        let http = Client::builder().no_proxy().tls_certs_only([trusted.clone()]).build().unwrap();
         let address = open_door(&stage, number, "the Data Cloud API is there").await;
-        Self { stage, simulator, http, address }
+        Self { stage, simulator, http, address, trusted }
     }
 
     /// Another process in place of the operator.
@@ -89,6 +90,13 @@ impl Scene {
     pub fn with_token(&self, token: String) -> Caller {
         let base = format!("https://localhost:{}/api", self.address.port());
         Caller { http: self.http.clone(), base, namespace: self.stage.namespace.clone(), token }
+    }
+
+    /// The same, from an address of its own of this machine: who is refused again and again keeps nobody else waiting.
+    pub fn elsewhere(&self, caller: Caller, number: u8) -> Caller {
+        let http = Client::builder().no_proxy().tls_certs_only([self.trusted.clone()]);
+        let http = http.local_address(IpAddr::from([127, 0, 1, number])).build().unwrap();
+        Caller { http, ..caller }
     }
 
     /// The same, of the operator that there is now.

@@ -6,30 +6,37 @@ use std::path::PathBuf;
 use super::operator::Stage;
 use super::until;
 
-/// The token of a new ServiceAccount with these rights in the namespace of the test, each as `verbs resource`, once they are in force.
+/// The token of a new ServiceAccount with these rights in the namespace of the test, each as `verbs resource`, and `@NAME` after the
+/// resource for one object only, once they are in force.
 pub async fn token(stage: &Stage, name: &str, rights: &[&str]) -> String {
     let kubectl = |arguments: &[&str]| stage.kubectl(arguments);
     kubectl(&["create", "serviceaccount", name]);
-    let account = format!("{}:{name}", stage.namespace);
     for (number, right) in rights.iter().enumerate() {
         let (verbs, resource) = right.split_once(' ').unwrap();
+        let (resource, object) = resource.split_once('@').unwrap_or((resource, ""));
+        let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
+        let only = format!("--resource-name={object}");
         let role = format!("{name}-{number}");
-        kubectl(&["create", "role", &role, &format!("--verb={verbs}"), &format!("--resource={resource}")]);
-        let (of, to) = (format!("--role={role}"), format!("--serviceaccount={account}"));
+        let create = ["create", "role", &role, &verbs, &resource, &only];
+        kubectl(if object.is_empty() { &create[..5] } else { &create });
+        let (of, to) = (format!("--role={role}"), format!("--serviceaccount={}:{name}", stage.namespace));
         kubectl(&["create", "rolebinding", &role, &of, &to]);
     }
-    let user = format!("--as=system:serviceaccount:{account}");
-    until("the rights are in force", async || {
-        rights.iter().all(|right| {
-            let (verbs, resource) = right.split_once(' ').unwrap();
-            verbs.split(',').all(|verb| {
-                let arguments = ["-n", &stage.namespace, "auth", "can-i", verb, resource, &user];
-                stage.cluster.kubectl(&arguments, "").ok
-            })
+    until("the rights are in force", async || can(stage, name, rights)).await;
+    kubectl(&["create", "token", name]).trim().to_owned()
+}
+
+/// Whether `kubectl auth can-i` says that this ServiceAccount has all of these rights, each as above.
+pub fn can(stage: &Stage, name: &str, rights: &[&str]) -> bool {
+    let user = format!("--as=system:serviceaccount:{}:{name}", stage.namespace);
+    rights.iter().all(|right| {
+        let (verbs, resource) = right.split_once(' ').unwrap();
+        let resource = resource.replace('@', "/");
+        verbs.split(',').all(|verb| {
+            let arguments = ["-n", &stage.namespace, "auth", "can-i", verb, &resource, &user];
+            stage.cluster.kubectl(&arguments, "").ok
         })
     })
-    .await;
-    kubectl(&["create", "token", name]).trim().to_owned()
 }
 
 /// Where the operator that was started after so many others has opened a door, once it has logged this of it.
