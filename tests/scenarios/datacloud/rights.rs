@@ -3,6 +3,7 @@
 use bitbucket_connector::api::spec::ImportFilter;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
+use kube::config::AuthInfo;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use sha2::Digest;
@@ -162,6 +163,40 @@ async fn the_secrets_on_the_way_to_bitbucket_are_for_who_may_read_them() {
         let (status, updated) = with.post(&of("update"), json!({"id": credential, "label": "Renamed"})).await;
         assert_eq!(status, 200, "{updated}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_no_more_is_nobody_at_the_next_call() {
+    let scene = Scene::start("datacloud-gone").await;
+    let caller = scene.caller("leaver", &EVERYTHING).await;
+    scene.stage.apply(&secret("s", "reader", "hunter2"));
+    scene.stage.apply(&connection("a", &scene.simulator.url(), "s", ""));
+    scene.stage.until_ready("a", "True", "Synced").await;
+    let id = caller.connection("a").await;
+    let filters = format!("connections/{id}/importFilters.list");
+    let credentials = format!("connections/{id}/credentials.list");
+    let methods = ["connections.list", &filters, &credentials];
+    for method in methods {
+        assert_eq!(caller.get(method).await.0, 200, "{method}");
+    }
+    let mut own = scene.stage.config.clone();
+    own.auth_info = AuthInfo { token: Some(caller.token.clone().into()), ..AuthInfo::default() };
+    let own: Api<Secret> = Api::namespaced(Client::try_from(own).unwrap(), &scene.stage.namespace);
+    own.get("s").await.expect("its token is good");
+    scene.stage.kubectl(&["delete", "serviceaccount", "leaver"]);
+    // The API server itself remembers a token for some seconds.
+    until(
+        "the API server takes the token no more",
+        async || matches!(own.get("s").await, Err(kube::Error::Api(status)) if status.code == 401),
+    )
+    .await;
+    for method in methods {
+        let (status, answer) = caller.get(method).await;
+        assert_eq!((status, &answer["error"]), (422, &json!("not_authed")), "{method} {answer}");
+    }
+    let (status, answer) =
+        caller.post(&format!("connections/{id}/importFilters.setMode"), json!({"mode": "allow_all"})).await;
+    assert_eq!((status, &answer["error"]), (422, &json!("not_authed")), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
