@@ -110,22 +110,47 @@ async fn a_form_does_what_json_does_and_a_token_is_a_credential_too() {
     let caller = scene.caller("admin", &EVERYTHING).await;
     scene.stage.apply(&connection("a", &scene.simulator.url(), "s", ""));
     let id = caller.connection("a").await;
-    let form = [("secrets[bitbucket_data_center_token]", "tok-hunter2"), ("label", "A token")];
+    let form = [
+        ("secrets[bitbucket_data_center_token]", "tok-hunter2"),
+        ("label", "A token"),
+        ("expiration_date", "2027-01-31"),
+    ];
     let (status, created) = caller.form(&format!("connections/{id}/credentials.create"), &form).await;
     assert_eq!((status, &created["credential"]["label"]), (201, &json!("A token")), "{created}");
     scene.stage.until_ready("a", "True", "Synced").await;
     let (_, listed) = caller.get(&format!("connections/{id}/credentials.list")).await;
     assert_eq!(listed["credentials"][0]["settings"], json!({}));
+    assert_eq!(listed["credentials"][0]["expiration_date"], "2027-01-31");
     let credential_id = listed["credentials"][0]["id"].as_u64().unwrap().to_string();
     let form = [
         ("id", credential_id.as_str()),
         ("settings.bitbucket_data_center_username", "reader"),
         ("secrets.bitbucket_data_center_password", "hunter2"),
+        ("expiration_date", ""),
     ];
     let (status, updated) = caller.form(&format!("connections/{id}/credentials.update"), &form).await;
     assert_eq!(status, 200, "{updated}");
+    let (_, listed) = caller.get(&format!("connections/{id}/credentials.list")).await;
+    assert_eq!(listed["credentials"][0]["expiration_date"], Value::Null);
     let names: Vec<_> = values(&stored(&scene, "s").await.unwrap()).into_iter().map(|(key, _)| key).collect();
     assert_eq!(names, ["password", "url", "username"], "the token has gone");
+
+    let lists = async |method: &str, form: &[(&str, &str)]| {
+        let (status, answer) = caller.form(&format!("connections/{id}/importFilters.{method}"), form).await;
+        assert_eq!(status, 200, "{method}: {answer}");
+        let import = scene.stage.objects.get("a").await.unwrap().spec.import;
+        json!([import.mode, import.projects, import.repositories])
+    };
+    let deny = [("mode", "denylist"), ("projects[]", "OLD"), ("projects[]", "ATTIC"), ("repositories", "PLAT/web")];
+    assert_eq!(lists("setMode", &deny).await, json!(["Denylist", ["OLD", "ATTIC"], ["PLAT/web"]]));
+    let more = [("projects", "A"), ("projects", "B")];
+    assert_eq!(lists("add", &more).await, json!(["Denylist", ["OLD", "ATTIC", "A", "B"], ["PLAT/web"]]));
+    let fewer = [("projects[]", "OLD"), ("projects[]", "A"), ("repositories[]", "PLAT/web")];
+    assert_eq!(lists("remove", &fewer).await, json!(["Denylist", ["ATTIC", "B"], []]));
+
+    let delete = format!("connections/{id}/credentials.delete");
+    assert_eq!(caller.form(&delete, &[("id", &credential_id)]).await, (200, json!({"ok": true})));
+    assert_eq!(stored(&scene, "s").await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

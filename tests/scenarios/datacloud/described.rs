@@ -3,10 +3,16 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::scene::{EVERYTHING, Scene};
 use crate::support::leaks::assert_clean;
 use crate::support::manifests::{connection, secret};
 use crate::support::visitor::cached;
+
+fn description() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/datacloud/openapi.yaml")
+}
 
 /// As tests/ensure-tools.sh has installed it.
 fn schemathesis() -> PathBuf {
@@ -14,6 +20,29 @@ fn schemathesis() -> PathBuf {
     let sum = Command::new("sha256sum").arg(root.join("tests/openapi/requirements.txt")).output().unwrap();
     let sum = String::from_utf8(sum.stdout).unwrap();
     cached(&format!("schemathesis-{}/bin/schemathesis", &sum[..12]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_is_given_the_description() {
+    let scene = Scene::start("datacloud-openapi").await;
+    let url = format!("https://localhost:{}/api/openapi.yaml", scene.address.port());
+    let answer = scene.http.get(url).send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()),
+        (200, "application/yaml")
+    );
+    let text = answer.text().await.unwrap();
+    assert!(text == std::fs::read_to_string(description()).unwrap(), "it is another one: {text}");
+    // What is posted to any method may be a form.
+    let all: Value = serde_saphyr::from_str(&text).unwrap();
+    let posts: Vec<&Value> = all["paths"].as_object().unwrap().values().map(|path| &path["post"]).collect();
+    let posts: Vec<_> = posts.into_iter().filter(|post| !post.is_null()).collect();
+    assert_eq!(posts.len(), 6);
+    for post in posts {
+        let body = post["requestBody"]["$ref"].as_str().unwrap().trim_start_matches('#');
+        let kinds: Vec<_> = all.pointer(body).unwrap()["content"].as_object().unwrap().keys().collect();
+        assert_eq!(kinds, ["application/json", "application/x-www-form-urlencoded"], "{post}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +61,7 @@ async fn all_answers_are_as_the_description_says() {
     std::fs::write(&config, known + checks).unwrap();
     let mut command = Command::new(schemathesis());
     command.arg("--config-file").arg(config).arg("run");
-    command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/datacloud/openapi.yaml"));
+    command.arg(description());
     command.args(["--url", &format!("https://localhost:{}/api", scene.address.port())]);
     command.arg("--tls-verify").arg(scene.stage.folder.path().join("ca.crt"));
     command.args(["--header", &format!("Authorization: Bearer {}", caller.token)]);
