@@ -1,9 +1,9 @@
 //! What somebody else writes is left to them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::{EVERYTHING, Scene};
-use super::stored;
+use super::{stored, values};
 use crate::support::manifests::{connection, secret};
 
 fn apply_as(scene: &Scene, manager: &str, manifests: &str) {
@@ -13,11 +13,9 @@ fn apply_as(scene: &Scene, manager: &str, manifests: &str) {
     assert!(applied.ok, "{}", applied.err);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_of_somebody_else_is_not_fought_over() {
-    let scene = Scene::start("datacloud-managed").await;
-    let caller = scene.caller("admin", &EVERYTHING).await;
-    apply_as(&scene, "kustomize-controller", &secret("gitops", "reader", "hunter2"));
+/// Secrets that somebody else writes, and one that nobody does, each with a connection of its name.
+fn furnish(scene: &Scene) {
+    apply_as(scene, "kustomize-controller", &secret("gitops", "reader", "hunter2"));
     scene.stage.apply(&secret("external", "reader", "hunter2"));
     scene.stage.apply(&secret("own", "reader", "hunter2"));
     // Any object will do as its controller.
@@ -25,9 +23,17 @@ async fn a_secret_of_somebody_else_is_not_fought_over() {
     let owners = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": owner, "controller": true}]);
     let patch = json!({"metadata": {"ownerReferences": owners}}).to_string();
     scene.stage.kubectl(&["patch", "secret", "external", "--type=merge", "-p", &patch]);
-
-    for (name, owner) in [("gitops", Some("kustomize-controller")), ("external", Some("ConfigMap")), ("own", None)] {
+    for name in ["gitops", "external", "own"] {
         scene.stage.apply(&connection(name, &scene.simulator.url(), name, ""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_somebody_else_is_not_fought_over() {
+    let scene = Scene::start("datacloud-managed").await;
+    let caller = scene.caller("admin", &EVERYTHING).await;
+    furnish(&scene);
+    for (name, owner) in [("gitops", Some("kustomize-controller")), ("external", Some("ConfigMap")), ("own", None)] {
         let id = caller.connection(name).await;
         let of = |method: &str| format!("connections/{id}/credentials.{method}");
         let (_, listed) = caller.get(&of("list")).await;
@@ -47,6 +53,40 @@ async fn a_secret_of_somebody_else_is_not_fought_over() {
     }
     let logins = scene.simulator.failed_logins("reader");
     assert_eq!(logins, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_else_writes_of_a_secret_can_be_changed() {
+    let scene = Scene::start("datacloud-label").await;
+    let caller = scene.caller("admin", &EVERYTHING).await;
+    furnish(&scene);
+    for name in ["gitops", "external"] {
+        let id = caller.connection(name).await;
+        let list = format!("connections/{id}/credentials.list");
+        let credential = caller.get(&list).await.1["credentials"][0]["id"].clone();
+        let before = values(&stored(&scene, name).await.unwrap());
+        let now = async || {
+            let (_, listed) = caller.get(&list).await;
+            let of = |field: &str| listed["credentials"][0][field].clone();
+            (of("label"), of("expiration_date"))
+        };
+        for (change, expected) in [
+            (json!({"label": "Renamed"}), (json!("Renamed"), Value::Null)),
+            (json!({"expiration_date": "2027-01-31"}), (json!("Renamed"), json!("2027-01-31"))),
+        ] {
+            let mut update = json!({"id": credential});
+            update.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            let (status, answer) = caller.post(&format!("connections/{id}/credentials.update"), update).await;
+            assert_eq!(status, 200, "{name} {change}: {answer}");
+            assert_eq!(now().await, expected, "{name}");
+        }
+        assert!(values(&stored(&scene, name).await.unwrap()) == before, "{name}: what others write is changed");
+        // Whoever applies it anew is not in conflict, and leaves what it does not name.
+        if name == "gitops" {
+            apply_as(&scene, "kustomize-controller", &secret(name, "reader", "hunter2"));
+            assert_eq!(now().await, (json!("Renamed"), json!("2027-01-31")));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,30 @@ async fn what_does_not_verify_is_not_stored() {
     assert_eq!(scene.simulator.failed_logins("reader"), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_credential_is_replaced_by_a_good_one_only() {
+    let scene = Scene::start("datacloud-update").await;
+    let caller = scene.caller("admin", &EVERYTHING).await;
+    scene.simulator.add_user(NewUser::reader("blind", "hunter2").access(Access::Nothing)).unwrap();
+    scene.stage.apply(&secret("s", "reader", "hunter2"));
+    scene.stage.apply(&connection("a", &scene.simulator.url(), "s", ""));
+    scene.stage.until_ready("a", "True", "Synced").await;
+    let id = caller.connection("a").await;
+    let (_, listed) = caller.get(&format!("connections/{id}/credentials.list")).await;
+    let credential_id = &listed["credentials"][0]["id"];
+    let before = stored(&scene, "s").await;
+    let password = json!({"bitbucket_data_center_password": "wrong-hunter2"});
+    let wrong = json!({"id": credential_id, "label": "Renamed", "secrets": password});
+    let mut other = credential("blind", "hunter2");
+    other["id"] = credential_id.clone();
+    // What is known to be wrong is not sent once more.
+    for (body, error) in [(&wrong, "invalid_credentials"), (&wrong, "invalid_credentials"), (&other, "no_resources")] {
+        is_refused(&caller, &format!("connections/{id}/credentials.update"), body.clone(), error).await;
+        assert!(stored(&scene, "s").await == before, "{error}, and something is stored");
+        assert_eq!(scene.simulator.failed_logins("reader"), 1, "it is sent, once");
+    }
+}
+
 async fn is_refused(caller: &Caller, method: &str, body: Value, error: &str) {
     let (status, answer) = caller.post(method, body.clone()).await;
     assert_eq!((status, &answer["error"]), (422, &json!(error)), "{method} {answer}");
