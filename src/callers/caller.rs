@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ListParams, PostParams};
 use kube::config::AuthInfo;
 use kube::{Api, Client, Config, ResourceExt};
+use tokio::try_join;
 
 use super::refusal::Refusal;
 use crate::api::{BitbucketConnection, GROUP};
@@ -63,8 +64,9 @@ impl Caller {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Whether Kubernetes lets the caller do this in a namespace; with the connection of this name, or with any.
-    pub async fn may(&self, verb: &str, resource: &str, namespace: &str, name: Option<&str>) -> bool {
+    /// Whether Kubernetes lets the caller do this in a namespace, or where that is empty in all of them; with the connection of this name,
+    /// or with any.
+    pub async fn may(&self, verb: &str, resource: &str, namespace: &str, name: Option<&str>) -> Result<bool, Refusal> {
         let group = if resource == "secrets" { "" } else { GROUP };
         let asked = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
@@ -81,8 +83,16 @@ impl Caller {
             ..SelfSubjectAccessReview::default()
         };
         let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        let answer = within(reviews.create(&PostParams::default(), &asked)).await;
-        answer.ok().and_then(|review| review.status).is_some_and(|status| status.allowed)
+        let answer = within(reviews.create(&PostParams::default(), &asked)).await?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
+    }
+
+    /// Whether Kubernetes lets the caller make a connection in a namespace, or where that is empty in all of them.
+    pub async fn may_create(&self, namespace: &str) -> Result<bool, Refusal> {
+        let connections = self.may("create", "bitbucketconnections", namespace, None);
+        let secrets = self.may("create", "secrets", namespace, None);
+        let (connections, secrets) = try_join!(connections, secrets)?;
+        Ok(connections && secrets)
     }
 
     /// The Secrets beside a connection.

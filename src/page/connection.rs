@@ -94,7 +94,7 @@ pub async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let may_change = caller.may("patch", "bitbucketconnections", &namespace, Some(&name)).await;
+    let may_change = caller.may("patch", "bitbucketconnections", &namespace, Some(&name)).await.unwrap_or(false);
     let only = match asked.only.as_str() {
         "failing" => Only::Failing,
         "incomplete" => Only::Incomplete,

@@ -39,10 +39,18 @@ struct New {
     form: Typed,
 }
 
-/// The form.
-pub async fn show(_: Visitor, Query(form): Query<Typed>) -> Response {
+/// The form, for whoever the API server knows. Where the address names no namespace, it is not known yet what the visitor lacks.
+pub async fn show(Visitor(caller): Visitor, Query(form): Query<Typed>) -> Result<Response, Problem> {
     let form = Typed { namespace: form.namespace, ..Typed::default() };
-    page(StatusCode::OK, &New { problem: None, form })
+    let may_create = caller.may_create(&form.namespace).await?;
+    if !may_create && !form.namespace.is_empty() {
+        let text = format!(
+            "You may not create BitbucketConnections and Secrets in namespace {}. Ask who administers the cluster for that right.",
+            form.namespace
+        );
+        return Err(Refusal::NoPermission(text).into());
+    }
+    Ok(page(StatusCode::OK, &New { problem: None, form }))
 }
 
 /// Verifies and stores.

@@ -10,6 +10,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Deserialize;
+use tokio::join;
 
 use super::paging::{Paging, ROWS};
 use super::problem::{NOT_FOUND, Problem, message, page};
@@ -18,7 +19,7 @@ use super::standing::{Standing, ago};
 use crate::api::BitbucketConnection;
 use crate::api::status::BitbucketConnectionStatus;
 use crate::api::times::due;
-use crate::callers::{Callers, Refusal, is_namespace};
+use crate::callers::{Caller, Callers, Refusal, is_namespace};
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Asked {
 #[template(path = "list.html")]
 struct List {
     namespace: Option<String>,
+    /// Whether the visitor may make one here.
+    may_create: bool,
     search: String,
     problem: Option<String>,
     counts: String,
@@ -62,8 +65,22 @@ pub async fn show(
     if namespace.as_ref().is_some_and(|namespace| !is_namespace(namespace)) {
         return Err(NOT_FOUND);
     }
+    let listing = rows(&callers, &caller, namespace.as_deref());
+    let (listed, may_create) = join!(listing, caller.may_create(namespace.as_deref().unwrap_or_default()));
+    let (rows, problem) = listed?;
+    let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
+    let list = List { may_create: may_create.unwrap_or(false), ..list(rows, namespace, search, problem, wanted) };
+    Ok(page(status, &list))
+}
+
+/// All that there are, and why there are no more where the visitor may not see them.
+async fn rows(
+    callers: &Callers,
+    caller: &Caller,
+    namespace: Option<&str>,
+) -> Result<(Vec<Row>, Option<String>), Problem> {
     let now = Timestamp::now();
-    let mut listed = caller.connections(namespace.as_deref());
+    let mut listed = caller.connections(namespace);
     let mut rows = Vec::new();
     let problem = loop {
         match listed.try_next().await {
@@ -74,8 +91,7 @@ pub async fn show(
             Err(refusal) => return Err(refusal.into()),
         }
     };
-    let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    Ok(page(status, &list(rows, namespace, search, problem, wanted)))
+    Ok((rows, problem))
 }
 
 /// Pure: the rows that match, and of them one page.
@@ -95,7 +111,7 @@ fn list(
     let counts = format!("{} of {all} connections, {failing} with trouble", rows.len());
     rows.sort_by(|one, other| one.key().cmp(&other.key()));
     let rows = rows.into_iter().skip(paging.skipped()).take(ROWS).collect();
-    List { namespace, search, problem, counts, rows, paging }
+    List { namespace, may_create: false, search, problem, counts, rows, paging }
 }
 
 fn row(object: &BitbucketConnection, now: Timestamp) -> Row {

@@ -4,8 +4,9 @@ use reqwest::{RequestBuilder, StatusCode};
 
 use super::browser::{Browser, DESKTOP};
 use super::furnished;
-use super::scene::{EVERYTHING, LOOKING};
+use super::scene::{EVERYTHING, LOOKING, Scene};
 use crate::support::leaks::assert_clean;
+use crate::support::until;
 use crate::support::visitor::token;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,8 +17,11 @@ async fn whoever_may_look_only_finds_no_button_and_is_refused_without_one() {
     let way = scene.way(&token).await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&way.url).await;
-    browser.visit(&page).await;
-    assert_eq!(browser.count("button:not([disabled])").await, 1, "that of the search: {}", browser.text().await);
+    for path in [format!("/?namespace={}", scene.stage.namespace), page.clone()] {
+        browser.visit(&path).await;
+        let search = browser.count("button:not([disabled])").await;
+        assert_eq!((search, browser.count("a.button").await), (1, 0), "{path}: {}", browser.text().await);
+    }
     for action in ["request", "suspend"] {
         let answer = scene.post(&format!("{page}/{action}"), &[]).bearer_auth(&token).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{action}");
@@ -29,14 +33,57 @@ async fn whoever_may_look_only_finds_no_button_and_is_refused_without_one() {
         ("username", "reader"),
         ("password", "hunter2"),
     ];
-    let before = scene.simulator.requests().len();
+    let names = || scene.stage.kubectl(&["get", "secret,bbc", "-o", "name"]);
+    let (stored, before) = (names(), scene.simulator.requests().len());
     let answer = scene.post("/new", &fields).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let text = answer.text().await.unwrap();
     assert!(text.contains("Kubernetes refuses it"), "{text}");
     assert_clean("the form", &text);
     assert_eq!(scene.simulator.requests().len(), before, "no password is tried by who could not store it");
+    assert_eq!(names(), stored);
     assert!(!scene.stage.objects.get("good").await.unwrap().spec.suspend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_connection_is_offered_where_the_visitor_may_make_one() {
+    let scene = Scene::start("page-offer").await;
+    let namespace = &scene.stage.namespace;
+    let (own, form) = (format!("/?namespace={namespace}"), format!("/new?namespace={namespace}"));
+    let ask = async |token: &str, path: &str| {
+        let answer = scene.get(path).bearer_auth(token).send().await.unwrap();
+        let status = answer.status();
+        (status, answer.text().await.unwrap().matches("href=\"/new").count())
+    };
+    let half = ["get,list,create bitbucketconnections.bitbucket-connector.dev"];
+    let others = ["get,list bitbucketconnections.bitbucket-connector.dev", "create secrets"];
+    // The list has the button, and as long as it is empty a link in its place.
+    for (name, rights, status, offered) in [
+        ("viewer", &LOOKING[..], StatusCode::FORBIDDEN, 0),
+        ("half", &half[..], StatusCode::FORBIDDEN, 0),
+        ("other-half", &others[..], StatusCode::FORBIDDEN, 0),
+        ("editor", &EVERYTHING[..], StatusCode::OK, 2),
+    ] {
+        let token = token(&scene.stage, name, rights).await;
+        assert_eq!(ask(&token, &own).await, (StatusCode::OK, offered), "{name}");
+        assert_eq!(ask(&token, &form).await.0, status, "{name}");
+        assert_eq!(ask(&token, "/new").await.0, StatusCode::OK, "{name} may in a namespace that is not named yet");
+    }
+    // Where all namespaces are shown, one is not enough.
+    let everywhere = |name: &str, verbs: &str| {
+        let role = format!("{namespace}-{name}");
+        let (verbs, account) = (format!("--verb={verbs}"), format!("--serviceaccount={namespace}:{name}"));
+        let resources = ["--resource=bitbucketconnections.bitbucket-connector.dev", "--resource=secrets"];
+        scene.stage.kubectl(&["create", "clusterrole", &role, &verbs, resources[0], resources[1]]);
+        scene.stage.kubectl(&["create", "clusterrolebinding", &role, &format!("--clusterrole={role}"), &account]);
+    };
+    for (name, verbs, offered) in [("lister", "list", 0), ("maker", "list,create", 2)] {
+        let token = token(&scene.stage, name, &EVERYTHING).await;
+        everywhere(name, verbs);
+        until("the rights are in force", async || ask(&token, "/").await == (StatusCode::OK, offered)).await;
+        assert_eq!(ask(&token, &own).await.1, 2, "{name}");
+    }
+    assert_eq!(ask("nobody", "/new").await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]
