@@ -161,6 +161,11 @@ impl Client {
         self.credentials_sent.load(Ordering::Relaxed)
     }
 
+    /// Whether the account is told by a password, and not by a token.
+    pub const fn has_password(&self) -> bool {
+        self.credentials.is_password()
+    }
+
     /// Whether the server has recognised the account by these credentials, and has not judged them wrong since.
     pub fn is_proven(&self) -> bool {
         self.place().account.is_proven()

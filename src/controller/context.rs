@@ -217,6 +217,12 @@ impl Context {
         self.look(object, |memory| memory.runs.iter().cloned().collect()).await.ok().flatten().unwrap_or_default()
     }
 
+    /// Whether Bitbucket is asked with a password, and not with a token; nothing, if it was not asked yet, or while a reconcile takes long.
+    pub async fn has_password(&self, object: &BitbucketConnection) -> Option<bool> {
+        let known = self.look(object, |memory| memory.bitbucket.as_ref().map(Bitbucket::has_password)).await;
+        known.ok().flatten().flatten()
+    }
+
     /// Looks at what is remembered of an object, for somebody who does not wait for long; nothing, if it is another one of the
     /// same name.
     async fn look<T>(&self, object: &BitbucketConnection, at: impl FnOnce(&Memory) -> T) -> Result<Option<T>, Busy> {

@@ -47,6 +47,8 @@ struct Page {
     said: Option<&'static str>,
     standing: Standing,
     curl: Vec<String>,
+    /// Whether they take a password, and not a token.
+    password: bool,
     /// Of the sync run under way.
     progress: Option<Progress>,
     /// What the visitor may have done; nothing, where that is so.
@@ -110,7 +112,9 @@ pub async fn show(
         }
     };
     let runs = context.runs(&object).await;
-    let view = view(&object, runs, Timestamp::now());
+    // Most do, and of those that were not asked yet nobody knows.
+    let password = context.has_password(&object).await.unwrap_or(true);
+    let view = view(&object, runs, password, Timestamp::now());
     let actions = may_change.then(|| Actions { suspended: object.spec.suspend, refused: refused(&object).is_some() });
     let page_ = Page { actions, said: said(&asked.said, &object), search: asked.q, only: word(only), stored, ..view };
     Ok(page(StatusCode::OK, &page_))
@@ -130,7 +134,7 @@ fn said(word: &str, object: &BitbucketConnection) -> Option<&'static str> {
 }
 
 /// What the object itself tells. Pure.
-fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> Page {
+fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, password: bool, now: Timestamp) -> Page {
     let empty = BitbucketConnectionStatus::default();
     let status = object.status.as_ref().unwrap_or(&empty);
     let requested = object.annotations().get(REQUESTED_AT);
@@ -144,7 +148,8 @@ fn view(object: &BitbucketConnection, runs: Vec<SyncStatus>, now: Timestamp) -> 
         name: object.name_any(),
         refresh: waits || status.progress.is_some() || is_new(object, status) || begins(object, status),
         said: None,
-        curl: if standing.class == "good" { Vec::new() } else { curl(object) },
+        curl: if standing.class == "good" { Vec::new() } else { curl(object, password) },
+        password,
         standing,
         progress: status.progress,
         actions: None,
@@ -227,11 +232,11 @@ fn run_row(run: &SyncStatus, now: Timestamp) -> RunRow {
     }
 }
 
-/// Which credentials the Secret holds is not looked at: not everybody may.
-fn curl(object: &BitbucketConnection) -> Vec<String> {
+/// The Secret is not looked at: not everybody may. Of which kind its credentials are is no secret.
+fn curl(object: &BitbucketConnection, password: bool) -> Vec<String> {
     let spec = &object.spec;
     let curl = Curl {
-        password: true,
+        password,
         ca_file: spec.cert_secret_ref.as_ref().map(|_| "ca.crt".into()),
         proxy: spec.proxy_secret_ref.as_ref().map(|_| "YOUR_PROXY".to_owned()),
     };

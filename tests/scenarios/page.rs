@@ -66,6 +66,15 @@ async fn connections_are_shown_with_what_is_wrong_and_what_to_do() {
     assert!(
         browser.text().await.contains("1 found of 2") && browser.count("#repositories ~ .wide tbody tr").await == 1
     );
+    let revoked = "apiVersion: v1\nkind: Secret\nmetadata: {name: revoked}\nstringData: {token: tok-hunter2}\n---\n";
+    scene.stage.apply(revoked);
+    scene.stage.apply(&connection("revoked", &scene.simulator.url(), "revoked", ""));
+    scene.stage.until_ready("revoked", "False", "invalid_credentials").await;
+    browser.visit(&format!("/connections/{}/revoked", scene.stage.namespace)).await;
+    browser.press("The same requests by hand").await;
+    let text = browser.text().await;
+    assert!(text.contains("Bearer YOUR_TOKEN") && !text.contains("YOUR_PASSWORD"), "{text}");
+    assert!(text.contains("put in the account's token"), "{text}");
     let uri = "apiVersion: v1\nkind: Secret\nmetadata: {name: uri}\nstringData: {uri: \"postgres://app:hunter2@127.0.0.1:1/app\"}\n---\n";
     scene.stage.apply(uri);
     let to = ", destination: {secretRef: {name: uri}}";
