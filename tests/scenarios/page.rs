@@ -6,12 +6,14 @@ mod rights;
 mod scene;
 mod several;
 
-use bitbucket_simulator::{Action, Fault};
+use bitbucket_connector::api::BitbucketConnection;
+use bitbucket_simulator::{Action, Fault, Hold};
 use kube::ResourceExt;
 
 use self::browser::{Browser, DARK, DESKTOP, PHONE};
 use self::scene::{EVERYTHING, Scene};
 use crate::support::manifests::{connection, secret};
+use crate::support::until;
 use crate::support::visitor::token;
 
 /// A synced connection, one with a wrong password, and one that leaves a repository behind.
@@ -122,6 +124,7 @@ async fn a_run_is_asked_for_and_followed() {
     );
     browser.press("Verify and sync now").await;
     assert!(browser.text().await.contains("It is asked for"), "{}", browser.text().await);
+    assert!(browser.told().await.starts_with("It is asked for"), "{}", browser.told().await);
     // Without anybody's doing.
     browser.until_text("Left behind by the last run").await;
     browser.until_text("PLAT/web").await;
@@ -133,6 +136,43 @@ async fn a_run_is_asked_for_and_followed() {
     assert!(scene.stage.objects.get("good").await.unwrap().spec.suspend);
     browser.press("Resume").await;
     assert!(!scene.stage.objects.get("good").await.unwrap().spec.suspend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_under_way_is_shown_and_its_end_is_told() {
+    let scene = Scene::start("page-underway").await;
+    let hold = Hold::new();
+    scene.simulator.faults().push(Fault::on_path("/repos/web", Action::Hold(hold.clone())));
+    scene.stage.apply(&secret("good", "reader", "hunter2"));
+    // What is held is waited for.
+    scene.stage.apply(&connection("good", &scene.simulator.url(), "good", ", timeout: 5m"));
+    until("one repository is waited for", async || hold.arrived() > 0).await;
+    let listed = |object: &BitbucketConnection| {
+        let progress = object.status.as_ref().and_then(|status| status.progress);
+        progress.is_some_and(|progress| progress.repositories_total == 2)
+    };
+    scene.stage.until("good", "how far the run is", listed).await;
+    let way = scene.way(&token(&scene.stage, "admin", &EVERYTHING).await).await;
+    let browser = Browser::start(DESKTOP).await;
+    browser.open(&way.url).await;
+    let row = browser.texts("tbody tr").await.remove(0);
+    assert!(row.contains("running: ") && row.contains(" of 2 repositories"), "{row}");
+    browser.press("good").await;
+    let text = browser.text().await;
+    assert!(text.contains("A sync run is under way") && text.contains(" of 2 repositories"), "{text}");
+    assert_eq!((browser.count("progress[max='2']").await, browser.told().await), (1, String::new()));
+    hold.release();
+    browser.until_text("Every repository's commits are complete").await;
+    let (text, told) = (browser.text().await, browser.told().await);
+    assert!(!text.contains("A sync run is under way") && browser.count("progress").await == 0, "{text}");
+    assert!(told.starts_with("Ready. Synced Every repository's commits are complete"), "{told}");
+    assert!(!told.contains("PLAT/web"), "no more than what has changed: {told}");
+    browser.assert_good().await;
+    let next = browser.texts("dl > div").await.into_iter().find(|fact| fact.starts_with("Next run")).unwrap();
+    assert!(next.contains("(in "), "{next}");
+    browser.press("Connections").await;
+    let row = browser.texts("tbody tr").await.remove(0);
+    assert!(!row.contains("running: ") && row.contains("in "), "{row}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

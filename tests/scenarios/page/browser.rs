@@ -141,6 +141,12 @@ impl Browser {
         .await;
     }
 
+    /// What a screen reader was told last.
+    pub async fn told(&self) -> String {
+        let told = "return document.querySelector('body > [role=status]').textContent";
+        self.client.execute(told, vec![]).await.unwrap().as_str().unwrap().to_owned()
+    }
+
     pub async fn count(&self, css: &str) -> usize {
         self.client.find_all(Locator::Css(css)).await.unwrap().len()
     }
