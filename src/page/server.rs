@@ -106,9 +106,15 @@ async fn answered(places: &Semaphore, request: Request, next: Next) -> Response 
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
     if method == Method::POST && response.status() == StatusCode::SEE_OTHER {
-        info!(path, "the page has done what it was asked for");
+        info!(connection = connection_of(&path), path, "the page has done what it was asked for");
     }
     response
+}
+
+/// Which connection an action is about, by which its line in the log is found.
+fn connection_of(path: &str) -> Option<&str> {
+    let (connection, _action) = path.strip_prefix("/connections/")?.rsplit_once('/')?;
+    Some(connection)
 }
 
 /// The request with its form, which takes no place from others while it comes.
@@ -118,4 +124,18 @@ async fn whole(request: Request) -> Result<Request, Refusal> {
         return Err(Refusal::InvalidArguments("The form did not come within ten seconds. Send it again.".to_owned()));
     };
     Ok(Request::from_parts(parts, Body::from(body.map_err(|_| Refusal::TooLarge)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_told_of_its_connection() {
+        for (path, connection) in
+            [("/connections/team/a/suspend", Some("team/a")), ("/new", None), ("/connections/a", None)]
+        {
+            assert_eq!(connection_of(path), connection, "{path}");
+        }
+    }
 }

@@ -151,3 +151,40 @@ fn is_own(line: &str, objects: &[BitbucketConnection]) -> bool {
     };
     !(line.contains("connection=\"") || line.contains("\"connection\":\"")) || objects.iter().any(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(name: &str) -> BitbucketConnection {
+        serde_json::from_value(json!({
+            "apiVersion": "bitbucket-connector.dev/v1alpha1", "kind": "BitbucketConnection",
+            "metadata": {"namespace": "team", "name": name},
+            "spec": {"url": "https://git.example.com", "secretRef": {"name": "s"}}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_line_of_another_connection_is_nobody_elses_business() {
+        let objects = [object("a"), object("b")];
+        for (line, own) in [
+            (r#"INFO run{connection="team/a" run=1}: it is done"#, true),
+            (r#"INFO run{connection="team/b"}: it is done"#, true),
+            (r#"INFO run{connection="team/ab"}: it is done"#, false),
+            (r#"INFO run{connection="other/a"}: it is done"#, false),
+            (r#"DEBUG somebody has pushed connection="team/a" repository=7"#, true),
+            (r#"DEBUG somebody has pushed connection="other/a" repository=7"#, false),
+            (r#"{"level":"INFO","connection":"team/a","message":"it is done"}"#, true),
+            (r#"{"level":"INFO","connection":"team/ab","message":"it is done"}"#, false),
+            ("INFO a connection=none is meant", true),
+            ("INFO the probes are at 0.0.0.0:8081", true),
+            ("", true),
+        ] {
+            assert_eq!(is_own(line, &objects), own, "{line}");
+        }
+        assert!(!is_own(r#"INFO run{connection="team/a"}: it is done"#, &[]));
+    }
+}

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector::{self, Lookup, ObjectRef};
 use kube::runtime::watcher;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
@@ -89,14 +89,21 @@ fn retry(_: Arc<Guarded>, _: &Error, _: Arc<Context>) -> Action {
 
 fn report(context: &Context, result: Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>) {
     match result {
-        Ok((object, action)) => debug!(%object, ?action, "reconciled"),
+        Ok((object, action)) => debug!(connection = connection(&object), ?action, "reconciled"),
         Err(controller::Error::ObjectNotFound(object)) => {
             let gone = ObjectRef::new(&object.name).within(object.namespace.as_deref().unwrap_or_default());
             context.forget(&gone);
         }
-        Err(controller::Error::ReconcilerFailed(error, object)) => debug!(%object, %error, "tried again"),
+        Err(controller::Error::ReconcilerFailed(error, object)) => {
+            debug!(connection = connection(&object), %error, "tried again");
+        }
         // Each watch has told of it.
         Err(controller::Error::QueueError(_)) => {}
         Err(error) => warn!(%error, "tried again"),
     }
+}
+
+/// As spans name it: by that a line is known to be of one connection and of no other.
+fn connection<K: Lookup>(object: &ObjectRef<K>) -> String {
+    format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name)
 }
