@@ -5,6 +5,8 @@ mod open;
 mod page;
 mod report;
 mod scene;
+mod waiting;
+mod who;
 
 use bitbucket_connector::api::{BitbucketConnection, REQUESTED_AT};
 use bitbucket_simulator::{Access, Action, Fault, Hold, Matches};
