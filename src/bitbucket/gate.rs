@@ -257,9 +257,10 @@ impl Account {
 /// Whether a password may have been received and judged, although the answer does not say so.
 const fn may_hide_a_judgement(fault: &Fault) -> bool {
     match fault {
-        Fault::Cut | Fault::Timeout(_) => true,
-        // Of something in front of Bitbucket that shows its own page in place of a refusal, or has waited too long for a login.
-        Fault::Server { status: 502 | 504, .. }
+        Fault::Cut
+        | Fault::Timeout(_)
+        // Of something in front of Bitbucket that has waited too long for a login, or shows its own page in place of a refusal.
+        | Fault::Server { status: 502 | 504, .. }
         | Fault::Proxy(403)
         | Fault::Redirect { .. }
         | Fault::Broken(_)

@@ -38,6 +38,8 @@ use crate::webhook::Standby;
 
 /// Between two questions to an API server that does not answer.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+/// Where rights were given at the same time as the operator, or the API server has only begun, they are not known at once.
+const REFUSALS: u32 = 15;
 
 /// Connections whose rows are removed at a time: a database has eight sessions for all.
 const REMOVALS: usize = 2;
@@ -241,17 +243,18 @@ fn state(
     })
 }
 
-/// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read. Waits for an API
-/// server that does not answer: under another name all rows would be made a second time.
+/// The uid of namespace kube-system, which no two clusters share; `default` where it may not be read for half a minute. Waits for an
+/// API server that does not answer, or does not know yet who may do what: under another name all rows would be made a second time.
 async fn cluster_uid(client: &Client) -> String {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let mut told = false;
+    let (mut told, mut refusals) = (false, 0);
     loop {
         let error = match within(namespaces.get("kube-system")).await {
             Ok(namespace) => return namespace.uid().unwrap_or_default(),
             Err(error) => error,
         };
-        if error.is_refusal() {
+        refusals += u32::from(error.is_refusal());
+        if refusals > REFUSALS {
             warn!(%error, "the uid of namespace kube-system cannot be read; the cluster is called \"default\" in the database, see --cluster-name");
             return "default".to_owned();
         }

@@ -17,7 +17,7 @@ use super::known::Connections;
 use super::metrics::Metrics;
 use super::tasks::Task;
 use super::watch::Deaf;
-use super::write::Right;
+use super::write::{Right, is_older};
 use crate::api::BitbucketConnection;
 use crate::api::destination::DestinationReference;
 use crate::api::status::{BitbucketConnectionStatus, RefusedSecret, SyncStatus};
@@ -129,6 +129,14 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// The status as it is now: as it was written, until the watch shows that. What it shows after that, another operator may have
+    /// written that has found out more.
+    pub fn status(&self, object: &BitbucketConnection) -> Option<BitbucketConnectionStatus> {
+        let shown = object.metadata.resource_version.as_deref();
+        let behind = self.version.as_ref().is_none_or(|version| is_older(shown, version));
+        self.written.clone().filter(|_| behind).or_else(|| object.status.clone())
+    }
+
     /// Remembers the last sync run, once it has ended.
     pub fn note_run(&mut self, status: &BitbucketConnectionStatus) {
         let Some(sync) = status.sync.as_ref().filter(|sync| sync.completion_time.is_some()) else { return };
@@ -270,3 +278,7 @@ impl Context {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
     }
 }
+
+#[cfg(test)]
+#[path = "context_tests.rs"]
+mod tests;

@@ -52,7 +52,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
             }
         };
         let mut memory = context.memory(&reference, &object.uid().unwrap_or_default()).await;
-        let old = memory.written.clone().or_else(|| object.status.clone()).unwrap_or_default();
+        let old = memory.status(object).unwrap_or_default();
         let requested_at = object.annotations().get(REQUESTED_AT).cloned();
         let requested_at = requested_at.filter(|value| old.last_handled_reconcile_at.as_ref() != Some(value));
         let now = Instant::now();

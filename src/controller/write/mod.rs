@@ -7,3 +7,4 @@ pub mod status;
 mod version;
 
 pub use self::right::Right;
+pub use self::version::is_older;

@@ -63,6 +63,13 @@ pub async fn write(
             debug!("the object is gone");
             Ok(false)
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            if matches!(&error, Error::Kube(kube::Error::Api(status)) if status.is_conflict()) {
+                // Somebody else has written, and may have found out more: what the watch shows then is gone on from, and not what
+                // this process wrote before. Where it shows that not yet, the next write is refused too.
+                memory.written = None;
+            }
+            Err(error)
+        }
     }
 }
