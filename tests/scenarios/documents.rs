@@ -3,6 +3,7 @@
 
 mod commands;
 mod links;
+mod quota;
 mod reference;
 
 use std::path::{Path, PathBuf};
