@@ -5,6 +5,7 @@ mod commands;
 mod links;
 mod quota;
 mod reference;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
