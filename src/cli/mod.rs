@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file a subcommand, and one a family of flags that several share.
 
 mod account;
 mod admin;

@@ -2,6 +2,7 @@
 //! that of the types.
 
 mod commands;
+mod house;
 mod links;
 mod quota;
 mod reference;
