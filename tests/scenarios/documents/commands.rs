@@ -2,13 +2,15 @@
 //!
 //! What is found in a page is executed here, unless it is known who else does: what nobody knows how to execute fails.
 
+use std::collections::BTreeSet;
+
 use bitbucket_simulator::{Simulator, histories};
 use tokio::process::Command;
 
 use super::{CHART, Document, documents, root};
 use crate::support::manifests::{connection, secret};
 use crate::support::operator::Stage;
-use crate::support::page::{Shell, blocks, commands, spans};
+use crate::support::page::{Shell, blocks, commands, languages, spans};
 use crate::support::within;
 
 /// Who executes the commands of a page.
@@ -40,7 +42,7 @@ const CHART_BEGINNINGS: &[&str] = &["helm ", "kubectl delete "];
 const NODE_BEGINNINGS: &[&str] =
     &["kubectl exec ", "kubectl logs ", "kubectl get lease ", "LEADER=", "kubectl bitbucket open"];
 
-/// What is no command: the page, the language, and the test that reads the page.
+/// What is neither a command nor a manifest, nor `text`, which only shows something: the page, the language, and the test that reads the page.
 const OTHERS: [(&str, &str, &str); 7] = [
     ("docs/queries.md", "sql", "tests/scenarios/queries.rs"),
     ("docs/queries.md", "sql sqlite", "tests/scenarios/queries.rs"),
@@ -220,13 +222,14 @@ fn whoever_executes_a_page_reads_it() {
                 assert!(read(test).contains(&document.path), "{test} does not read {}", document.path);
             }
         }
-        for language in ["sql", "sql sqlite", "sql postgresql", "lua", "json"] {
-            let executed = OTHERS.iter().any(|(page, of, _)| *page == document.path && *of == language);
-            let none = blocks(&document.text, language).is_empty();
-            assert_eq!(none, !executed, "{}: who executes {language}?", document.path);
-        }
+        let others = OTHERS.iter().filter(|(page, ..)| *page == document.path).map(|(_, language, _)| *language);
+        let read: BTreeSet<_> = others.chain(["", "yaml", "text"]).map(|language| Some(language.to_owned())).collect();
+        let unread: Vec<_> =
+            languages(&document.text).into_iter().filter(|language| !read.contains(language)).collect();
+        assert!(unread.is_empty(), "{}: who executes {unread:?}?", document.path);
     }
-    for (page, _, test) in OTHERS {
+    for (page, language, test) in OTHERS {
+        assert!(!blocks(&read(page), language).is_empty(), "{page} has no {language}");
         assert!(read(test).contains(page), "{test} does not read {page}");
     }
     let (chart, node) = (read("tests/chart/check.sh"), read("tests/e2e/e2e.sh") + &read("tests/e2e/documents.sh"));

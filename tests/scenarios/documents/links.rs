@@ -5,7 +5,15 @@ use std::path::{Component, Path, PathBuf};
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-use super::{Document, documents, root};
+use super::{Document, document, documents, root};
+
+/// The pages of those who work on the tests.
+fn beside_tests() -> Vec<Document> {
+    let folders = std::fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path().join("README.md"));
+    let pages: Vec<_> = folders.filter(|path| path.exists()).map(|path| document(&path)).collect();
+    assert!(pages.len() > 1);
+    pages
+}
 
 /// Where the links of a page lead.
 fn links(document: &Document) -> Vec<String> {
@@ -54,7 +62,7 @@ fn target(document: &Document, link: &str) -> PathBuf {
 #[test]
 fn every_link_leads_somewhere() {
     let (mut followed, mut broken) = (0, Vec::new());
-    for document in documents() {
+    for document in documents().into_iter().chain(beside_tests()) {
         for link in links(&document).iter().filter(|link| !link.starts_with("http")) {
             let (path, wanted) =
                 link.split_once('#').map_or((link.as_str(), None), |(path, wanted)| (path, Some(wanted)));

@@ -1,5 +1,6 @@
 //! Commands and manifests of a page of docs/, to be executed as they stand there.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -23,6 +24,16 @@ pub fn blocks(page: &str, language: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The languages of a page's blocks; None is that of a block that is only indented.
+pub fn languages(page: &str) -> BTreeSet<Option<String>> {
+    let blocks = Parser::new(page).filter_map(|event| match event {
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(of))) => Some(Some(of.into_string())),
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => Some(None),
+        _ => None,
+    });
+    blocks.collect()
 }
 
 /// What stands in a page's text as code.
