@@ -87,3 +87,14 @@ impl Standby {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_operator_was_told_is_seen_within_a_second() {
+        // What docs/webhooks.md says.
+        assert!(LOOK_EVERY <= Duration::from_secs(1), "{LOOK_EVERY:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Webhooks of a real operator: a push that is said is looked at at once, and whoever cannot sign learns and does nothing.
 
+mod lost;
 mod page;
 mod several;
 
@@ -32,7 +33,11 @@ struct Scene {
 
 impl Scene {
     async fn start(theme: &str) -> Self {
-        let mut stage = Stage::without_operator(theme).await;
+        Self::on(Stage::without_operator(theme).await).await
+    }
+
+    /// On a stage that has no operator yet.
+    async fn on(mut stage: Stage) -> Self {
         stage.variables.push(("BITBUCKET_CONNECTOR_WEBHOOK_LISTEN", "127.0.0.1:0".to_owned()));
         stage.start_operator();
         let path = stage.folder.path().join("api.git");
