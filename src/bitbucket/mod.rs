@@ -29,8 +29,6 @@ mod model_properties;
 #[cfg(test)]
 mod noise;
 mod pace;
-#[cfg(test)]
-mod pace_tests;
 mod pacer;
 mod patience;
 mod place;

@@ -1,6 +1,9 @@
 //! How fast the requests of one account may follow each other: the server's token bucket, kept a second time here, and
 //! what its refusals say about it. Pure: the clock is told.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tokio::time::Instant;

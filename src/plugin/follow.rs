@@ -1,5 +1,8 @@
 //! What has become of a request to verify or sync, told from the object alone. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

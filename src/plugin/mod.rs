@@ -7,8 +7,6 @@ mod completion;
 mod create;
 mod describe;
 mod follow;
-#[cfg(test)]
-mod follow_tests;
 mod open;
 mod poke;
 mod redact;

@@ -2,6 +2,9 @@
 //! now, and when again. Pure: events in, questions out. A reconcile works on a copy, which takes the old one's
 //! place only when the status is written, so that nothing learned is lost to a failed write.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tokio::time::Instant;

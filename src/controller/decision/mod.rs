@@ -7,19 +7,13 @@ mod deletion;
 mod facts;
 mod inputs;
 mod knowledge;
-#[cfg(test)]
-mod knowledge_tests;
 mod learned;
 mod observe;
-#[cfg(test)]
-mod observe_tests;
 mod outage;
 mod outcome;
 mod schedule;
 #[cfg(test)]
 mod schedule_properties;
-#[cfg(test)]
-mod schedule_tests;
 mod slots;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! What a reconcile sees, and what it learns from that: whether Bitbucket is asked now, a task is waited for, or
 //! enough is known to decide. Pure: who calls this looks at the tasks before, and does what it says after.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -1,5 +1,8 @@
 //! When a connection is due: the cron grammar of a CronJob, in a time zone. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use croner::Cron;

@@ -1,5 +1,8 @@
 //! Connections to the operator's Pod, by the API server's port-forwarding.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Mutex;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -136,7 +139,3 @@ impl Forward {
         self.chosen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
-
-#[cfg(test)]
-#[path = "forward_tests.rs"]
-mod tests;

@@ -1,5 +1,8 @@
 //! Who may use the proxy, and by which requests.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::header::{COOKIE, HOST, ORIGIN};
@@ -147,7 +150,3 @@ impl Refusal {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "guard_tests.rs"]
-mod tests;

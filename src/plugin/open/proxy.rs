@@ -1,5 +1,8 @@
 //! Takes a browser's requests to the operator's page, with the token of whoever has called.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -162,7 +165,3 @@ fn late(silence: Duration) -> Response {
     let text = format!("The operator has not answered within {seconds} seconds. {DONE} {AGAIN}");
     said(StatusCode::GATEWAY_TIMEOUT, &text)
 }
-
-#[cfg(test)]
-#[path = "proxy_tests.rs"]
-mod tests;

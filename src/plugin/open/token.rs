@@ -1,5 +1,8 @@
 //! Whose token the operator's page is asked with.
 
+#[cfg(test)]
+mod tests;
+
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Request, Response};
@@ -116,7 +119,3 @@ impl Account {
         Ok(Kept { header, renewed: after(seconds * 4 / 5), ends: after(seconds) })
     }
 }
-
-#[cfg(test)]
-#[path = "token_tests.rs"]
-mod tests;

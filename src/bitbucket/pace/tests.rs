@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limit::Budget;
-use super::pace::{Pace, Step, Told, Wishes};
+use super::super::limit::Budget;
+use super::{Pace, Step, Told, Wishes};
 
 const ANY: Wishes = Wishes { smallest: None, unnamed: true };
 const SECOND: Duration = Duration::from_secs(1);

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
-use super::facts::{Observation, RunState};
-use super::inputs::Inputs;
-use super::knowledge::Knowledge;
-use super::observe::{Asking, Found, Seen, Step, observe};
+use super::super::facts::{Observation, RunState};
+use super::super::inputs::Inputs;
+use super::super::knowledge::Knowledge;
+use super::{Asking, Found, Seen, Step, observe};
 use crate::api::Reason;
 use crate::api::conditions::{self, READY, SYNCED, State, Truth, VERIFIED};
 use crate::api::spec::BitbucketConnectionSpec;

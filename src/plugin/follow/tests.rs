@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::follow::{Follow, Goal, Step};
+use super::{Follow, Goal, Step};
 use crate::api::{BitbucketConnection, REQUESTED_AT, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::schedule::Schedule;
+use super::Schedule;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
