@@ -1,5 +1,8 @@
 //! What all reconciles share, and what is remembered of each object between them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -278,7 +281,3 @@ impl Context {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
     }
 }
-
-#[cfg(test)]
-#[path = "context_tests.rs"]
-mod tests;

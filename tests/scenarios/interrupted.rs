@@ -47,15 +47,16 @@ async fn play_all<S, P>(stages: &mut [S], points: impl IntoIterator<Item = P>, p
 
 impl House {
     async fn new(theme: &str) -> Self {
-        let mut stages = stages(theme).await;
+        let mut stages = Box::pin(stages(theme)).await;
         let stage = &mut stages[0];
         let front = Front::new(&stage.config).await;
         let life = Life::new(stage, "undisturbed").await;
         stage.start_operator_through(&front);
-        let ending = life.play().await;
+        // Boxed: it is large.
+        let ending = Box::pin(life.play()).await;
         let calls = front.calls();
         assert_eq!(ending.events, ["Synced", "Verified"].map(str::to_owned).into());
-        over(stage, &life).await;
+        Box::pin(over(stage, &life)).await;
         Self { stages, ending, calls }
     }
 
@@ -187,7 +188,8 @@ fn silent_from(point: &Point, moment: Moment) -> (Hold, impl FnMut(&Call) -> Act
 /// Plays a life to its end, with an operator that was started through the front, and `disturb` when the hold is arrived at,
 /// which may never be.
 async fn played(life: &Life, hold: &Hold, disturb: impl AsyncFnOnce()) -> Ending {
-    let (play, arrival) = (pin!(life.play()), pin!(hold.wait_for(1)));
+    // Boxed: it is large.
+    let (play, arrival) = (Box::pin(life.play()), pin!(hold.wait_for(1)));
     match select(play, arrival).await {
         Either::Right(((), play)) => futures::join!(play, disturb()).0,
         Either::Left((ending, _)) => {
