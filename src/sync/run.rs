@@ -129,7 +129,9 @@ impl Run {
                 debug!(repository = hint.source_id, "nothing is stored of what was pushed to");
                 continue;
             };
-            let one = visit(self.context(scope, &room), repository).await?;
+            // Its name may be another one's by now: a fork would grow out of what is stored.
+            let context = Context { listed: false, ..self.context(scope, &room) };
+            let one = visit(context, repository).await?;
             outage.look_at(one.outcome.as_ref().err(), &self.client).await?;
             note(&self.destination, &one).await?;
         }
@@ -144,7 +146,7 @@ impl Run {
 
     fn context<'a>(&'a self, scope: Scope, room: &'a Room) -> Context<'a> {
         let Self { client, destination, progress, .. } = self;
-        Context { client, destination, scope, progress, room }
+        Context { client, destination, scope, progress, room, listed: true }
     }
 
     /// Visits the repositories, several at a time, and between them those that somebody pushes to meanwhile.

@@ -19,6 +19,8 @@ pub(super) struct Context<'a> {
     pub scope: Scope,
     pub progress: &'a Progress,
     pub room: &'a Room,
+    /// Whether a listing of the same run has told the names.
+    pub listed: bool,
 }
 
 /// One repository on its way to its head.
@@ -169,8 +171,9 @@ impl<'a> Walk<'a> {
         let begun = self.position.walk.as_ref().filter(|walk| walk.target == target && walk.since.as_deref() == since);
         let start = begun.map_or(0, |walk| walk.next_start);
         let mut several = start > 0;
-        if begun.is_none() && self.position.head.is_none() && !self.confirmed {
-            // Nothing that is stored ties these commits to this repository, and the listing may be hours old.
+        if begun.is_none() && !self.confirmed && (self.position.head.is_none() || !self.context.listed) {
+            // Nothing that is stored ties these commits to this repository, and the listing may be hours old; or what is stored would do
+            // so for those of a fork too, and the listing may be weeks old.
             self.confirm().await?;
         }
         let repairs = since.is_none() && self.position.head.is_some();

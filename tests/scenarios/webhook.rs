@@ -113,17 +113,34 @@ async fn a_push_is_stored_without_a_run() {
         let (status, text) = scene.send("a", "repo:refs_changed", &body, Some(signed(&body, KEY))).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{text}");
         until("the commits are stored", async || scene.commits().await == count + 3).await;
-        // By plain http the server is looked at first. Then the head, and the commits behind it; nothing is listed.
+        // By plain http the server is looked at first. Then the head, whether the name still means it, and the commits behind the
+        // head; nothing is listed.
         let asked: Vec<String> = scene.simulator.requests().iter().map(|seen| seen.path.clone()).collect();
-        assert_eq!(asked.len(), 3, "{asked:?}");
-        assert!(asked[0].ends_with("/application-properties"), "{asked:?}");
-        assert!(
-            asked[1].ends_with("/repos/api/branches/default") && asked[2].ends_with("/repos/api/commits"),
-            "{asked:?}"
-        );
+        let expected = ["/application-properties", "/repos/api/branches/default", "/repos/api", "/repos/api/commits"];
+        let ends = |(path, end): (&String, &str)| path.ends_with(end);
+        assert!(asked.len() == expected.len() && asked.iter().zip(expected).all(ends), "{asked:?}");
     }
     let after = scene.stage.objects.get("a").await.unwrap();
     assert_eq!(after.status, before.status, "it is no run");
+}
+
+/// What is stored would be the beginning of its history too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_that_has_taken_the_name_is_not_stored_as_what_had_it() {
+    let scene = Scene::start("webhook-fork").await;
+    scene.stage.apply(&connection("a", &scene.simulator.url(), "s", HOOK));
+    scene.stage.until_ready("a", "True", "Synced").await;
+    let id = scene.repository().await;
+    let fork = histories::linear(scene.stage.folder.path().join("fork.git"), 8).unwrap();
+    let head = scene.git.rev_list(&["main"]).unwrap().remove(0);
+    assert!(fork.rev_list(&["main"]).unwrap()[1..].contains(&head));
+    scene.simulator.move_repository("PLAT/api", "PLAT/legacy").unwrap();
+    scene.simulator.add_repository(NewRepository::at("PLAT/api", fork.path())).unwrap();
+    let body = pushed(id, "refs/heads/main", &json!(null));
+    scene.send("a", "repo:refs_changed", &body, Some(signed(&body, KEY))).await;
+    let failure = "SELECT failure FROM bitbucket_server_repositories WHERE failure IS NOT NULL";
+    until("it is told", async || !scene.stage.query(failure).await.rows.is_empty()).await;
+    assert_eq!(scene.commits().await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
