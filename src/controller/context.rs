@@ -172,6 +172,8 @@ pub struct Underway {
     pub destination: Arc<Handle>,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// When this process began with it: what an earlier one has claimed may have waited for long.
+    pub since: Timestamp,
     /// When progress may be shown again.
     pub show_at: Instant,
 }

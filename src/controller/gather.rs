@@ -23,7 +23,7 @@ impl Pass<'_> {
     ) -> Option<(Learned, Option<Destination>)> {
         self.stop_what_is_outdated(memory, found);
         memory.rate.set(self.object.spec.limits.per_second());
-        let run = self.look_at_run(memory);
+        let (run, run_since) = (self.look_at_run(memory), memory.run.as_ref().map(|run| run.since));
         let account = found.as_ref().ok().map(|known| self.context.clients.account(&known.url, &known.credentials));
         if let (Some(account), Ok(known)) = (&account, found)
             && self.old.resting_secret.as_ref() == Some(&known.secret)
@@ -49,6 +49,7 @@ impl Pass<'_> {
                 .as_ref()
                 .map(|asking| Asking { outcome: asking.task.result(), requested_at: asking.requested_at.as_ref() }),
             run,
+            run_since,
             now: self.now,
             clock: clock(),
         };

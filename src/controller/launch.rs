@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tracing::{error_span, info, warn};
 
 use super::context::PROGRESS_INTERVAL;
@@ -116,7 +117,13 @@ impl Pass<'_> {
         let run = claim.map(|sync| sync.start_time.0.to_string());
         let span = error_span!(parent: None, "run", connection = self.connection, run);
         let task = Task::start(span, work, Err(RunError::Broken), stop, self.wake());
-        memory.run = Some(Underway { task, destination: handle, progress, show_at: self.now + PROGRESS_INTERVAL });
+        memory.run = Some(Underway {
+            task,
+            destination: handle,
+            progress,
+            since: Timestamp::now(),
+            show_at: self.now + PROGRESS_INTERVAL,
+        });
     }
 
     /// Looks at the repositories that somebody has pushed to, where no run does. This is no run: the status stays.

@@ -46,6 +46,8 @@ pub struct Facts {
     pub destination: DestinationState,
     /// The sync run.
     pub run: RunState,
+    /// When this process began with it.
+    pub run_since: Option<Timestamp>,
 }
 
 /// What was learned of the credentials.

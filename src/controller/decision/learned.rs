@@ -88,6 +88,7 @@ impl Learned {
             transport: knowledge.transport(interval, now),
             destination: DestinationState::NotAsked,
             run: seen.run,
+            run_since: seen.run_since,
         };
         if facts.suspended && verified(&facts).truth == Truth::Unknown {
             knowledge.forget();

@@ -38,6 +38,8 @@ pub struct Seen<'a> {
     pub asking: Option<Asking<'a>>,
     /// The sync run.
     pub run: RunState,
+    /// When this process began with it.
+    pub run_since: Option<Timestamp>,
     /// The clock that measures.
     pub now: Instant,
     /// The clock that people read.

@@ -68,7 +68,9 @@ pub(super) fn skipped(facts: &Facts) -> Option<Timestamp> {
     if facts.suspended || matches!(facts.run, RunState::None) || sync.completion_time.is_some() {
         return None;
     }
-    let done = done(&facts.old, facts.now).into_iter().chain([sync.start_time.0]).collect::<Vec<_>>();
+    // While nobody was at work on it, it was not the run that was in the way.
+    let begun = facts.run_since.into_iter().chain([sync.start_time.0]);
+    let done = done(&facts.old, facts.now).into_iter().chain(begun).collect::<Vec<_>>();
     schedule.due(facts.now, &done, None)
 }
 

@@ -108,6 +108,7 @@ impl Process {
                 }),
                 asking: outcome.clone().map(|outcome| Asking { outcome: Some(outcome), requested_at: None }),
                 run: RunState::None,
+                run_since: None,
                 now: clock.now,
                 clock: clock.read,
             };

@@ -80,6 +80,7 @@ impl Scene {
             found: Ok(Found { inputs: &self.inputs, secret: &self.secret, proven: self.proven, resting: false }),
             asking: self.asking.clone().map(|outcome| Asking { outcome: Some(outcome), requested_at: None }),
             run: self.run.clone(),
+            run_since: None,
             now: self.now,
             clock: Timestamp::UNIX_EPOCH,
         };

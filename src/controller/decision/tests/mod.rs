@@ -64,6 +64,7 @@ fn fresh() -> Facts {
         transport: Transport::Working,
         destination: DestinationState::Open,
         run: RunState::None,
+        run_since: None,
     }
 }
 

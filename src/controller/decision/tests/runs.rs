@@ -102,8 +102,11 @@ fn a_slot_is_claimed_once() {
     assert_eq!(due.status.next_schedule_time, Some(Time(at("2026-01-01T14:00:00Z"))));
     // The run ends after the next slot, which was skipped and is never made up for.
     let run = RunState::Ended(Ok(Summary::default()));
-    let ended = decide(&Facts { run, ..after(&due, 100) });
+    let ended = decide(&Facts { run: run.clone(), ..after(&due, 100) });
     assert_eq!(ended.start, None);
+    // Of one that a process has taken up again after that slot it is not said that the run was in the way.
+    let resumed = decide(&Facts { run, run_since: Some(at("2026-01-01T14:05:00Z")), ..after(&due, 100) });
+    assert_eq!((ended.skipped.is_some(), resumed.skipped), (true, None));
     assert_eq!(decide(&after(&ended, 101)).start, None);
     assert_eq!(decide(&after(&ended, 152)).start, Some(Trigger::Schedule));
 }

@@ -132,6 +132,7 @@ impl Process {
                 requested_at: asking.requested_at.as_ref(),
             }),
             run,
+            run_since: None,
             now: clocks.now,
             clock: clocks.clock,
         };
