@@ -20,12 +20,16 @@ use super::throttle::Throttle;
 use super::tls::{Certificate, Files};
 use crate::callers::Callers;
 use crate::callers::Refusal;
-use crate::runtime::port;
+use crate::runtime::port::{self, Incomplete};
 
 /// Calls that are answered at a time; each may hold a page of the API server's.
 const CALLS: usize = 16;
 /// How long a connection may say nothing.
 const SILENCE: Duration = Duration::from_secs(10);
+/// No call has more to say. Bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+/// How long it may take to come.
+const SLOWEST_BODY: Duration = Duration::from_secs(10);
 /// How long calls may go on once the process is told to stop.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
@@ -75,6 +79,14 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
+    let request = match port::whole(request, LARGEST_BODY, SLOWEST_BODY).await {
+        Ok(request) => request,
+        Err(Incomplete::TooLarge) => return Refusal::TooLarge.into_response(),
+        Err(Incomplete::Late) => {
+            let text = "The body did not come within ten seconds. Call again.";
+            return Refusal::InvalidArguments(text.to_owned()).into_response();
+        }
+    };
     let peer = peer.ip().to_canonical();
     if let Some(wait) = guard.throttle.wait(peer) {
         let text = "Too many calls from this address had no right to what they asked for. Wait as long as Retry-After says, and mend what the answers before have named.";

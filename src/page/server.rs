@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -13,14 +12,13 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::weeks::Weeks;
 use super::{actions, assets, connection, create, list, problem, request};
 use crate::callers::{Callers, Refusal};
-use crate::runtime::port;
+use crate::runtime::port::{self, Incomplete};
 
 /// Calls that are answered at a time; each may hold a page of the API server's, and a line for each connection.
 const CALLS: usize = 16;
@@ -88,9 +86,10 @@ fn router(callers: Arc<Callers>) -> Router {
 
 /// Lets a call through once all of it has come, unless too many others are under way, and adds what every answer says.
 async fn guarded(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let mut response = match whole(request).await {
+    // While a form comes, it takes no place from others.
+    let mut response = match port::whole(request, LARGEST_FORM, SLOWEST_FORM).await {
         Ok(request) => answered(&places, request, next).await,
-        Err(refusal) => problem::Problem(refusal).into_response(),
+        Err(incomplete) => problem::Problem(refusal(incomplete)).into_response(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -117,13 +116,13 @@ fn connection_of(path: &str) -> Option<&str> {
     Some(connection)
 }
 
-/// The request with its form, which takes no place from others while it comes.
-async fn whole(request: Request) -> Result<Request, Refusal> {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = timeout(SLOWEST_FORM, to_bytes(body, LARGEST_FORM)).await else {
-        return Err(Refusal::InvalidArguments("The form did not come within ten seconds. Send it again.".to_owned()));
-    };
-    Ok(Request::from_parts(parts, Body::from(body.map_err(|_| Refusal::TooLarge)?)))
+fn refusal(incomplete: Incomplete) -> Refusal {
+    match incomplete {
+        Incomplete::Late => {
+            Refusal::InvalidArguments("The form did not come within ten seconds. Send it again.".to_owned())
+        }
+        Incomplete::TooLarge => Refusal::TooLarge,
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
-//! A port that strangers may call: how many of them at a time, how long they may say nothing, and how it is closed.
+//! A port that strangers may call: how many of them at a time, how long they may say nothing, how much they may say, and how it is
+//! closed.
 
 use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use axum_server::accept::Accept;
 use axum_server::{Handle, Server};
 use futures::future::Either;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Connections at a time; each may hold what it has begun to send. One more is closed.
@@ -41,6 +45,23 @@ fn bound<A>(
 pub async fn close(handle: Handle<SocketAddr>, stop: CancellationToken, last_calls: Duration) {
     stop.cancelled().await;
     handle.graceful_shutdown(Some(last_calls));
+}
+
+/// Why a call is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incomplete {
+    /// Its body did not come in time.
+    Late,
+    /// There is more of it than there may be, or it broke off.
+    TooLarge,
+}
+
+/// The request with all of its body, of at most so many bytes. Whoever is answered before all is said may find the connection closed, and
+/// not the answer.
+pub async fn whole(request: Request, most: usize, slowest: Duration) -> Result<Request, Incomplete> {
+    let (parts, body) = request.into_parts();
+    let body = timeout(slowest, to_bytes(body, most)).await.map_err(|_| Incomplete::Late)?;
+    Ok(Request::from_parts(parts, Body::from(body.map_err(|_| Incomplete::TooLarge)?)))
 }
 
 /// Takes a connection as `inner` does, unless there are too many.

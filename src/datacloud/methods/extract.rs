@@ -2,22 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use tokio::time::timeout;
 
 use crate::api::BitbucketConnection;
 use crate::callers::{Caller, Callers, Refusal, is_namespace};
 use crate::datacloud::arguments::{Arguments, invalid};
 use crate::datacloud::ids::find;
-
-/// No call has more to say. Bytes.
-const LARGEST_BODY: usize = 64 * 1024;
-/// How long it may take to come.
-const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
 /// The namespace that a caller looks in; None is all.
 pub struct Scope(pub Option<String>);
@@ -69,10 +62,8 @@ impl FromRequest<Arc<Callers>> for Arguments {
 
     async fn from_request(request: Request, _: &Arc<Callers>) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
-        let Ok(body) = timeout(SLOWEST_BODY, to_bytes(body, LARGEST_BODY)).await else {
-            return Err(Refusal::InvalidArguments("The body did not come within ten seconds. Call again.".to_owned()));
-        };
-        let body: Bytes = body.map_err(|_| Refusal::TooLarge)?;
+        // It has come already, and is no larger than it may be.
+        let body: Bytes = to_bytes(body, usize::MAX).await.map_err(|_| Refusal::TooLarge)?;
         Self::read(&parts.headers, &body)
     }
 }

@@ -1,8 +1,14 @@
 //! What is refused, and that nothing comes of it.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use bitbucket_simulator::{Access, NewUser};
+use futures::channel::mpsc::unbounded;
+use reqwest::Body;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::scene::{Caller, EVERYTHING, Scene, credential};
 use super::stored;
@@ -112,4 +118,22 @@ async fn whoever_fails_again_and_again_has_to_wait() {
     }
     // One a second is heard on, and this takes a few.
     assert!(refused > 100, "{refused}");
+}
+
+/// Whoever still sends when the answer comes finds the connection closed, and never sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_answered_before_all_is_said() {
+    let scene = Scene::start("datacloud-said").await;
+    let caller = scene.caller("admin", &EVERYTHING).await;
+    let (body, rest) = unbounded::<Result<&str, std::io::Error>>();
+    body.unbounded_send(Ok("{\"label\":")).unwrap();
+    let request = scene.http.post(caller.url("connections/7/credentials.update"));
+    let request = request.header("Content-Type", "application/json").body(Body::wrap_stream(rest));
+    let answer = caller.send(request);
+    let mut answer = pin!(answer);
+    assert!(timeout(Duration::from_millis(400), &mut answer).await.is_err());
+    body.unbounded_send(Ok("\"a\"}")).unwrap();
+    drop(body);
+    let (status, answer) = answer.await;
+    assert_eq!((status, &answer["error"]), (422, &json!("connection_not_found")), "{answer}");
 }

@@ -1,5 +1,6 @@
 //! A real Chromium without a window, driven by its own ChromeDriver (<https://www.w3.org/TR/webdriver2/>).
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -168,14 +169,19 @@ impl Browser {
     /// Activates the button or link with this text by the keyboard, and looks at what comes.
     pub async fn press(&self, text: &str) {
         let path = format!("//*[self::button or self::a or self::summary][normalize-space()='{text}']");
-        until(text, async || self.client.find(Locator::XPath(&path)).await.is_ok()).await;
-        let element = self.client.find(Locator::XPath(&path)).await.unwrap();
-        let leaves = element.tag_name().await.unwrap() != "summary";
-        self.client.execute("document.left = true", vec![]).await.unwrap();
-        element.send_keys(&Key::Enter.to_string()).await.unwrap();
+        let leaves = Cell::new(true);
+        until(text, async || {
+            // The script may put another content in its place meanwhile.
+            let Ok(element) = self.client.find(Locator::XPath(&path)).await else { return false };
+            let Ok(tag) = element.tag_name().await else { return false };
+            leaves.set(tag != "summary");
+            self.client.execute("document.left = true", vec![]).await.unwrap();
+            element.send_keys(&Key::Enter.to_string()).await.is_ok()
+        })
+        .await;
         let gone = "return !document.left";
         until("another page", async || {
-            !leaves || self.client.execute(gone, vec![]).await.is_ok_and(|gone| gone == json!(true))
+            !leaves.get() || self.client.execute(gone, vec![]).await.is_ok_and(|gone| gone == json!(true))
         })
         .await;
         self.assert_good().await;
