@@ -110,7 +110,7 @@ impl Answer {
             let fault = match error {
                 error if self.json && error.is_data() => self.unexpected("JSON of another shape"),
                 _ if self.json => Fault::Broken(200),
-                _ => self.unexpected("a page that is not JSON"),
+                _ => self.page(),
             };
             Error::Transport { request: request.to_owned(), fault }
         })
@@ -141,6 +141,11 @@ impl Answer {
     fn is_cut(&self) -> bool {
         let cut = || serde_json::from_slice::<IgnoredAny>(&self.body).is_err_and(|error| error.is_eof());
         self.json && !self.body.is_empty() && cut()
+    }
+
+    /// That a page came in its place.
+    pub fn page(&self) -> Fault {
+        self.unexpected("a page that is not JSON")
     }
 
     fn unexpected(&self, what: &'static str) -> Fault {

@@ -53,6 +53,16 @@ enum Rest {
     ForGood,
 }
 
+impl Rest {
+    fn is_over(self, now: Instant) -> bool {
+        match self {
+            Self::No => true,
+            Self::Until(until) => now >= until,
+            Self::ForGood => false,
+        }
+    }
+}
+
 /// The door that a password goes out by.
 #[derive(Debug)]
 pub(super) struct Door {
@@ -97,11 +107,8 @@ impl Door {
     fn open(&self, now: Instant) -> Result<(), Shut> {
         match self.standing {
             Standing::Remembered | Standing::Wrong => Err(Shut::Wrong),
-            Standing::Unknown | Standing::Proven => match self.rest {
-                Rest::Until(until) if now >= until => Ok(()),
-                Rest::No => Ok(()),
-                Rest::Until(_) | Rest::ForGood => Err(Shut::Resting),
-            },
+            Standing::Unknown | Standing::Proven if self.rest.is_over(now) => Ok(()),
+            Standing::Unknown | Standing::Proven => Err(Shut::Resting),
         }
     }
 

@@ -178,6 +178,49 @@ impl Error {
         }
     }
 
+    /// Whether it was an answer of whoever should know, and not that none came, or that somebody on the way had none: the same
+    /// may be answered another time.
+    pub const fn is_an_answer(&self) -> bool {
+        let Self::Transport { fault, .. } = self else { return true };
+        match fault {
+            Fault::Server { status, .. } => !matches!(*status, 502..=504),
+            Fault::TooLarge(_) | Fault::Broken(_) | Fault::Redirect { .. } | Fault::Unexpected { .. } => true,
+            Fault::Unreachable(_)
+            | Fault::Cut
+            | Fault::Tls(_)
+            | Fault::Timeout(_)
+            | Fault::Crowded(_)
+            | Fault::RateLimited { .. }
+            | Fault::Proxy(_)
+            | Fault::Denied(_)
+            | Fault::OtherAccount => false,
+        }
+    }
+
+    /// Whether a password may have been received and judged, although the answer does not say so: none came, or it is of something in
+    /// front of Bitbucket that has waited too long for a login, or shows its own page in place of a refusal.
+    pub const fn may_hide_a_judgement(&self) -> bool {
+        let Self::Transport { fault, .. } = self else { return false };
+        match fault {
+            Fault::Cut
+            | Fault::Timeout(_)
+            | Fault::Server { status: 502 | 504, .. }
+            | Fault::Proxy(403)
+            | Fault::Redirect { .. }
+            | Fault::Broken(_)
+            | Fault::Unexpected { .. } => true,
+            Fault::Unreachable(_)
+            | Fault::Tls(_)
+            | Fault::Crowded(_)
+            | Fault::TooLarge(_)
+            | Fault::RateLimited { .. }
+            | Fault::Server { .. }
+            | Fault::Proxy(_)
+            | Fault::Denied(_)
+            | Fault::OtherAccount => false,
+        }
+    }
+
     /// What Bitbucket meant, where it answered in its own words.
     pub const fn refusal(&self) -> Option<Refusal> {
         match self {

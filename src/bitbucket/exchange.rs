@@ -113,8 +113,7 @@ impl Client {
             }
             let recognised = (named || proof) && !other;
             // A page in the answer's place says nothing of the password.
-            let page = (answer.status == 200 && !answer.json)
-                .then(|| broken(Fault::Unexpected { status: 200, what: "a page that is not JSON" }));
+            let page = (answer.status == 200 && !answer.json).then(|| broken(answer.page()));
             account.judge(&pass, recognised, error.as_ref().or(page.as_ref()));
             if other {
                 error = Some(broken(Fault::OtherAccount));

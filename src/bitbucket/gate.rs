@@ -186,7 +186,7 @@ impl Account {
         match error {
             Some(Error::Refused { refusal: Refusal::WrongPassword, .. }) => self.close(),
             Some(Error::Transport { fault: Fault::Proxy(401) | Fault::Broken(401), .. }) => self.doubt(),
-            Some(Error::Transport { fault, .. }) if !recognised && may_hide_a_judgement(fault) => self.lose(),
+            Some(error) if !recognised && error.may_hide_a_judgement() => self.lose(),
             _ if recognised => self.prove(pass),
             _ => {}
         }
@@ -251,21 +251,6 @@ impl Account {
     /// Lets the password be tried once more, because a person asked for it. `request` names what the person did.
     pub fn reopen(&self, request: &str) {
         self.door().iter_mut().for_each(|door| door.reopen(request));
-    }
-}
-
-/// Whether a password may have been received and judged, although the answer does not say so.
-const fn may_hide_a_judgement(fault: &Fault) -> bool {
-    match fault {
-        Fault::Cut
-        | Fault::Timeout(_)
-        // Of something in front of Bitbucket that has waited too long for a login, or shows its own page in place of a refusal.
-        | Fault::Server { status: 502 | 504, .. }
-        | Fault::Proxy(403)
-        | Fault::Redirect { .. }
-        | Fault::Broken(_)
-        | Fault::Unexpected { .. } => true,
-        _ => false,
     }
 }
 

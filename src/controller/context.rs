@@ -91,7 +91,7 @@ pub struct Memory {
     pub uid: String,
     /// The status as it was last written: the watch may still show an older one.
     pub written: Option<BitbucketConnectionStatus>,
-    /// The object's version when it was last written.
+    /// The object's version when it was last written, or had nothing to be written; None, where nobody knows what became of a write.
     pub version: Option<String>,
     /// Whether a status was sent and nobody has said what became of it.
     pub unsure: bool,

@@ -81,24 +81,9 @@ impl Failure {
         matches!(error.policy(), Policy::Retry(_))
     }
 
-    /// Whether it was an answer of whoever should know, and not that none came, or that somebody on the way had none: the same
-    /// may be answered another time.
+    /// Whether it was an answer of whoever should know.
     pub const fn is_an_answer(&self) -> bool {
-        let Self::Bitbucket(error) = self else { return false };
-        let bitbucket::Error::Transport { fault, .. } = error else { return true };
-        match fault {
-            Fault::Server { status, .. } => !matches!(*status, 502..=504),
-            Fault::TooLarge(_) | Fault::Broken(_) | Fault::Redirect { .. } | Fault::Unexpected { .. } => true,
-            Fault::Unreachable(_)
-            | Fault::Cut
-            | Fault::Tls(_)
-            | Fault::Timeout(_)
-            | Fault::Crowded(_)
-            | Fault::RateLimited { .. }
-            | Fault::Proxy(_)
-            | Fault::Denied(_)
-            | Fault::OtherAccount => false,
-        }
+        matches!(self, Self::Bitbucket(error) if error.is_an_answer())
     }
 
     /// Whether the name does not lead to the repository any more: a new listing tells where it is.

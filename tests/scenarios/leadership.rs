@@ -1,5 +1,7 @@
 //! Several operators on one database: one acts, and another takes over whatever happens to it.
 
+mod figures;
+
 use std::time::Duration;
 
 use bitbucket_connector::api::BitbucketConnection;
@@ -277,25 +279,4 @@ async fn clocks_that_are_wrong_make_nobody_lead_too_early_or_never() {
     scene.push("three").await;
     assert!(leads(&third));
     assert_eq!(scene.transitions(), "3");
-}
-
-/// For docs/high-availability.md, with the duration that holds where nothing is said. Nothing is held against a bound.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes of waiting: make figures"]
-async fn figures_of_failover() {
-    let mut scene = scene("figures").await;
-    scene.stage.variables.retain(|(name, _)| !name.ends_with("LEASE_DURATION"));
-    scene.stage.start_operator();
-    scene.says(0, LEADS, 1).await;
-    for (how, signal) in [("died", "-KILL"), ("stopped", "-TERM")].into_iter().flat_map(|way| [way; 5]) {
-        let next = scene.stage.start_operator();
-        scene.says(next, "standing by", 1).await;
-        // It has looked at the lease for a while.
-        tokio::time::sleep(Duration::from_secs(15)).await;
-        let began = Instant::now();
-        scene.stage.signal_operator(signal);
-        scene.says(next, LEADS, 1).await;
-        println!("| {how} | {:.1} s |", began.elapsed().as_secs_f64());
-        scene.stage.terminate_operator().await;
-    }
 }

@@ -2,6 +2,7 @@
 //! now, and when again. Pure: events in, questions out. A reconcile works on a copy, which takes the old one's
 //! place only when the status is written, so that nothing learned is lost to a failed write.
 
+mod asked;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::asked::{Asked, Faults, Refusal};
 use super::backoff;
 use super::facts::{DestinationState, Transport};
 use super::inputs::{Inputs, Place};
@@ -58,41 +60,6 @@ enum Standing {
     Lost,
     /// These. The import filter does not count: the verdict is one about credentials.
     Of(Box<Inputs>),
-}
-
-/// What Bitbucket was last asked with, whatever came of it.
-#[derive(Clone, Debug)]
-struct Asked {
-    inputs: Inputs,
-    /// When to ask with them again; None: never by itself.
-    again: Option<Instant>,
-    refusal: Refusal,
-}
-
-/// Whether the password was judged wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    No,
-    /// In this process.
-    Judged,
-    /// Before, as the status says.
-    Remembered,
-}
-
-/// Transport faults in a row, met with the same credentials on the same way.
-#[derive(Clone, Debug)]
-struct Faults {
-    since: Instant,
-    count: u32,
-    /// What is said of the last one, until the next try.
-    reason: Reason,
-    message: String,
-}
-
-impl Asked {
-    const fn refused(&self) -> bool {
-        matches!(self.refusal, Refusal::Judged | Refusal::Remembered)
-    }
 }
 
 impl Knowledge {

@@ -26,6 +26,7 @@ pub async fn write(
     memory: &mut Memory,
 ) -> Result<bool, Error> {
     if old == new && !memory.unsure {
+        memory.version = newest(object.resource_version(), memory.version.take());
         return Ok(true);
     }
     let patch = json!({

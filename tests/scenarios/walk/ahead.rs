@@ -1,5 +1,6 @@
 //! Pages of one repository are on their way at the same time, each of them once.
 
+mod large;
 mod together;
 
 use std::time::Duration;
@@ -191,30 +192,6 @@ async fn a_page_that_leads_elsewhere_makes_those_behind_it_worthless(on: Kind) {
     assert!(rest.iter().all(|page| asked.contains(page)), "{asked:?}");
 }
 
-/// More than one that is ahead may have, and less than any page may.
-fn large() -> Fault {
-    Fault::new(edit("padding", json!("x".repeat(2 << 20))))
-}
-
-async fn a_page_that_is_too_large_to_wait_is_asked_for_again(on: Kind) {
-    let (bench, git) = linear(on, 1450).await;
-    bench.simulator.faults().push(large().matches(at(400)));
-    assert_eq!(counts(&bench.synced().await), (1450, 0, 1450));
-    bench.assert_equal("PLAT/api", &git, "main").await;
-    let seen = bench.requests();
-    assert_twice(&pages(&seen), "page@400");
-    let limits: Vec<_> = seen.iter().filter_map(|seen| seen.parameter("limit")).collect();
-    assert!(limits.iter().all(|limit| *limit == "1000"), "it is not too large to be read: {limits:?}");
-}
-
-/// Where pages are as large as that, they come twice only if they were on their way already.
-async fn large_pages_are_not_asked_for_ahead_for_long(on: Kind) {
-    let late = (0..400).step_by(100).map(|start| Matches::Not(Box::new(at(start))));
-    let late = late.chain([Matches::QueryContains("until=".to_owned())]).collect();
-    let asked = surprised(on, large().matches(Matches::All(late))).await;
-    assert!(asked.len() <= 15 + 7, "{asked:?}");
-}
-
 /// What failed is asked for again when it is needed; the others that are on their way stay good.
 async fn a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed(on: Kind) {
     let maintenance = Action::Refuse(Refusal::Internal { message: "no".to_owned() });
@@ -292,8 +269,6 @@ on_both! {
     a_count_that_is_wrong_costs_a_few_requests_at_the_most,
     an_answer_for_another_start_is_not_believed,
     a_page_that_leads_elsewhere_makes_those_behind_it_worthless,
-    a_page_that_is_too_large_to_wait_is_asked_for_again,
-    large_pages_are_not_asked_for_ahead_for_long,
     a_page_that_fails_on_its_way_is_asked_for_when_it_is_needed,
     a_page_that_is_refused_on_its_way_is_refused,
     a_password_that_changes_meanwhile_locks_nobody,
